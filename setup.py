@@ -1,0 +1,65 @@
+"""Extension modules and their build modes; everything else is in pyproject.toml."""
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+SRC = Path("src_pyx")
+C_DIR = Path("build/cython")
+SHARED = "atlas_fast._kernels._cyutility"  # memoryview support, compiled once for all kernels
+SANITIZE = "-fsanitize=address,undefined"
+MODES = {  # compiler flags, linker flags, Cython directives
+    "release": (["-O3", "-g0"], ["-Wl,--strip-debug"], {}),
+    "debug": (["-O0", "-g3"], [], {"boundscheck": True, "initializedcheck": True}),
+    "asan": (["-O1", "-g", "-fno-omit-frame-pointer", SANITIZE], [SANITIZE], {}),
+    "cov": (
+        ["-O0", "-g", "-DCYTHON_TRACE=1", "-DCYTHON_TRACE_NOGIL=1"],
+        [],
+        {"linetrace": True},
+    ),
+}
+mode = os.environ.get("ATLAS_FAST_BUILD", "release")
+cflags, ldflags, directives = MODES[mode]
+define = [("ATLAS_FAST_BUILD_MODE", f'"{mode}"')]
+
+
+def extension(name, source):
+    return Extension(
+        name,
+        [str(source)],
+        extra_compile_args=cflags,
+        extra_link_args=ldflags,
+        define_macros=define,
+    )
+
+
+kernels = [
+    extension(".".join(path.relative_to(SRC).with_suffix("").parts), path)
+    for path in sorted(SRC.rglob("*.pyx"))
+]
+if mode == "cov":  # coverage wants the C beside the .pyx
+    where = {}
+else:
+    C_DIR.mkdir(parents=True, exist_ok=True)
+    kernels.append(extension(SHARED, C_DIR / "_cyutility.c"))
+    where = {"build_dir": str(C_DIR), "shared_utility_qualified_name": SHARED}
+
+setup(
+    ext_modules=cythonize(
+        kernels,
+        include_path=[str(SRC)],
+        annotate=mode == "debug",
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": True,
+            "freethreading_compatible": True,
+        }
+        | directives,
+        **where,
+    )
+)
