@@ -19,12 +19,15 @@ def lines(raw: bytes):
 
 def scan(raw: bytes):
     """(fields as (name_start, name_stop, start, stop), where the body starts, flags)."""
-    fields, flags, body, leading = [], NO_BLANK_LINE, len(raw), True
+    fields, flags, body, first, leading = [], NO_BLANK_LINE, len(raw), len(raw), True
     for start, stop, after in lines(raw):
         line = raw[start:stop]
         if leading and (line[:1] in (b" ", b"\t") or re.match(rb">?From ", line)):
             continue
-        leading = False
+        if leading:
+            first, leading = start, False
+        if raw[stop:after] == b"\r":
+            flags |= BARE_CR
         if not line:
             flags &= ~NO_BLANK_LINE
             body = after
@@ -37,9 +40,7 @@ def scan(raw: bytes):
             body = start
             break
         fields.append([start, start + match.end(1), start + match.end(), stop])
-    section = raw[:body]
-    if re.search(rb"\r(?!\n)", section):
-        flags |= BARE_CR
+    section = raw[first:body]
     if b"\0" in section:
         flags |= NUL
     if not section.isascii():

@@ -23,9 +23,12 @@ def codec_of(charset: bytes) -> str:
 
 
 def payload_q(text: bytes) -> bytes:
-    text = text.replace(b"\r", b"").replace(b"\n", b"") if re.search(rb"[\r\n]", text) else text
-    text = text.replace(b"_", b" ")
-    return re.sub(rb"=([0-9A-Fa-f]{2})", lambda m: bytes([int(m[1], 16)]), text)
+    def one(match):
+        if match[1]:
+            return bytes([int(match[1], 16)])
+        return b" " if match[0] == b"_" else b""
+
+    return re.sub(rb"=([0-9A-Fa-f]{2})|_|[\r\n]", one, text)
 
 
 def payload_b(text: bytes) -> bytes:

@@ -270,6 +270,7 @@ cdef bint _scan_lf(
     cdef Py_ssize_t lf, end, colon
     cdef bint open = False
     cdef int known = -1
+    cdef Py_ssize_t start = pos
     memset(&lines, 0, sizeof(lines))
     lines.buf = buf
     lines.base = pos - 64
@@ -304,15 +305,17 @@ cdef bint _scan_lf(
         _put_field(&field, known, caps, row, fields)
     row.body = <int32_t> (pos if pos < stop else stop)
     if lines.high or lines.nul:
-        row.flags |= _look_over(buf, row.body)
+        row.flags |= _look_over(buf, start, row.body)
     return not lines.bare and not lines.held
 
 
-cdef uint32_t _look_over(const uint8_t* buf, Py_ssize_t stop) noexcept nogil:
-    """HDR_8BIT and HDR_NUL of [0, stop): the blocks may have seen them in the body."""
+cdef uint32_t _look_over(
+    const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
+) noexcept nogil:
+    """HDR_8BIT and HDR_NUL of [start, stop): the blocks may have seen them in the body."""
     cdef uint8_t high = 0, nul = 0
     cdef Py_ssize_t i
-    for i in range(stop):
+    for i in range(start, stop):
         high |= buf[i]
         nul |= buf[i] == 0
     return (HDR_8BIT if high & 0x80 else 0) | (HDR_NUL if nul else 0)
@@ -337,7 +340,7 @@ cdef void scan_fields(
         row.n_fields = row.n_received = 0
         row.flags = flags
         _scan_any(buf, start, size, caps, row, fields)
-        row.flags |= _look_over(buf, row.body)
+        row.flags |= _look_over(buf, start, row.body)
     row.fields = <const FieldRecord*> (fields.data + mark) if row.n_fields else NULL
     if row.n_fields == 0:
         row.flags |= HDR_EMPTY
