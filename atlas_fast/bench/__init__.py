@@ -1,0 +1,1 @@
+"""Paired measurements against the baseline and the installed peers."""

@@ -1,0 +1,223 @@
+"""Columns of a batch to columns of the message table, a whole batch at a time.
+
+No object is made for a message here but the strings that SQLite is given; the tuples are those of
+`zip`, one after the other, inside `executemany`.
+
+Stored form of text, decided here once:
+- TAB is a space; the other C0 controls (NUL among them) and DEL are their Unicode control picture
+  (U+2400 + code, U+2421 for DEL); C1 controls and lone surrogates are U+FFFD;
+- direction controls stay as they are (they are text); whoever shows them makes them visible;
+- longer than the original's lengths (`TEXT_CAPS`) is cut there;
+- an absent subject is `No Subject`, an absent sender `Unknown`, as in the original.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise, repeat
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from atlas_fast.batch import Batch
+
+__all__ = ["ACTIONS", "CLASSIFICATION_VERSION", "OLD_CATEGORIES", "RowBlock", "clean", "row_block"]
+
+TEXT_CAPS = {"sender": 500, "subject": 1000, "domain": 255, "uid": 1000}
+"""Characters of a stored text at most."""
+
+NO_SUBJECT = "No Subject"
+UNKNOWN = "Unknown"
+
+ACTIONS = ("PRESERVED", "DELETED")
+"""Stored action by action code. A file source deletes nothing: DELETED is the verdict, and its
+reason ends in ` [PREVIEW]`, as the original's previews are stored."""
+
+CATEGORIES = ("Legitimate", "Legitimate Marketing", "Commercial Spam", "Scams", "Dangerous")
+
+OLD_CATEGORIES = {
+    "Legitimate": "Not Spam",
+    "Legitimate Marketing": "Promotional Email",
+    "Commercial Spam": "Business Opportunity Spam",
+    "Scams": "Payment Scam",
+    "Dangerous": "Phishing",
+    UNKNOWN: UNKNOWN,
+}
+"""Category of the original's column `category` by that of `category_v2`."""
+
+CLASSIFICATION_VERSION = 2
+"""Value of `classification_version`: the categories of `category_v2`."""
+
+_STORED = {code: 0x2400 + code for code in range(32)}
+_STORED |= {9: 0x20, 0x7F: 0x2421}
+_STORED |= dict.fromkeys((*range(0x80, 0xA0), *range(0xD800, 0xE000)), 0xFFFD)
+_UNCLEAN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class TextColumn(Protocol):
+    """UTF-8 texts: `data` uint8, `offsets` int64 (n + 1)."""
+
+    data: np.ndarray
+    offsets: np.ndarray
+
+
+def clean(text: str) -> str:
+    """The stored form of a text."""
+    return text.translate(_STORED) if _UNCLEAN.search(text) else text
+
+
+def strings(column: TextColumn, cap: int, absent: str = "") -> list[str]:
+    """The texts of a column in their stored form, cut at `cap` characters.
+
+    The whole column is decoded once and sliced; where it is not ASCII, byte positions become
+    character positions by counting the bytes that start a character.
+    """
+    data, offsets = column.data, column.offsets
+    first, last = int(offsets[0]), int(offsets[-1])
+    used = data[first:last]
+    starts = offsets - first
+    whole = used.tobytes().decode("utf-8", "replace")
+    if len(whole) != last - first:
+        is_start = (used & 0xC0) != 0x80
+        characters = np.zeros(len(used) + 1, np.int64)
+        np.cumsum(is_start, out=characters[1:])
+        starts = characters[starts]
+    if len(used) and (used.min() < 32 or (used == 0x7F).any() or (used == 0xC2).any()):
+        whole = whole.translate(_STORED) if _UNCLEAN.search(whole) else whole
+    sizes = np.diff(starts)
+    ends = starts.tolist()
+    texts = [whole[a:b] for a, b in pairwise(ends)]
+    for i in np.flatnonzero(sizes > cap).tolist():
+        texts[i] = texts[i][:cap]
+    if absent:
+        for i in np.flatnonzero(sizes == 0).tolist():
+            texts[i] = absent
+    return texts
+
+
+def clean_all(texts: Sequence[str], cap: int) -> list[str]:
+    """Stored form of texts that did not come from a kernel (places)."""
+    joined = "".join(texts)
+    if joined.isprintable() and len(joined) <= cap:
+        return list(texts)
+    return [clean(text)[:cap] for text in texts]
+
+
+@dataclass(slots=True)
+class RowBlock:
+    """Rows of one batch: `columns` in the order of schema.INSERT_COLUMNS, n values each or a
+    `repeat`; `counts` of rows by (action, old category)."""
+
+    n: int
+    columns: list[Any]
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return zip(*self.columns, strict=False)
+
+
+def row_block(batch: Batch, session_id: int, now: str, method: str) -> RowBlock:
+    """Rows of a batch whose stages have run; a batch without headers or verdict (a stage failed on
+    it) still gives a row for each message.
+
+    `now` is local time as `YYYY-MM-DD HH:MM:SS`, as the original writes it.
+    """
+    n = len(batch)
+    headers = getattr(batch, "headers", None)
+    if headers is None:
+        address, name, domain = [UNKNOWN] * n, [""] * n, [""] * n
+        subject = [NO_SUBJECT] * n
+    else:
+        address = strings(headers.from_address, TEXT_CAPS["sender"], UNKNOWN)
+        name = strings(headers.from_name, TEXT_CAPS["sender"])
+        domain = strings(headers.from_domain, TEXT_CAPS["domain"])
+        subject = strings(headers.subject, TEXT_CAPS["subject"], NO_SUBJECT)
+    decided = _decided(batch, n)
+    columns = [
+        repeat(now, n),
+        repeat(session_id, n),
+        repeat(clean(batch.source), n),
+        clean_all(batch.places, TEXT_CAPS["uid"]),
+        address,
+        domain,
+        subject,
+        decided.action,
+        decided.reason,
+        decided.old_category,
+        decided.percent,
+        repeat(method, n),
+        repeat(now, n),
+        decided.category,
+        decided.confidence,
+        repeat(CLASSIFICATION_VERSION, n),
+        name,
+        batch.flags.tolist(),
+        batch.keys.view("V16").ravel().tolist(),
+    ]
+    return RowBlock(n, columns, decided.counts)
+
+
+@dataclass(slots=True)
+class _Decided:
+    action: list[str]
+    reason: list[str]
+    category: list[str]
+    old_category: list[str]
+    confidence: list[float | None]
+    percent: list[float | None]
+    counts: dict[tuple[str, str], int]
+
+
+_NAMES = np.array([*CATEGORIES, UNKNOWN], dtype=object)
+_OLD_NAMES = np.array([OLD_CATEGORIES[name] for name in _NAMES], dtype=object)
+_ACTION_NAMES = np.array(ACTIONS, dtype=object)
+
+
+def _decided(batch: Batch, n: int) -> _Decided:
+    """Verdict columns as stored. Confidence is that of the chosen action, in steps of 0.001."""
+    verdict = getattr(batch, "verdict", None)
+    if verdict is None:
+        category = np.full(n, len(CATEGORIES), np.int64)
+        action, steps = np.zeros(n, np.int64), np.full(n, -1, np.int64)
+    else:
+        category, action = verdict.category.astype(np.int64), verdict.action.astype(np.int64)
+        spam = verdict.probability.astype(np.float64)
+        steps = np.rint(np.where(action == 1, spam, 1.0 - spam) * 1000.0)
+        steps = np.where((steps >= 0) & (steps <= 1000), steps, -1).astype(np.int64)
+    codes = (category * 2 + action) * len(_THOUSANDTHS) + steps
+    distinct, inverse = np.unique(codes, return_inverse=True)
+    reasons = np.array([_reason(code) for code in distinct.tolist()] or [""], dtype=object)
+    pairs = category * 2 + action
+    counts = {
+        (ACTIONS[pair % 2], _OLD_NAMES[pair // 2]): int(number)
+        for pair, number in enumerate(np.bincount(pairs, minlength=1).tolist())
+        if number
+    }
+    return _Decided(
+        action=_ACTION_NAMES[action].tolist(),
+        reason=reasons[inverse].tolist(),
+        category=_NAMES[category].tolist(),
+        old_category=_OLD_NAMES[category].tolist(),
+        confidence=_THOUSANDTHS[steps].tolist(),
+        percent=_PERCENTS[steps].tolist(),
+        counts=counts,
+    )
+
+
+# One object for each of the 1,001 values; the last entry (index -1) is "no verdict".
+_THOUSANDTHS = np.array([step / 1000 for step in range(1001)] + [None], dtype=object)
+_PERCENTS = np.array([step / 10 for step in range(1001)] + [None], dtype=object)
+
+
+def _reason(code: int) -> str:
+    """The original's wording for a code of `_decided`."""
+    pair, step = divmod(code, len(_THOUSANDTHS))
+    if step == len(_THOUSANDTHS) - 1:  # the step -1 of "no verdict" borrows from the pair
+        return "Not classified: a stage failed on this message"
+    name = _NAMES[pair // 2]
+    if pair % 2 == 0:
+        return f"Not flagged by spam detection (category: {name})"
+    return f"Hybrid Classifier: {name} ({step / 10:.1f}% confidence) [AUTO_DETECTED] [PREVIEW]"
