@@ -298,10 +298,13 @@ cdef void addr_spec_append(
     end = _read_local(buf, start, stop, &local, &quoted)
     if quoted:
         arena_push(out, 34)
+        start = 0
         for i in range(local.size):
             if local.data[i] == 34 or local.data[i] == 92:
+                utf8_append(local.data, start, i, out, flags)
                 arena_push(out, 92)
-            arena_push(out, local.data[i])
+                start = i
+        utf8_append(local.data, start, local.size, out, flags)
         arena_push(out, 34)
     else:
         utf8_append(local.data, 0, local.size, out, flags)
