@@ -31,11 +31,12 @@ def elements(raw):
     """(start, stop, position of the last `<`, of its `>`, has an @, group) of each element."""
     pos, group, start = 0, None, 0
     opened = closed = None
-    at = False
+    at = open_comment = False  # behind a `(` that never closes none opens a comment
     while pos < len(raw):
         char = raw[pos : pos + 1]
-        if char in (b'"', b"("):
+        if char == b'"' or (char == b"(" and not open_comment):
             end = (quoted_end if char == b'"' else comment_end)(raw, pos)
+            open_comment |= end is None and char == b"("
             pos = pos + 1 if end is None else end + 1
             continue
         if char == b"@":
@@ -63,12 +64,14 @@ def elements(raw):
 
 def tokens(raw):
     """("blank" | "comment" | "quoted" | "byte", content) of a phrase or local-part."""
-    pos = 0
+    pos, open_comment = 0, False
     while pos < len(raw):
         char = raw[pos : pos + 1]
+        if char == b"(" and not open_comment and comment_end(raw, pos) is None:
+            open_comment = True
         if char in (b" ", b"\t", b"\r", b"\n"):
             yield "blank", char
-        elif char == b"(" and comment_end(raw, pos) is not None:
+        elif char == b"(" and not open_comment:
             pos = comment_end(raw, pos)
             yield "blank", b""
         elif char == b'"' and quoted_end(raw, pos) is not None:
@@ -95,14 +98,15 @@ def phrase(raw):
 
 def split_at(raw):
     """Local-part with its outer text, and the rest from the @ on."""
-    pos = 0
+    pos, open_comment = 0, False
     while pos < len(raw):
         char = raw[pos : pos + 1]
         if char == b"@":
             break
         end = None
-        if char in (b'"', b"("):
+        if char == b'"' or (char == b"(" and not open_comment):
             end = (quoted_end if char == b'"' else comment_end)(raw, pos)
+            open_comment |= end is None and char == b"("
         pos = pos + 1 if end is None else end + 1
     return raw[:pos], raw[pos:]
 
