@@ -87,12 +87,13 @@ class Moment:
             return
         elif self.hour is not None and self.zone == NONE:
             self.zone = ZONES.get(half, NONE)
+            if rest:
+                found = offset(rest)
+                self.zone = NONE if found is None else found
+            return
         if rest[:1] == "-" and self.year is None and len(rest) > 1:
             if re.fullmatch(r"[0-9]{1,4}", rest[1:]):
                 self.number(rest[1:])
-        elif rest and self.hour is not None:
-            found = offset(rest)
-            self.zone = NONE if found is None else found
 
 
 def offset(text):
