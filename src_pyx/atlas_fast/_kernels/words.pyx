@@ -46,6 +46,7 @@ cdef inline Py_ssize_t _find_end(
 cdef bint _find_word(
     const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop,    # IN   buf[pos:pos + 2] is `=?`
     Word* word,                                             # OUT
+    bint* no_end,                                           # OUT  no `?=` follows, here or later
 ) noexcept nogil:
     cdef Py_ssize_t start = pos + 2, mark, star, end, limit
     limit = stop if stop - start < MAX_CHARSET else start + MAX_CHARSET
@@ -62,6 +63,7 @@ cdef bint _find_word(
     word.start = mark + 3
     end = _find_end(buf, word.start, stop)
     if end == stop:
+        no_end[0] = True
         return False
     word.charset = charset_id(buf, start, star)
     word.stop = end
@@ -158,12 +160,13 @@ cdef void words_append(
     cdef Arena run                                          # bytes of adjacent words, one charset
     cdef int32_t charset = -2                               # of the run; -2: no word yet
     cdef Word word
+    cdef bint no_end = False                                # keeps the search for `?=` linear
     arena_init(&run, out.limit)
-    while True:
+    while not no_end:
         pos = find_byte(buf, pos, stop, 61)
         if pos + 1 >= stop:
             break
-        if buf[pos + 1] != 63 or not _find_word(buf, pos, stop, &word):
+        if buf[pos + 1] != 63 or not _find_word(buf, pos, stop, &word, &no_end):
             pos += 1
             continue
         if charset != -2 and skip_lwsp(buf, start, pos) == pos:

@@ -1,0 +1,29 @@
+"""Fixtures: real mail where it is at hand."""
+
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+CORPORA = Path(os.environ.get("ATLAS_CORPORA", Path(__file__).parents[2] / "shared" / "corpora"))
+
+
+@pytest.fixture(scope="session")
+def corpus_dir(tmp_path_factory):
+    archive = CORPORA / "spamassassin.tar.xz"
+    if not archive.is_file():
+        pytest.skip(f"no real mail: {archive} is absent (set ATLAS_CORPORA)")
+    where = tmp_path_factory.mktemp("corpus")
+    with tarfile.open(archive) as tar:
+        tar.extractall(where, filter="data")
+    return where / "spamassassin"
+
+
+@pytest.fixture(scope="session")
+def corpus(corpus_dir):
+    """(folder, file name, bytes) of every message, sorted."""
+    return [
+        (path.parent.name, path.name, path.read_bytes())
+        for path in sorted(corpus_dir.glob("*/*.eml"))
+    ]
