@@ -19,13 +19,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atlas_fast import limits
 from atlas_fast.batch import Batch
 from atlas_fast.errors import UsageError
+from atlas_fast.flags import Flag
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.observe.report import Report
 from atlas_fast.sources import Source, open_source
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["Interrupted", "Pipeline", "scan", "triage"]
 
 Stage = tuple[str, Callable[[Batch], None]]
+UNREADABLE = np.uint32(Flag.HDR_EMPTY | Flag.NO_MEMORY)
+"""Flags of a message that counts as an error: no header field at all, or memory ran out."""
+
 SourceLike = str | Path | Source
 Progress = Callable[[int, int], None]
 
@@ -204,7 +208,8 @@ def triage(
 
 def open_all(source: SourceLike | Iterable[SourceLike]) -> list[Source]:
     """Open one source or several; a name is opened by `open_source`."""
-    several = [source] if isinstance(source, str | Path | Source) else list(source)
+    single = isinstance(source, str | Path) or hasattr(source, "batches")
+    several: list[Any] = [source] if single else list(source)
     if not several:
         raise UsageError("no source was given")
     return [open_source(str(one)) if isinstance(one, str | Path) else one for one in several]
@@ -262,14 +267,11 @@ class _Sink:
         """Write what is queued; a run that was not interrupted gets its end time."""
         if self._store is None:
             return
-        with clock.measure("wait for the writer"):
-            if self._writer is not None:
-                self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
         if not self._report.interrupted:
             self._store.finish_run(self._run)
         self._report.stored = self._run.stored
-        if self._writer is None:
-            del clock.seconds["wait for the writer"]
         clock.merge(self._clock)
 
 
@@ -294,21 +296,35 @@ def _failure(place: str, error: Exception) -> Failure:
 
 
 def _count(report: Report, done: Done) -> None:
+    """Add the counts of a batch."""
     from atlas_fast.store.rows import CATEGORIES, UNKNOWN
 
     for part in done.parts:
         report.messages += len(part)
         report.bytes += part.nbytes
+        unreadable = int(np.count_nonzero(part.flags & UNREADABLE))
+        report.errors += unreadable
+        _count_flags(report, part)
         if part.verdict is None:
-            report.categories[UNKNOWN] = report.categories.get(UNKNOWN, 0) + len(part)
+            _add(report.categories, UNKNOWN, len(part))
             continue
         for code, number in enumerate(np.bincount(part.verdict.category).tolist()):
-            if number:
-                name = CATEGORIES[code]
-                report.categories[name] = report.categories.get(name, 0) + number
+            _add(report.categories, CATEGORIES[code], number)
     report.errors += len(done.failures)
     for one in done.failures:
         report.problem(f"{one.place}: {one.kind}: {one.text}")
+
+
+def _count_flags(report: Report, part: Batch) -> None:
+    present = int(np.bitwise_or.reduce(part.flags, initial=0))
+    for flag in Flag:
+        if present & flag:
+            _add(report.flags, str(flag.name), int(np.count_nonzero(part.flags & flag.value)))
+
+
+def _add(counts: dict[str, int], name: str, number: int) -> None:
+    if number:
+        counts[name] = counts.get(name, 0) + number
 
 
 def _count_source(report: Report, source: Source) -> None:

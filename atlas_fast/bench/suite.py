@@ -11,19 +11,17 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 from atlas_fast.bench.baseline import Baseline, geo_available
 from atlas_fast.bench.paired import Contestant, Paired, compare
-from atlas_fast.bench.peers import Absent, header_peers
 from atlas_fast.errors import UsageError
 
 __all__ = ["SUITES", "Material", "material"]
 
-HEADER_MESSAGES = 2_000
-"""Messages of the header comparison; peers get the same ones."""
+HEADER_MESSAGES = 10_000
+"""Messages of the header comparison at most."""
 
 BASELINE_MESSAGES = 40
 """Messages that the baseline gets, evenly spaced; its rate does not depend on their number."""
@@ -37,7 +35,7 @@ class Material:
     paths: list[Path]
     mbox: Path
     scratch: Path
-    absent: list[Absent] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
 
     def fresh(self, name: str) -> Path:
         """A path in the scratch folder where no store is yet."""
@@ -90,41 +88,12 @@ def _write_mbox(target: Path, paths: Sequence[Path]) -> None:
 
 def headers(data: Material, rounds: int) -> list[Paired]:
     """The header kernel against what users would pick, one core."""
-    from atlas_fast.headers import parse_many
+    from atlas_fast.bench.headers import check, contestants
 
-    step = max(1, len(data.paths) // HEADER_MESSAGES)
-    raws = [path.read_bytes() for path in data.paths[::step]]
-    contestants = [
-        Contestant(
-            "atlas_fast",
-            lambda: parse_many(raws),
-            len(raws),
-            "bytes objects to columns: spans of all fields; texts, addresses and dates decoded",
-        )
-    ]
-    for peer in header_peers():
-        if isinstance(peer, Absent):
-            data.absent.append(peer)
-            continue
-        contestants.append(
-            Contestant(peer.name, lambda read=peer.read: read(raws), len(raws), peer.includes)
-        )
-
-    def check(answers: dict[str, Any]) -> None:
-        ours = answers["atlas_fast"].subject.tolist()
-        agreed = sum(_subject(raw) == text for raw, text in zip(raws, ours, strict=True))
-        if agreed < 0.99 * len(raws):
-            raise AssertionError(f"only {agreed} of {len(raws)} subjects are the library's")
-
-    return [compare("headers", contestants, rounds=rounds, check=check)]
-
-
-def _subject(raw: bytes) -> str:
-    """The standard library's Subject under policy.default."""
-    if raw.startswith(b"From "):
-        raw = raw.partition(b"\n")[2]
-    value = message_from_bytes(raw, policy=policy.default)["subject"]
-    return "" if value is None else str(value)
+    raws = [path.read_bytes() for path in data.paths[:HEADER_MESSAGES]]
+    sides, absent = contestants(raws)
+    data.absent += absent
+    return [compare("headers", sides, rounds=rounds, check=lambda answers: check(raws))]
 
 
 def store(data: Material, rounds: int) -> list[Paired]:
@@ -215,7 +184,7 @@ def end_to_end(data: Material, rounds: int) -> list[Paired]:
 
     builds = 1 if geo_available() else 0
     if not builds:
-        data.absent.append(Absent("geoip2fast (the baseline's geography)", "pip install geoip2fast"))
+        data.absent.append("geoip2fast: the baseline runs without its geography")
     baseline = Baseline(data.scratch / "baseline.db", geo_builds=builds)
     baseline.prepare()
     includes = (

@@ -9,7 +9,6 @@ from typing import Any
 
 from atlas_fast._version import __version__, build_info
 from atlas_fast.bench.paired import Paired
-from atlas_fast.bench.peers import Absent
 
 __all__ = ["rows", "to_dict"]
 
@@ -36,7 +35,7 @@ def rows(done: Sequence[Paired]) -> list[tuple[str, ...]]:
     return out
 
 
-def to_dict(done: Sequence[Paired], absent: Sequence[Absent]) -> dict[str, Any]:
+def to_dict(done: Sequence[Paired], absent: Sequence[str]) -> dict[str, Any]:
     """Everything that was measured, and on what."""
     return {
         "version": __version__,
@@ -44,5 +43,5 @@ def to_dict(done: Sequence[Paired], absent: Sequence[Absent]) -> dict[str, Any]:
         "machine": platform.machine(),
         "build": build_info(),
         "comparisons": [paired.to_dict() for paired in done],
-        "absent": [{"name": one.name, "install": one.install} for one in absent],
+        "absent": list(absent),
     }

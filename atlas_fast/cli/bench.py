@@ -31,7 +31,9 @@ def add_verbs(verbs: Any) -> None:
         metavar="N",
         help="generated messages where no corpus is given (default: %(default)s)",
     )
-    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, metavar="N", help="default: %(default)s"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
     parser.set_defaults(do=do_bench)
 
@@ -61,7 +63,7 @@ def do_bench(options: argparse.Namespace) -> int:
         for one in paired.measured:
             print(f"{paired.group}, {one.name}: {one.includes}")
     for one in absent:
-        print(f"absent: {one.name} ({one.install})")
+        print(f"not installed: {one}")
     if options.json is not None:
         options.json.write_bytes(orjson.dumps(to_dict(done, absent), option=orjson.OPT_INDENT_2))
     return 0

@@ -47,12 +47,14 @@ def add_verbs(verbs: Any) -> None:
         description="Generate realistic mail, run the whole engine over it, show what came out.",
     )
     demo.add_argument(
-        "--messages", type=_positive, default=DEMO_MESSAGES, metavar="N", help="default: %(default)s"
+        "--messages",
+        type=_positive,
+        default=DEMO_MESSAGES,
+        metavar="N",
+        help="default: %(default)s",
     )
     demo.add_argument("--seed", type=int, default=1, metavar="SEED", help="default: %(default)s")
-    demo.add_argument(
-        "--store", metavar="FILE", default=DEMO_STORE, help="default: %(default)s"
-    )
+    demo.add_argument("--store", metavar="FILE", default=DEMO_STORE, help="default: %(default)s")
     _add_common(demo)
     demo.set_defaults(do=do_demo)
 
@@ -94,9 +96,7 @@ def do_demo(options: argparse.Namespace) -> int:
     return code
 
 
-def _triage(
-    names: list[str], store: str | None, options: argparse.Namespace
-) -> tuple[Report, int]:
+def _triage(names: list[str], store: str | None, options: argparse.Namespace) -> tuple[Report, int]:
     from atlas_fast.cli import INTERRUPTED
     from atlas_fast.pipeline import Interrupted, open_all, triage
 
@@ -105,9 +105,7 @@ def _triage(
     total = None if None in sizes else sum(size or 0 for size in sizes)
     try:
         with progress_bar(total) as progress:
-            report = triage(
-                sources, store, options.workers, progress=progress, model=options.model
-            )
+            report = triage(sources, store, options.workers, progress=progress, model=options.model)
     except Interrupted as stopped:
         fail("interrupted; what is counted below is stored, the same command goes on from there")
         return stopped.report, INTERRUPTED
