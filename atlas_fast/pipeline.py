@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -30,9 +30,11 @@ from atlas_fast.flags import Flag
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.observe.report import Report
 from atlas_fast.sources import Source, open_source
-
-if TYPE_CHECKING:
-    from atlas_fast.store import Run, SqliteStore
+from atlas_fast.store import Run, SqliteStore, open_store
+from atlas_fast.store.grouping import GroupedWrites
+from atlas_fast.store.rows import CATEGORIES, UNKNOWN, clean, row_block
+from atlas_fast.store.sqlite import ErrorRow, local_now
+from atlas_fast.store.writer import Writer
 
 __all__ = ["Interrupted", "Pipeline", "scan", "triage"]
 
@@ -52,22 +54,12 @@ class Interrupted(KeyboardInterrupt):
         self.report = report
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A stage raised on one message."""
-
-    place: str
-    kind: str
-    text: str
-    trace: str
-
-
 @dataclass(slots=True)
 class Done:
     """A batch whose stages have run, in parts where a stage failed on a message of it."""
 
     parts: list[Batch] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[ErrorRow] = field(default_factory=list)
     clock: StageClock = field(default_factory=StageClock)
 
 
@@ -231,15 +223,14 @@ class _Sink:
         if where is None:
             self._store: SqliteStore | None = None
             return
-        from atlas_fast.store import open_store
-        from atlas_fast.store.writer import Writer
-
         if isinstance(where, str | Path):
             self._store = stack.enter_context(open_store(where))
         else:
             self._store = where
         report.store = str(self._store.path)
         self._run: Run = self._store.begin_run(report.sources)
+        self._group = GroupedWrites(self._store, self._run)
+        stack.callback(self._group.close)
         if workers > 1:
             self._writer = Writer(self._write)
             stack.callback(self._writer.stop)
@@ -251,17 +242,12 @@ class _Sink:
             self._write(done)
 
     def _write(self, done: Done) -> None:
-        from atlas_fast.store.rows import row_block
-        from atlas_fast.store.sqlite import local_now
-
         assert self._store is not None
         with self._clock.measure("rows"):
             now = local_now()
             blocks = [row_block(part, self._run.session_id, now) for part in done.parts]
         with self._clock.measure("store"):
-            self._store.write(self._run, blocks)
-            for one in done.failures:
-                self._store.report_error(self._run, one.kind, one.text, one.trace, one.place)
+            self._group.write(blocks, done.failures)
 
     def close(self, clock: StageClock) -> None:
         """Write what is queued; a run that was not interrupted gets its end time."""
@@ -269,9 +255,11 @@ class _Sink:
             return
         if self._writer is not None:
             self._writer.close()
-        if not self._report.interrupted:
-            self._store.finish_run(self._run)
-        self._report.stored = self._run.stored
+        with self._clock.measure("store"):
+            self._group.close()
+            if not self._report.interrupted:
+                self._store.finish_run(self._run)
+        self._report.stored = self._store.totals(self._run).stored
         clock.merge(self._clock)
 
 
@@ -290,15 +278,13 @@ def _slice(batch: Batch, start: int, stop: int) -> Batch:
     return part
 
 
-def _failure(place: str, error: Exception) -> Failure:
+def _failure(place: str, error: Exception) -> ErrorRow:
     trace = "".join(traceback.format_exception(error))
-    return Failure(place, type(error).__name__, str(error), trace)
+    return ErrorRow(*map(clean, (place, type(error).__name__, str(error), trace)))
 
 
 def _count(report: Report, done: Done) -> None:
     """Add the counts of a batch."""
-    from atlas_fast.store.rows import CATEGORIES, UNKNOWN
-
     for part in done.parts:
         report.messages += len(part)
         report.bytes += part.nbytes

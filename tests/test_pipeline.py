@@ -1,4 +1,4 @@
-"""The pipeline: order, counts, stages that fail, Ctrl-C; with real sources and with planted stages."""
+"""The pipeline: order, counts, stages that fail, Ctrl-C; real sources and planted stages."""
 
 import importlib.util
 import sqlite3
