@@ -1,11 +1,25 @@
-"""The paired runner: order, ratios, checks."""
+"""The paired runner, the baseline and the command that joins them."""
 
 import gc
 import itertools
+import json
+import sqlite3
 
 import pytest
 
+from atlas_fast.bench import suite
+from atlas_fast.bench.baseline import TERMS, Baseline
 from atlas_fast.bench.paired import Contestant, compare
+from atlas_fast.bench.suite import material
+from atlas_fast.cli import main
+from atlas_fast.errors import UsageError
+
+SPAM = (
+    b"Received: from a.example ([8.8.8.8]) by b.example; Mon, 5 Jan 2026 10:00:00 +0000\n"
+    b"Authentication-Results: b.example; spf=fail; dkim=pass\n"
+    b"From: =?utf-8?q?Jos=C3=A9?= <j@a.example>\nSubject: =?utf-8?b?Y2FzaW5v?= jackpot\n\nplay\n"
+)
+HAM = b"From: Ann <ann@example.org>\nSubject: minutes\n\nhello\n"
 
 
 class Clock:
@@ -96,3 +110,75 @@ def test_misuse_is_refused():
         compare("g", [Contestant("a", int, 1)], rounds=2)
     with pytest.raises(ValueError, match="contestant"):
         compare("g", [])
+
+
+def test_baseline_reads_decides_and_commits_each_message(tmp_path):
+    (tmp_path / "spam.eml").write_bytes(SPAM)
+    (tmp_path / "ham.eml").write_bytes(HAM)
+    (tmp_path / "odd.eml").write_bytes(b"\xff\x00 no mail")
+    baseline = Baseline(tmp_path / "base.db", geo_builds=0)
+    baseline.prepare()
+    seen = []
+    for name in ("spam", "ham", "odd"):
+        baseline.run([tmp_path / f"{name}.eml"])
+        connection = sqlite3.connect(tmp_path / "base.db")
+        seen = connection.execute(
+            "SELECT uid, sender_email, subject, action, category FROM processed_emails_bulletproof"
+        ).fetchall()
+        connection.close()
+    assert seen == [
+        ("spam.eml", "Jos\u00e9 <j@a.example>", "casino jackpot", "DELETED", "Gambling Spam"),
+        ("ham.eml", "Ann <ann@example.org>", "minutes", "PRESERVED", "Not Spam"),
+        ("odd.eml", "", "", "PRESERVED", "Not Spam"),
+    ]
+
+
+def test_baseline_does_the_originals_look_ups(tmp_path):
+    assert sum(map(len, TERMS.values())) == 36
+    opened = []
+
+    class Counted(Baseline):
+        __slots__ = ()
+
+        def _connect(self):
+            opened.append(1)
+            return super()._connect()
+
+    baseline = Counted(tmp_path / "base.db", geo_builds=0)
+    baseline.prepare()
+    baseline.process("1", HAM)
+    assert len(opened) == 36
+
+
+def test_baseline_geography(tmp_path):
+    pytest.importorskip("geoip2fast")
+    baseline = Baseline(tmp_path / "base.db")
+    baseline.prepare()
+    baseline.process("1", SPAM)
+    connection = sqlite3.connect(tmp_path / "base.db")
+    found = connection.execute(
+        "SELECT sender_ip, sender_country_code, detection_method FROM processed_emails_bulletproof"
+    ).fetchall()
+    connection.close()
+    assert found == [("8.8.8.8", "US", "GEOIP2FAST_LOOKUP")]
+
+
+def test_command_measures_and_writes_json(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(suite, "BASELINE_MESSAGES", 2)
+    target = tmp_path / "bench.json"
+    arguments = ["bench", "store", "end-to-end", "--messages", "60", "--rounds", "3"]
+    assert main([*arguments, "--json", str(target)]) == 0
+    found = json.loads(target.read_bytes())
+    groups = {one["group"]: one for one in found["comparisons"]}
+    assert set(groups) == {"store rows", "end to end, .eml folder", "end to end, mbox"}
+    for one in groups.values():
+        assert one["checked"] and one["rounds"] == 3
+        assert all(len(side["seconds"]) == 3 and side["includes"] for side in one["measured"])
+        assert all(0 < ratio["low"] <= ratio["median"] <= ratio["high"] for ratio in one["ratios"])
+    out = capsys.readouterr().out
+    assert "baseline" in out and "bare executemany" in out
+
+
+def test_material_without_mail_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="holds no"), material(tmp_path, 1):
+        pass

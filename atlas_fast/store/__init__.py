@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from atlas_fast.errors import UsageError
-from atlas_fast.store.sqlite import Run, SqliteStore
+from atlas_fast.store.sqlite import Run, SqliteStore, Totals
 
-__all__ = ["Run", "SqliteStore", "open_store"]
+__all__ = ["Run", "SqliteStore", "Totals", "open_store"]
 
 
 def open_store(where: str | Path) -> SqliteStore:

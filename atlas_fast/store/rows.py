@@ -51,6 +51,9 @@ OLD_CATEGORIES = {
 CLASSIFICATION_VERSION = 2
 """Value of `classification_version`: the categories of `category_v2`."""
 
+METHOD = "atlas_fast linear"
+"""Value of `ml_validation_method`."""
+
 _STORED = {code: 0x2400 + code for code in range(32)}
 _STORED |= {9: 0x20, 0x7F: 0x2421}
 _STORED |= dict.fromkeys((*range(0x80, 0xA0), *range(0xD800, 0xE000)), 0xFFFD)
@@ -119,7 +122,7 @@ class RowBlock:
         return zip(*self.columns, strict=False)
 
 
-def row_block(batch: Batch, session_id: int, now: str, method: str) -> RowBlock:
+def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> RowBlock:
     """Rows of a batch whose stages have run; a batch without headers or verdict (a stage failed on
     it) still gives a row for each message.
 

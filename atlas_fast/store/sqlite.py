@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,34 @@ LOCAL_ACCOUNT = "local"
 """Address of the account row that runs over files belong to (sessions need an account)."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """A stage raised on one message: `kind` of exception, its text, where."""
+
+    place: str
+    kind: str
+    text: str
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """A run in the store: the row `session_id` of `sessions`, and what was added so far."""
+    """A run in the store: the row `session_id` of `sessions`."""
 
     session_id: int
-    stored: int = 0
-    deleted: int = 0
-    preserved: int = 0
-    categories: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a run added: rows by action, and by category of the original."""
+
+    deleted: int
+    preserved: int
+    categories: dict[str, int]
+
+    @property
+    def stored(self) -> int:
+        return self.deleted + self.preserved
 
 
 class SqliteStore:
@@ -125,9 +144,13 @@ class SqliteStore:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """The one door to writing: BEGIN IMMEDIATE, then COMMIT, or ROLLBACK on any exception.
 
+        Inside another transaction it is a part of that one, which commits or rolls back both.
         Raises StoreError in place of sqlite3.Error.
         """
         connection = self._connection
+        if connection.in_transaction:
+            yield connection
+            return
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -156,8 +179,10 @@ class SqliteStore:
                 raise StoreError(f"{self.path}: the account row {LOCAL_ACCOUNT!r} is missing")
             return Run(cursor.lastrowid)
 
-    def write(self, run: Run, blocks: Sequence[RowBlock]) -> int:
+    def write(self, run: Run, blocks: Sequence[RowBlock], errors: Sequence[ErrorRow] = ()) -> int:
         """Insert rows and bring the run's totals up to date, in one transaction.
+
+        `errors` go to `error_reports`: stages that failed on a message.
 
         Returns how many rows are new; a message whose key is there already adds nothing.
         """
@@ -167,38 +192,57 @@ class SqliteStore:
             for block in blocks:
                 connection.executemany(schema.INSERT_MESSAGE, block)
             stored = connection.total_changes - before
+            connection.executemany(
+                "INSERT INTO error_reports (session_id, error_type, error_message, stack_trace, "
+                "context_data) VALUES (?, ?, ?, ?, ?)",
+                (
+                    (run.session_id, one.kind, one.text, one.trace, json.dumps({"uid": one.place}))
+                    for one in errors
+                ),
+            )
             if not stored:
                 return 0
-            counts: dict[tuple[str, str], int] = {}
             if stored == sum(block.n for block in blocks):
-                for block in blocks:
-                    for pair, number in block.counts.items():
-                        counts[pair] = counts.get(pair, 0) + number
+                counts = [item for block in blocks for item in block.counts.items()]
             else:
                 found = connection.execute(
                     f"SELECT action, category, COUNT(*) FROM {schema.MESSAGES} "
                     "WHERE id > ? GROUP BY 1, 2",
                     (last,),
                 )
-                counts = {(action, category): number for action, category, number in found}
-            after = _added(run, counts)
-            connection.execute(
-                "UPDATE sessions SET total_deleted = ?, total_preserved = ?, "
-                "categories_summary = ? WHERE id = ?",
-                (after.deleted, after.preserved, json.dumps(after.categories), run.session_id),
-            )
-        run.stored, run.deleted = after.stored, after.deleted
-        run.preserved, run.categories = after.preserved, after.categories
+                counts = [((action, category), number) for action, category, number in found]
+            self._add_totals(connection, run, counts)
         return stored
 
-    def report_error(self, run: Run, kind: str, text: str, trace: str, where: str) -> None:
-        """Add a row to `error_reports`: a stage that failed on a message, a place not readable."""
-        with self.transaction() as connection:
-            connection.execute(
-                "INSERT INTO error_reports (session_id, error_type, error_message, stack_trace, "
-                "context_data) VALUES (?, ?, ?, ?, ?)",
-                (run.session_id, kind, text, trace, json.dumps({"place": where})),
-            )
+    def _add_totals(
+        self,
+        connection: sqlite3.Connection,
+        run: Run,
+        counts: Sequence[tuple[tuple[str, str], int]],
+    ) -> None:
+        """Add counts of (action, category) to the run's row."""
+        before = self.totals(run)
+        deleted, preserved = before.deleted, before.preserved
+        categories = dict(before.categories)
+        for (action, category), number in counts:
+            if action == "DELETED":
+                deleted += number
+            else:
+                preserved += number
+            categories[category] = categories.get(category, 0) + number
+        connection.execute(
+            "UPDATE sessions SET total_deleted = ?, total_preserved = ?, categories_summary = ? "
+            "WHERE id = ?",
+            (deleted, preserved, json.dumps(categories), run.session_id),
+        )
+
+    def totals(self, run: Run) -> Totals:
+        """What the run has added so far, as its row says."""
+        deleted, preserved, summary = self._read(
+            "SELECT total_deleted, total_preserved, categories_summary FROM sessions WHERE id = ?",
+            (run.session_id,),
+        )[0]
+        return Totals(deleted, preserved, json.loads(summary))
 
     def finish_run(self, run: Run) -> None:
         """Set the end time; a run without one was killed."""
@@ -236,16 +280,3 @@ class SqliteStore:
 def local_now() -> str:
     """Local time as the original stores it."""
     return time.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _added(run: Run, counts: dict[tuple[str, str], int]) -> Run:
-    """The run with `counts` of (action, old category) added; the run itself is not changed."""
-    after = Run(run.session_id, run.stored, run.deleted, run.preserved, dict(run.categories))
-    for (action, category), number in counts.items():
-        after.stored += number
-        if action == "DELETED":
-            after.deleted += number
-        else:
-            after.preserved += number
-        after.categories[category] = after.categories.get(category, 0) + number
-    return after

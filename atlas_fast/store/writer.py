@@ -53,6 +53,11 @@ class Writer(Generic[T]):
 
     def close(self) -> None:
         """Write what is queued, end the thread, raise its first error. May be called twice."""
+        self.stop()
+        self._raise()
+
+    def stop(self) -> None:
+        """The same without raising, for the way out of another error."""
         if not self._closed:
             self._closed = True
             while self._thread.is_alive():
@@ -63,7 +68,6 @@ class Writer(Generic[T]):
                     continue
             while self._thread.is_alive():
                 self._thread.join(LOOK_SECONDS)
-        self._raise()
 
     def _raise(self) -> None:
         if self._error is not None:

@@ -1,0 +1,164 @@
+"""`run` and `demo`: a mailbox into a store."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from atlas_fast.observe.report import Report
+
+DEFAULT_STORE = "atlas.db"
+DEMO_STORE = "atlas-demo.db"
+DEMO_MESSAGES = 20_000
+SHOWN_PROBLEMS = 3
+SHOWN_MESSAGES = 8
+
+
+def add_verbs(verbs: Any) -> None:
+    run = verbs.add_parser(
+        "run",
+        help="classify the messages of sources and store a row for each",
+        description="Classify every message of the sources; one durable row for each. "
+        "Nothing in a source is changed. Running again adds only what is new.",
+    )
+    run.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="an mbox file, a Maildir, a folder of .eml files, - for one message on standard "
+        "input, or synthetic:N,SEED",
+    )
+    run.add_argument(
+        "--store",
+        metavar="FILE",
+        default=DEFAULT_STORE,
+        help="SQLite file for the rows (default: %(default)s in the current folder)",
+    )
+    run.add_argument("--no-store", action="store_true", help="classify and count only")
+    _add_common(run)
+    run.set_defaults(do=do_run)
+
+    demo = verbs.add_parser(
+        "demo",
+        help="generate mail, classify it, show the result",
+        description="Generate realistic mail, run the whole engine over it, show what came out.",
+    )
+    demo.add_argument(
+        "--messages",
+        type=_positive,
+        default=DEMO_MESSAGES,
+        metavar="N",
+        help="default: %(default)s",
+    )
+    demo.add_argument("--seed", type=int, default=1, metavar="SEED", help="default: %(default)s")
+    demo.add_argument("--store", metavar="FILE", default=DEMO_STORE, help="default: %(default)s")
+    _add_common(demo)
+    demo.set_defaults(do=do_demo)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="threads that work on batches (default: %(default)s)",
+    )
+    parser.add_argument("--model", metavar="FILE", help="a model by `train` (default: the shipped)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def do_run(options: argparse.Namespace) -> int:
+    store = None if options.no_store else options.store
+    report, code = _triage(options.sources, store, options)
+    _show(report, options.json)
+    return code
+
+
+def do_demo(options: argparse.Namespace) -> int:
+    source = f"synthetic:{options.messages},{options.seed}"
+    report, code = _triage([source], options.store, options)
+    _show(report, options.json)
+    if not options.json and code == 0:
+        _show_recent(options.store)
+        print(f"The rows are in {options.store}, table processed_emails_bulletproof.")
+        print("Your own mail: atlas-fast run PATH, where PATH is an mbox, a Maildir or a folder.")
+    return code
+
+
+def _triage(names: list[str], store: str | None, options: argparse.Namespace) -> tuple[Report, int]:
+    from atlas_fast.cli import INTERRUPTED
+    from atlas_fast.pipeline import Interrupted, open_all, triage
+
+    sources = open_all(names)
+    sizes = [source.estimate() for source in sources]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    try:
+        with progress_bar(total) as progress:
+            report = triage(sources, store, options.workers, progress=progress, model=options.model)
+    except Interrupted as stopped:
+        fail("interrupted; what is counted below is stored, the same command goes on from there")
+        return stopped.report, INTERRUPTED
+    return report, 0
+
+
+def _show(report: Report, as_json: bool) -> None:
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        _show_table(report)
+    for text in report.problems[:SHOWN_PROBLEMS]:
+        fail(text)
+    if len(report.problems) > SHOWN_PROBLEMS:
+        fail(f"{report.errors} errors in all; --json lists the first of them")
+
+
+def _show_table(report: Report) -> None:
+    rows = [
+        ("messages", f"{report.messages:,}"),
+        ("rate", f"{report.messages_per_second:,.0f} a second"),
+        ("time", f"{report.seconds:.2f} s, {report.workers} worker(s)"),
+    ]
+    if report.store is not None:
+        known = report.messages - report.stored
+        there = f", {known:,} were there already" if known else ""
+        rows.append(("stored", f"{report.stored:,} new rows{there}"))
+        rows.append(("store", report.store))
+    rows.append(("errors", f"{report.errors:,}"))
+    for name, number in sorted(report.categories.items(), key=lambda pair: -pair[1]):
+        rows.append((name, f"{number:,}  ({number / max(1, report.messages):.1%})"))
+    slowest = report.slowest_stage
+    if slowest is not None:
+        spent = report.stages[slowest]
+        share = spent / max(sum(report.stages.values()), 1e-9)
+        rows.append(("slowest stage", f"{slowest}: {spent:.2f} s ({share:.0%} of the stages)"))
+    print_pairs("", rows)
+
+
+def _show_recent(path: str) -> None:
+    from atlas_fast.store import open_store
+
+    with open_store(path) as store:
+        recent = store.recent(SHOWN_MESSAGES)
+    rows = [
+        (
+            row["sender_email"][:40],
+            row["subject"][:60],
+            row["category_v2"] or "",
+            "" if row["category_confidence_v2"] is None else f"{row['category_confidence_v2']:.1%}",
+        )
+        for row in recent
+    ]
+    print_table(
+        "The last messages", ("sender", "subject", "category", "confidence"), rows, numeric=(3,)
+    )

@@ -1,0 +1,130 @@
+"""Printing for people: tables and progress on a terminal, plain lines elsewhere.
+
+Text that comes from mail never reaches a terminal raw: control, direction and other invisible
+characters are written as `\\u{...}`.
+"""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+__all__ = ["fail", "print_json", "print_pairs", "print_table", "progress_bar", "visible"]
+
+
+def visible(text: str) -> str:
+    """The text with every character that a terminal would act on, or hide, spelled out."""
+    if text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    if unicodedata.category(character) == "Zs":
+        return " "
+    return f"\\u{{{ord(character):x}}}"
+
+
+def fail(text: str) -> None:
+    """One line on stderr."""
+    print(f"atlas-fast: {visible(' '.join(text.splitlines()))}", file=sys.stderr)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    import orjson
+
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
+    print(text.decode())
+
+
+def print_pairs(title: str, pairs: Sequence[tuple[str, str]]) -> None:
+    """Names and values, one a line."""
+    print_table(title, ("", ""), pairs, numeric=())
+
+
+def print_table(
+    title: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numeric: Sequence[int],
+    out: TextIO | None = None,
+) -> None:
+    """A table; `numeric` are the columns that are set flush right."""
+    out = out or sys.stdout
+    shown = [[visible(cell) for cell in row] for row in rows]
+    if out.isatty():
+        _rich_table(title, head, shown, numeric, out)
+    else:
+        _plain_table(title, head, shown, numeric, out)
+
+
+def _plain_table(
+    title: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numeric: Sequence[int],
+    out: TextIO,
+) -> None:
+    lines = [list(head), *rows] if any(head) else list(rows)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if title:
+        print(title, file=out)
+    for line in lines:
+        cells = [
+            cell.rjust(width) if number in numeric else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip(), file=out)
+
+
+def _rich_table(
+    title: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numeric: Sequence[int],
+    out: TextIO,
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, show_header=any(head), title_justify="left")
+    for number, name in enumerate(head):
+        table.add_column(name, justify="right" if number in numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console(file=out, emoji=False, highlight=False, markup=False).print(table)
+
+
+@contextmanager
+def progress_bar(total_bytes: int | None) -> Iterator[Callable[[int, int], None] | None]:
+    """A live bar on stderr where that is a terminal; otherwise None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[messages]:,} messages, {task.fields[rate]:,.0f}/s"),
+        TimeElapsedColumn(),
+    )
+    console = Console(file=sys.stderr, emoji=False, highlight=False)
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total_bytes, messages=0, rate=0.0)
+
+        def update(messages: int, done: int) -> None:
+            elapsed = bar.tasks[0].elapsed or 0.0
+            rate = messages / elapsed if elapsed else 0.0
+            bar.update(task, completed=done, messages=messages, rate=rate)
+
+        yield update

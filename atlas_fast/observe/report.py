@@ -1,0 +1,68 @@
+"""What a run did: the answer of `triage`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Report:
+    """Counts and timings of a run.
+
+    `messages` read, `stored` rows that are new in the store, `errors`: messages that could not be
+    parsed (they are stored all the same) and places that could not be read. `categories` counts
+    messages by category, `flags` by damage flag. `stages` are wall seconds; with several workers
+    they overlap. `problems` are the first error texts, at most `MAX_PROBLEMS`.
+    """
+
+    sources: list[str] = field(default_factory=list)
+    store: str | None = None
+    workers: int = 1
+    messages: int = 0
+    stored: int = 0
+    errors: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    categories: dict[str, int] = field(default_factory=dict)
+    flags: dict[str, int] = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def messages_per_second(self) -> float:
+        return self.messages / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def slowest_stage(self) -> str | None:
+        """The stage with the most seconds, or None before any ran."""
+        return max(self.stages, key=self.stages.__getitem__, default=None)
+
+    def problem(self, text: str) -> None:
+        """Keep an error text, while there is room."""
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(text)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as `atlas-fast run --json` prints them."""
+        return {
+            "messages": self.messages,
+            "stored": self.stored,
+            "errors": self.errors,
+            "seconds": round(self.seconds, 6),
+            "messages_per_second": round(self.messages_per_second, 3),
+            "categories": dict(self.categories),
+            "stages": {stage: round(seconds, 6) for stage, seconds in self.stages.items()},
+            "bytes": self.bytes,
+            "workers": self.workers,
+            "sources": list(self.sources),
+            "store": self.store,
+            "flags": dict(self.flags),
+            "problems": list(self.problems),
+            "interrupted": self.interrupted,
+        }
+
+
+MAX_PROBLEMS = 20
+"""Error texts that a report keeps; all of them are counted."""

@@ -1,0 +1,320 @@
+"""Joins source, stages and store: the way of a batch through the engine.
+
+(a) `Pipeline` runs the stages over the batches of a source, in one thread or several, and gives
+    the batches back in their order. Kernels release the GIL, so threads are enough.
+(b) `scan` is that, as an iterator for callers who want the columns.
+(c) `triage` puts a store behind it and counts.
+
+A stage that raises does not lose its batch: the batch is halved until the failing message stands
+alone; that message is kept without columns and counted as an error.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atlas_fast import limits
+from atlas_fast.batch import Batch
+from atlas_fast.errors import UsageError
+from atlas_fast.flags import Flag
+from atlas_fast.observe.counters import StageClock
+from atlas_fast.observe.report import Report
+from atlas_fast.sources import Source, open_source
+from atlas_fast.store import Run, SqliteStore, open_store
+from atlas_fast.store.grouping import GroupedWrites
+from atlas_fast.store.rows import CATEGORIES, UNKNOWN, clean, row_block
+from atlas_fast.store.sqlite import ErrorRow, local_now
+from atlas_fast.store.writer import Writer
+
+__all__ = ["Interrupted", "Pipeline", "scan", "triage"]
+
+Stage = tuple[str, Callable[[Batch], None]]
+UNREADABLE = np.uint32(Flag.HDR_EMPTY | Flag.NO_MEMORY)
+"""Flags of a message that counts as an error: no header field at all, or memory ran out."""
+
+SourceLike = str | Path | Source
+Progress = Callable[[int, int], None]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during `triage`; `report` tells what was done, and what is committed stays."""
+
+    def __init__(self, report: Report):
+        super().__init__("interrupted")
+        self.report = report
+
+
+@dataclass(slots=True)
+class Done:
+    """A batch whose stages have run, in parts where a stage failed on a message of it."""
+
+    parts: list[Batch] = field(default_factory=list)
+    failures: list[ErrorRow] = field(default_factory=list)
+    clock: StageClock = field(default_factory=StageClock)
+
+
+class Pipeline:
+    """The stages, and how many threads run them.
+
+    Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
+    longer. Raises UsageError when `workers` is below 1.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage] | None = None,
+        *,
+        workers: int = 1,
+        model: str | Path | None = None,
+        max_messages: int = limits.BATCH_MESSAGES,
+        max_bytes: int = limits.BATCH_BYTES,
+    ):
+        if workers < 1:
+            raise UsageError(f"workers is {workers}; at least one is needed")
+        self.stages = list(default_stages(model) if stages is None else stages)
+        self.workers = workers
+        self.max_messages = max_messages
+        self.max_bytes = max_bytes
+
+    def run(self, source: Source, clock: StageClock) -> Iterator[Done]:
+        """Batches of the source in their order, stages done; reading time goes to `clock`."""
+        batches = clock.each("source", source.batches(self.max_messages, self.max_bytes))
+        if self.workers == 1:
+            yield from map(self.process, batches)
+            return
+        pending: deque[Future[Done]] = deque()
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="atlas-fast") as pool:
+            try:
+                for batch in batches:
+                    pending.append(pool.submit(self.process, batch))
+                    if len(pending) >= 2 * self.workers:
+                        yield pending.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
+            finally:
+                for future in pending:
+                    future.cancel()
+
+    def process(self, batch: Batch) -> Done:
+        """Run the stages over one batch."""
+        done = Done()
+        waiting = [batch]
+        while waiting:
+            part = waiting.pop()
+            try:
+                for name, stage in self.stages:
+                    with done.clock.measure(name):
+                        stage(part)
+            except Exception as error:
+                if len(part) > 1:
+                    middle = len(part) // 2
+                    waiting.append(_slice(part, middle, len(part)))
+                    waiting.append(_slice(part, 0, middle))
+                    continue
+                part = _slice(part, 0, len(part))  # without what the stages left in it
+                done.failures += [_failure(place, error) for place in part.places]
+            done.parts.append(part)
+        return done
+
+
+def default_stages(model: str | Path | None = None) -> list[Stage]:
+    """parse, features, decide; `model` is the path of a model, by default the shipped one."""
+    from atlas_fast.classify.model import load_model
+    from atlas_fast.stages import decide, features, parse
+
+    loaded = load_model(model)
+    return [
+        ("parse", parse.run),
+        ("features", features.run),
+        ("decide", lambda batch: decide.run(batch, loaded)),
+    ]
+
+
+def scan(
+    source: SourceLike | Sequence[SourceLike],
+    *,
+    workers: int = 1,
+    model: str | Path | None = None,
+    pipeline: Pipeline | None = None,
+) -> Iterator[Batch]:
+    """Batches with `headers`, `mime`, `features` and `verdict` filled; nothing is stored.
+
+    A message on which a stage failed comes as a batch of one whose columns are None.
+    """
+    pipeline = pipeline or Pipeline(workers=workers, model=model)
+    for opened in open_all(source):
+        for done in pipeline.run(opened, StageClock()):
+            yield from done.parts
+
+
+def triage(
+    source: SourceLike | Sequence[SourceLike],
+    store: str | Path | SqliteStore | None = None,
+    workers: int = 1,
+    *,
+    progress: Progress | None = None,
+    model: str | Path | None = None,
+    pipeline: Pipeline | None = None,
+) -> Report:
+    """Read, classify and store every message of the sources.
+
+    `store` is a path, an open store, or None for none. `progress(messages, bytes)` is called after
+    each batch with the totals so far. Raises the errors of `atlas_fast.errors`, and Interrupted on
+    Ctrl-C, after what was done has been committed.
+    """
+    begin = time.perf_counter()
+    sources = open_all(source)
+    pipeline = pipeline or Pipeline(workers=workers, model=model)
+    report = Report(sources=[opened.identity for opened in sources], workers=pipeline.workers)
+    clock = StageClock()
+    with ExitStack() as stack:
+        sink = _Sink(stack, store, report, pipeline.workers)
+        try:
+            for opened in sources:
+                for done in pipeline.run(opened, clock):
+                    _count(report, done)
+                    clock.merge(done.clock)
+                    sink.put(done)
+                    if progress is not None:
+                        progress(report.messages, report.bytes)
+                _count_source(report, opened)
+        except KeyboardInterrupt:
+            report.interrupted = True
+        sink.close(clock)
+    report.stages = clock.seconds
+    report.seconds = time.perf_counter() - begin
+    if report.interrupted:
+        raise Interrupted(report)
+    return report
+
+
+def open_all(source: SourceLike | Iterable[SourceLike]) -> list[Source]:
+    """Open one source or several; a name is opened by `open_source`."""
+    single = isinstance(source, str | Path) or hasattr(source, "batches")
+    several: list[Any] = [source] if single else list(source)
+    if not several:
+        raise UsageError("no source was given")
+    return [open_source(str(one)) if isinstance(one, str | Path) else one for one in several]
+
+
+class _Sink:
+    """Behind the pipeline: rows into the store, in a thread of its own when workers have theirs."""
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        where: str | Path | SqliteStore | None,
+        report: Report,
+        workers: int,
+    ):
+        self._clock = StageClock()
+        self._report = report
+        self._writer = None
+        if where is None:
+            self._store: SqliteStore | None = None
+            return
+        if isinstance(where, str | Path):
+            self._store = stack.enter_context(open_store(where))
+        else:
+            self._store = where
+        report.store = str(self._store.path)
+        self._run: Run = self._store.begin_run(report.sources)
+        self._group = GroupedWrites(self._store, self._run)
+        stack.callback(self._group.close)
+        if workers > 1:
+            self._writer = Writer(self._write)
+            stack.callback(self._writer.stop)
+
+    def put(self, done: Done) -> None:
+        if self._writer is not None:
+            self._writer.put(done)
+        elif self._store is not None:
+            self._write(done)
+
+    def _write(self, done: Done) -> None:
+        assert self._store is not None
+        with self._clock.measure("rows"):
+            now = local_now()
+            blocks = [row_block(part, self._run.session_id, now) for part in done.parts]
+        with self._clock.measure("store"):
+            self._group.write(blocks, done.failures)
+
+    def close(self, clock: StageClock) -> None:
+        """Write what is queued; a run that was not interrupted gets its end time."""
+        if self._store is None:
+            return
+        if self._writer is not None:
+            self._writer.close()
+        with self._clock.measure("store"):
+            self._group.close()
+            if not self._report.interrupted:
+                self._store.finish_run(self._run)
+        self._report.stored = self._store.totals(self._run).stored
+        clock.merge(self._clock)
+
+
+def _slice(batch: Batch, start: int, stop: int) -> Batch:
+    """Messages [start, stop) as a batch of its own, without columns."""
+    part = Batch(
+        batch.raw,
+        batch.starts[start:stop],
+        batch.stops[start:stop],
+        source=batch.source,
+        places=batch.places[start:stop],
+        mark=batch.mark,
+        keys=batch.keys[start:stop],
+    )
+    part.quoting = batch.quoting
+    return part
+
+
+def _failure(place: str, error: Exception) -> ErrorRow:
+    trace = "".join(traceback.format_exception(error))
+    return ErrorRow(*map(clean, (place, type(error).__name__, str(error), trace)))
+
+
+def _count(report: Report, done: Done) -> None:
+    """Add the counts of a batch."""
+    for part in done.parts:
+        report.messages += len(part)
+        report.bytes += part.nbytes
+        unreadable = int(np.count_nonzero(part.flags & UNREADABLE))
+        report.errors += unreadable
+        _count_flags(report, part)
+        if part.verdict is None:
+            _add(report.categories, UNKNOWN, len(part))
+            continue
+        for code, number in enumerate(np.bincount(part.verdict.category).tolist()):
+            _add(report.categories, CATEGORIES[code], number)
+    report.errors += len(done.failures)
+    for one in done.failures:
+        report.problem(f"{one.place}: {one.kind}: {one.text}")
+
+
+def _count_flags(report: Report, part: Batch) -> None:
+    present = int(np.bitwise_or.reduce(part.flags, initial=0))
+    for flag in Flag:
+        if present & flag:
+            _add(report.flags, str(flag.name), int(np.count_nonzero(part.flags & flag.value)))
+
+
+def _add(counts: dict[str, int], name: str, number: int) -> None:
+    if number:
+        counts[name] = counts.get(name, 0) + number
+
+
+def _count_source(report: Report, source: Source) -> None:
+    """Places that the source could not read."""
+    for text in getattr(source, "problems", ()):
+        report.errors += 1
+        report.problem(text)
