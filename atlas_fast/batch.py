@@ -1,0 +1,102 @@
+"""Batch: the unit of work, some thousand messages and the columns that stages fill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atlas_fast.sources.quoting import unquote
+
+if TYPE_CHECKING:
+    from atlas_fast.headers import HeaderColumns
+    from atlas_fast.mime import MimeColumns
+
+KEY_BYTES = 16
+
+
+class Batch:
+    """Messages of one source, in its order.
+
+    Message i is raw[starts[i]:stops[i]]: `raw` uint8, perhaps a view of a memory map, `starts` and
+    `stops` int64 (n,). `places` says where each stands in the source (a path relative to it, or a
+    byte offset); `mark` is where the source goes on behind this batch. `keys` uint8 (n, 16) are
+    stable: the same message at the same place of the same source has the same key in every run.
+    `flags` uint32 (n,) are the bits of `atlas_fast.flags.Flag`. `quoting`: `>From ` lines of an
+    mbox are still quoted in raw. The stages fill `headers`, `mime`, `features` and `verdict`.
+    Raises ValueError when the lengths differ.
+    """
+
+    __slots__ = (
+        "_keys", "features", "flags", "headers", "mark", "mime", "places", "quoting", "raw",
+        "source", "starts", "stops", "verdict",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        raw: np.ndarray,
+        starts: np.ndarray,
+        stops: np.ndarray,
+        *,
+        source: str,
+        places: Sequence[str],
+        mark: str = "",
+        keys: np.ndarray | None = None,
+        quoting: bool = False,
+    ):
+        if not len(starts) == len(stops) == len(places):
+            raise ValueError("starts, stops and places need the same length")
+        if keys is not None and keys.shape != (len(starts), KEY_BYTES):
+            raise ValueError(f"keys need the shape ({len(starts)}, {KEY_BYTES})")
+        self.raw = raw
+        self.starts = starts
+        self.stops = stops
+        self.source = source
+        self.places = places
+        self.mark = mark
+        self.quoting = quoting
+        self.flags = np.zeros(len(starts), np.uint32)
+        self.headers: HeaderColumns | None = None
+        self.mime: MimeColumns | None = None
+        self.features: Any = None
+        self.verdict: Any = None
+        self._keys = keys
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all messages."""
+        return int(self.stops.sum() - self.starts.sum())
+
+    @property
+    def keys(self) -> np.ndarray:
+        """uint8 (n, 16): BLAKE2b of source, place and content; computed when first asked."""
+        if self._keys is None:
+            self._keys = message_keys(self)
+        return self._keys
+
+    def message(self, index: int) -> bytes:
+        """Message `index` as it was sent: a copy, mbox quoting undone."""
+        raw = bytes(self.raw[self.starts[index] : self.stops[index]])
+        return unquote(raw) if self.quoting else raw
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(self.message, range(len(self)))
+
+
+def message_keys(batch: Batch) -> np.ndarray:
+    """BLAKE2b-128 over (source, NUL, place, NUL, content) of each message."""
+    view = memoryview(batch.raw)
+    base = blake2b(batch.source.encode("utf-8", "surrogateescape") + b"\0", digest_size=KEY_BYTES)
+    digests = []
+    spans = zip(batch.places, batch.starts.tolist(), batch.stops.tolist(), strict=True)
+    for place, start, stop in spans:
+        one = base.copy()
+        one.update(place.encode("utf-8", "surrogateescape") + b"\0")
+        one.update(view[start:stop])
+        digests.append(one.digest())
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(len(digests), KEY_BYTES)

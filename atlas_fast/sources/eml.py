@@ -1,0 +1,67 @@
+"""A folder of `.eml` files, or one file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from atlas_fast.batch import Batch
+from atlas_fast.sources.base import FileReader
+
+
+class EmlFolder:
+    """Every `*.eml` file below a folder, by the bytes of its relative path.
+
+    Links to folders are not followed; folders that cannot be read become problems.
+    """
+
+    def __init__(self, path: str):
+        self.root = os.path.realpath(path)
+        self.identity = f"eml:{self.root}"
+        self.problems: list[str] = []
+
+    def places(self) -> list[str]:
+        """Relative paths, sorted."""
+        found = []
+        waiting = [""]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                entries = os.scandir(os.path.join(self.root, folder))
+            except OSError as error:
+                self.problems.append(f"{folder or '.'}: {error.strerror or error}")
+                continue
+            with entries:
+                for entry in entries:
+                    relative = f"{folder}{entry.name}"
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(relative + "/")
+                    elif entry.name.lower().endswith(".eml"):
+                        found.append(relative)
+        return sorted(found, key=os.fsencode)
+
+    def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
+        prefix = self.root + "/"
+        mark = os.fsencode(after)
+        paths = ((p, prefix + p) for p in self.places() if not after or os.fsencode(p) > mark)
+        yield from FileReader(self.identity, self.problems).batches(paths, max_messages, max_bytes)
+
+    def estimate(self) -> int | None:
+        return None
+
+
+class EmlFile:
+    """One file that is one message."""
+
+    def __init__(self, path: str):
+        self.path = os.path.realpath(path)
+        self.identity = f"eml:{self.path}"
+        self.problems: list[str] = []
+
+    def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
+        name = os.path.basename(self.path)
+        paths = [] if after else [(name, self.path)]
+        yield from FileReader(self.identity, self.problems).batches(paths, max_messages, max_bytes)
+
+    def estimate(self) -> int | None:
+        return os.path.getsize(self.path)

@@ -1,0 +1,69 @@
+"""Generated mail: realistic, deterministic, any number of messages.
+
+`synthetic:N,SEED` is a source of N messages; message i depends on the seed and i alone, so that
+a run may start anywhere. `generate` also tells the class of each message, which nothing in the
+message itself states. Names and addresses are invented and lie in reserved domains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from atlas_fast.batch import Batch
+from atlas_fast.errors import UsageError
+from atlas_fast.sources.synthetic.compose import compose
+
+__all__ = ["Synthetic", "generate"]
+
+MAX_MESSAGES = 1_000_000_000
+
+
+def generate(count: int, seed: int = 1, start: int = 0) -> Iterator[tuple[str, bytes]]:
+    """(class, message) of the messages start to count - 1."""
+    for index in range(start, count):
+        yield compose(seed, index)
+
+
+class Synthetic:
+    """N generated messages; place and mark are the message's number."""
+
+    def __init__(self, count: int, seed: int = 1):
+        if not 0 <= count <= MAX_MESSAGES:
+            raise UsageError(f"synthetic:{count}: at most {MAX_MESSAGES} messages")
+        self.count = count
+        self.seed = seed
+        self.identity = f"synthetic:{seed}"
+        self.problems: list[str] = []
+
+    @classmethod
+    def of_text(cls, text: str) -> Synthetic:
+        """From `N` or `N,SEED`; UsageError when that is something else."""
+        count, _, seed = text.partition(",")
+        if not (count.isascii() and count.isdigit()) or not (seed or "1").isascii():
+            raise UsageError(f"synthetic:{text}: expected synthetic:N or synthetic:N,SEED")
+        if not (seed or "1").isdigit():
+            raise UsageError(f"synthetic:{text}: the seed is no number")
+        return cls(int(count), int(seed or 1))
+
+    def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
+        index = int(after) + 1 if after else 0
+        while index < self.count:
+            first, size, made = index, 0, []
+            while index < self.count and len(made) < max_messages and size < max_bytes:
+                made.append(compose(self.seed, index)[1])
+                size += len(made[-1])
+                index += 1
+            stops = np.cumsum([len(raw) for raw in made], dtype=np.int64)
+            yield Batch(
+                np.frombuffer(b"".join(made), np.uint8),
+                np.concatenate([np.zeros(1, np.int64), stops[:-1]]),
+                stops,
+                source=self.identity,
+                places=[str(number) for number in range(first, index)],
+                mark=str(index - 1),
+            )
+
+    def estimate(self) -> int | None:
+        return None
