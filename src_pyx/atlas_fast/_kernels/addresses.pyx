@@ -2,7 +2,8 @@
 
 (a) next_mailbox: the next mailbox of a list as spans; groups are flattened. Commas, semicolons,
     colons and angle brackets count outside quoted strings, comments and domain literals only.
-    What never closes is ordinary text. The last `<` of an element opens its address.
+    What never closes is ordinary text, and after a `(` that never closes no other opens a comment
+    (so that hostile input costs linear time). The last `<` of an element opens its address.
 (b) phrase_append, addr_spec_append: spans to UTF-8. Clean spans are copied; the rest loses its
     comments, folding and quoting first. A comment is no display name (3.4, last paragraph).
 (c) parse_addresses: the door for one field body.
@@ -298,10 +299,13 @@ cdef void addr_spec_append(
     end = _read_local(buf, start, stop, &local, &quoted)
     if quoted:
         arena_push(out, 34)
+        start = 0
         for i in range(local.size):
             if local.data[i] == 34 or local.data[i] == 92:
+                utf8_append(local.data, start, i, out, flags)
                 arena_push(out, 92)
-            arena_push(out, local.data[i])
+                start = i
+        utf8_append(local.data, start, local.size, out, flags)
         arena_push(out, 34)
     else:
         utf8_append(local.data, 0, local.size, out, flags)

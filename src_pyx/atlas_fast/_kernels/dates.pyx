@@ -299,13 +299,14 @@ cdef void _take_token(
             return
         elif m.hour >= 0 and m.zone == ZONE_NONE:
             m.zone = _named_zone(buf, start, dash)
+            if dash < stop:                                 # GMT+0200
+                value = _offset(buf, dash, stop)
+                m.zone = value if value != -100000 else ZONE_NONE
+            return
         if dash < stop and buf[dash] == 45 and m.year < 0 and dash + 1 < stop:
             value = _number(buf, dash + 1, stop)
             if value >= 0:
                 _take_number(m, value, stop - dash - 1)
-        elif dash < stop and m.hour >= 0:                   # GMT+0200
-            value = _offset(buf, dash, stop)
-            m.zone = value if value != -100000 else ZONE_NONE
 
 
 cdef bint _slow(

@@ -539,8 +539,11 @@ def headers_batch(
         for column in range(N_TEXT):
             text_offsets[column, 0] = 0
         return
+    # Typical sizes, so that growing copies little; pages that are not used cost nothing.
+    arena_reserve(&fields.arena, min(n * 32 * <Py_ssize_t> sizeof(FieldRecord), fields.arena.limit))
     for column in range(N_TEXT):
         t.columns[column] = &(<Bytes> texts[column]).arena
+        arena_reserve(t.columns[column], min(n * 48, t.columns[column].limit))
     t.to_name = &to_name.arena
     t.to_address = &to_address.arena
     t.to_ends = &to_ends.arena

@@ -1,0 +1,556 @@
+"""Text and links of HTML, and links of plain text; in: valid UTF-8, out: valid UTF-8.
+
+(a) html_append: one pass. Tags vanish; those of blocks leave a line end, those inside a line
+    nothing, so that `V<b></b>iagra` and `V<!-- x -->iagra` read as people see them. The content
+    of script, style and title is dropped. White space runs become one space.
+(b) A tag is `<`, a letter, `/`, `!` or `?`, up to the next `>` outside quotes; where the quotes
+    hide it to the end, up to the next `>`; without any, the `<` is text. What was not found once is
+    not looked for again, so that hostile input costs linear time.
+(c) Links keep the target and the span of their visible text. A style that hides its element
+    (display:none, visibility:hidden, font-size:0) is counted; its text stays.
+(d) plain_append: the text as it is, and the http, https and ftp URLs in it.
+(e) html_text: the door for one document.
+"""
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from html.entities import name2codepoint
+
+from libc.string cimport memcmp, memcpy, memset
+
+from atlas_fast._kernels.arena cimport (
+    Arena, arena_append, arena_free, arena_init, arena_push, arena_push_codepoint, arena_reserve,
+)
+from atlas_fast._kernels.ascii cimport hex_digit, is_alnum, is_alpha, is_digit, is_lwsp, lower
+from atlas_fast._kernels.charsets cimport utf8_append
+from atlas_fast._kernels.scan cimport equals_fold, find_byte, skip_lwsp, starts_fold
+from atlas_fast._kernels.types cimport (
+    TEXT_CUT, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
+)
+
+cdef enum:
+    MAX_URL = 2048              # bytes of a link's target that are kept
+    MAX_NAME = 12               # a tag or entity whose name is longer is none that counts
+    N_SLOTS = 1024
+
+cdef enum:                      # what a tag does
+    T_OTHER = 0                 # inside a line: nothing
+    T_BLOCK = 1                 # a line end
+    T_DROP = 2                  # its content is no text
+    T_A = 3
+    T_AREA = 4
+    T_IMAGE = 5
+    T_FORM = 6
+    T_FRAME = 7
+    T_CELL = 8                  # a space
+
+cdef struct Slot:
+    uint8_t size                # 0: free
+    uint8_t name[MAX_NAME]
+    uint32_t value
+
+# Filled below while the module is imported; read only afterwards.
+cdef Slot TAGS[N_SLOTS]
+cdef Slot ENTITIES[N_SLOTS]
+cdef uint8_t STOPS[256]         # bytes that end a run of plain characters
+
+cdef struct Reader:
+    const uint8_t* buf
+    Py_ssize_t stop
+    bint no_comment             # no `-->` follows
+    bint no_close               # no `>` follows
+    bint no_end                 # a dropped element is never closed
+    bint space                  # white space is due before the next character
+    bint line                   # and it is a line end
+    Py_ssize_t base             # where this document starts in the text arena
+    int64_t open_link           # number of the link record whose text is being read, or -1
+
+
+cdef inline uint32_t _hash(const uint8_t* name, Py_ssize_t size) noexcept nogil:
+    cdef uint32_t h = 2166136261u
+    cdef Py_ssize_t i
+    for i in range(size):
+        h = (h ^ name[i]) * 16777619u
+    return (h ^ (h >> 13)) & (N_SLOTS - 1)
+
+
+cdef inline int64_t _look_up(
+    const Slot* slots, const uint8_t* name, Py_ssize_t size,
+) noexcept nogil:
+    cdef uint32_t at
+    if not 0 < size <= MAX_NAME:
+        return -1
+    at = _hash(name, size)
+    while slots[at].size:
+        if slots[at].size == size and memcmp(slots[at].name, name, <size_t> size) == 0:
+            return slots[at].value
+        at = (at + 1) & (N_SLOTS - 1)
+    return -1
+
+
+cdef inline bint _full(Sink* sink) noexcept nogil:
+    if sink.text.size < sink.text_limit and not sink.text.failed:
+        return False
+    sink.flags |= TEXT_CUT
+    return True
+
+
+cdef inline void _due_space(Reader* r, Sink* sink) noexcept nogil:
+    """The white space before the next character, unless the document has no text yet."""
+    if r.space:
+        if sink.text.size > r.base:
+            arena_push(sink.text, 10 if r.line else 32)
+        r.space = r.line = False
+
+
+cdef Py_ssize_t _entity(
+    const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop,    # IN   buf[pos] is `&`
+    uint32_t* code,                                         # OUT
+) noexcept nogil:
+    """Behind the character reference at pos, or pos when there is none."""
+    cdef Py_ssize_t end = pos + 1
+    cdef int64_t found
+    cdef uint32_t value = 0
+    cdef int digits = 0
+    if end < stop and buf[end] == 35:
+        end += 1
+        if end < stop and buf[end] | 32 == 120:
+            end += 1
+            while end < stop and digits < 8 and hex_digit(buf[end]) >= 0:
+                value = value << 4 | <uint32_t> hex_digit(buf[end])
+                digits += 1
+                end += 1
+        else:
+            while end < stop and digits < 8 and is_digit(buf[end]):
+                value = value * 10 + buf[end] - 48
+                digits += 1
+                end += 1
+        if digits == 0:
+            return pos
+        code[0] = value if value else 0xFFFD
+    else:
+        while end < stop and end - pos <= MAX_NAME and is_alnum(buf[end]):
+            end += 1
+        found = _look_up(ENTITIES, buf + pos + 1, end - pos - 1)
+        if found < 0:
+            return pos
+        code[0] = <uint32_t> found
+    if end < stop and buf[end] == 59:
+        end += 1
+    return end
+
+
+cdef Py_ssize_t _tag_end(Reader* r, Py_ssize_t pos) noexcept nogil:
+    """Position of the `>` that closes the tag at pos, or -1 when the `<` is text."""
+    cdef const uint8_t* buf = r.buf
+    cdef uint8_t quote = 0
+    cdef Py_ssize_t at = pos + 1, plain
+    if r.no_close:
+        return -1
+    plain = find_byte(buf, pos, r.stop, 62)
+    if plain == r.stop:
+        r.no_close = True
+        return -1
+    while at < r.stop and at < plain + 1024:                # a tag hides no more than this in quotes
+        if quote:
+            if buf[at] == quote:
+                quote = 0
+        elif buf[at] == 62:
+            return at
+        elif (buf[at] == 34 or buf[at] == 39) and buf[at - 1] == 61:
+            quote = buf[at]
+        at += 1
+    return plain
+
+
+cdef Py_ssize_t _attribute(
+    const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop,    # IN   inside a tag
+    Py_ssize_t* name_stop, Py_ssize_t* value_start, Py_ssize_t* value_stop,     # OUT
+) noexcept nogil:
+    """Start of the next attribute's name, or -1. Go on at value_stop + 1."""
+    cdef Py_ssize_t start
+    while pos < stop and (is_lwsp(buf[pos]) or buf[pos] == 47 or buf[pos] == 34 or buf[pos] == 39):
+        pos += 1
+    if pos >= stop:
+        return -1
+    start = pos
+    while pos < stop and not is_lwsp(buf[pos]) and buf[pos] != 61:
+        pos += 1
+    name_stop[0] = pos
+    pos = skip_lwsp(buf, pos, stop)
+    if pos >= stop or buf[pos] != 61:
+        value_start[0] = pos
+        value_stop[0] = pos - 1
+        return start
+    pos = skip_lwsp(buf, pos + 1, stop)
+    if pos < stop and (buf[pos] == 34 or buf[pos] == 39):
+        value_start[0] = pos + 1
+        value_stop[0] = find_byte(buf, pos + 1, stop, buf[pos])
+    else:
+        value_start[0] = pos
+        while pos < stop and not is_lwsp(buf[pos]):
+            pos += 1
+        value_stop[0] = pos
+    return start
+
+
+cdef bint _hides(const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Does this style hide its element? White space and case do not count."""
+    cdef uint8_t text[160]
+    cdef Py_ssize_t n = 0, i
+    while start < stop and n < 160:
+        if not is_lwsp(buf[start]):
+            text[n] = lower(buf[start])
+            n += 1
+        start += 1
+    for i in range(n):
+        if text[i] == 100 and n - i >= 12 and memcmp(text + i, b"display:none", 12) == 0:
+            return True
+        if text[i] == 118 and n - i >= 17 and memcmp(text + i, b"visibility:hidden", 17) == 0:
+            return True
+        if text[i] == 102 and n - i >= 11 and memcmp(text + i, b"font-size:0", 11) == 0:
+            if n - i == 11 or text[i + 11] != 46:
+                return True
+    return False
+
+
+cdef void _add_link(
+    const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, int32_t kind, Sink* sink,
+) noexcept nogil:
+    """A record for the target [start, stop), character references decoded, white space dropped."""
+    cdef LinkRecord* link
+    cdef Py_ssize_t next_pos, mark = sink.strings.size
+    cdef uint32_t code = 0
+    if sink.n_links >= sink.max_links:
+        sink.flags |= TEXT_CUT
+        return
+    if not arena_reserve(sink.links, sizeof(LinkRecord)):
+        return
+    start = skip_lwsp(buf, start, stop)
+    while start < stop and sink.strings.size - mark < MAX_URL:
+        if buf[start] == 38 and kind != LINK_PLAIN:
+            next_pos = _entity(buf, start, stop, &code)
+            if next_pos > start:
+                arena_push_codepoint(sink.strings, code)
+                start = next_pos
+                continue
+        if buf[start] > 32 or kind == LINK_PLAIN:
+            arena_push(sink.strings, buf[start])
+        start += 1
+    _trim_utf8(sink.strings, mark)
+    link = <LinkRecord*> (sink.links.data + sink.links.size)
+    sink.links.size += sizeof(LinkRecord)
+    link.url_start = mark
+    link.url_stop = sink.strings.size
+    link.text_start = link.text_stop = sink.text.size
+    link.kind = kind
+    link.part = sink.part
+    sink.n_links += 1
+
+
+cdef void _trim_utf8(Arena* out, Py_ssize_t mark) noexcept nogil:
+    """Take an unfinished UTF-8 sequence off the end of the arena."""
+    cdef Py_ssize_t pos = out.size
+    cdef int tail = 0
+    while pos > mark and tail < 3 and out.data[pos - 1] & 0xC0 == 0x80:
+        pos -= 1
+        tail += 1
+    if pos > mark and out.data[pos - 1] >= 0xC0:
+        if tail + 1 < (2 if out.data[pos - 1] < 0xE0 else 3 if out.data[pos - 1] < 0xF0 else 4):
+            out.size = pos - 1
+
+
+cdef void _close_link(Reader* r, Sink* sink) noexcept nogil:
+    if r.open_link >= 0:
+        (<LinkRecord*> sink.links.data)[r.open_link].text_stop = sink.text.size
+        r.open_link = -1
+
+
+cdef void _attributes(
+    Reader* r, int kind, Py_ssize_t pos, Py_ssize_t stop, Sink* sink,
+) noexcept nogil:
+    """Links and hiding styles of an opening tag whose attributes are [pos, stop)."""
+    cdef Py_ssize_t name_stop = 0, start = 0, end = 0, name
+    cdef const uint8_t* buf = r.buf
+    cdef Py_ssize_t before
+    while True:
+        name = _attribute(buf, pos, stop, &name_stop, &start, &end)
+        if name < 0:
+            return
+        pos = end + 1
+        if equals_fold(buf, name, name_stop, b"style", 5):
+            sink.n_hidden += _hides(buf, start, end)
+        elif kind == T_A and equals_fold(buf, name, name_stop, b"href", 4):
+            _close_link(r, sink)
+            _due_space(r, sink)
+            before = sink.n_links
+            _add_link(buf, start, end, LINK_A, sink)
+            if sink.n_links > before:
+                r.open_link = <int64_t> (sink.links.size // <Py_ssize_t> sizeof(LinkRecord)) - 1
+        elif kind == T_AREA and equals_fold(buf, name, name_stop, b"href", 4):
+            _add_link(buf, start, end, LINK_A, sink)
+        elif kind == T_IMAGE and equals_fold(buf, name, name_stop, b"src", 3):
+            _add_link(buf, start, end, LINK_IMAGE, sink)
+        elif kind == T_FRAME and equals_fold(buf, name, name_stop, b"src", 3):
+            _add_link(buf, start, end, LINK_FRAME, sink)
+        elif kind == T_FORM and equals_fold(buf, name, name_stop, b"action", 6):
+            _add_link(buf, start, end, LINK_FORM, sink)
+
+
+cdef Py_ssize_t _skip_content(
+    Reader* r, Py_ssize_t pos, const uint8_t* name, Py_ssize_t size,
+) noexcept nogil:
+    """Where `</name` starts behind pos; pos when it never does, and then for all that follow."""
+    cdef Py_ssize_t at = pos
+    if r.no_end:
+        return pos
+    while True:
+        at = find_byte(r.buf, at, r.stop, 60)
+        if at + 2 + size > r.stop:
+            r.no_end = True
+            return pos
+        if r.buf[at + 1] == 47 and equals_fold(
+                r.buf, at + 2, at + 2 + size, <const char*> name, size):
+            return at
+        at += 1
+
+
+cdef Py_ssize_t _comment(Reader* r, Py_ssize_t pos) noexcept nogil:
+    """Behind the comment or declaration at pos (`<!`), or pos when its `<` is text."""
+    cdef Py_ssize_t at = pos + 4
+    if pos + 4 <= r.stop and r.buf[pos + 2] == 45 and r.buf[pos + 3] == 45 and not r.no_comment:
+        while True:
+            at = find_byte(r.buf, at, r.stop, 62)
+            if at == r.stop:
+                r.no_comment = True
+                break
+            if r.buf[at - 1] == 45 and r.buf[at - 2] == 45:
+                return at + 1
+            at += 1
+    if r.no_close:
+        return pos
+    at = find_byte(r.buf, pos, r.stop, 62)
+    if at == r.stop:
+        r.no_close = True
+        return pos
+    return at + 1
+
+
+cdef Py_ssize_t _tag(Reader* r, Py_ssize_t pos, Sink* sink) noexcept nogil:
+    """Behind the tag at pos (a `<`), or pos when it is text."""
+    cdef const uint8_t* buf = r.buf
+    cdef uint8_t name[MAX_NAME]
+    cdef Py_ssize_t start = pos + 1, at, end, size = 0
+    cdef bint closing
+    cdef int64_t kind
+    if start < r.stop and (buf[start] == 33 or buf[start] == 63):
+        return _comment(r, pos)
+    closing = start < r.stop and buf[start] == 47
+    start += closing
+    if start >= r.stop or not is_alpha(buf[start]):
+        return pos
+    end = _tag_end(r, pos)
+    if end < 0:
+        return pos
+    at = start
+    while at < end and is_alnum(buf[at]):
+        if size < MAX_NAME:
+            name[size] = lower(buf[at])
+        size += 1
+        at += 1
+    kind = _look_up(TAGS, name, size)
+    if kind == T_BLOCK:
+        r.space = r.line = True
+    elif kind == T_CELL:
+        r.space = True
+    elif kind == T_A and closing:
+        _close_link(r, sink)
+    if not closing and at < end:
+        _attributes(r, <int> kind, at, end, sink)
+    if kind == T_DROP and not closing:
+        return _skip_content(r, end + 1, name, size)
+    return end + 1
+
+
+cdef void html_append(
+    const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,  # IN   valid UTF-8
+    Sink* sink,                                             # OUT
+) noexcept nogil:
+    cdef Reader r
+    cdef Py_ssize_t after, run
+    cdef uint32_t code = 0
+    cdef uint8_t c
+    memset(&r, 0, sizeof(r))
+    r.buf = buf
+    r.stop = stop
+    r.base = sink.text.size
+    r.open_link = -1
+    while start < stop:
+        if _full(sink):
+            break
+        c = buf[start]
+        if not STOPS[c]:
+            run = start
+            while run < stop and not STOPS[buf[run]]:
+                run += 1
+            _due_space(&r, sink)
+            arena_append(sink.text, buf, start, run)
+            start = run
+            continue
+        if c == 60:
+            after = _tag(&r, start, sink)
+            if after > start:
+                start = after
+                continue
+        elif c == 38:
+            after = _entity(buf, start, stop, &code)
+            if after > start:
+                start = after
+                if code == 160 or code <= 32:
+                    r.space = True
+                else:
+                    _due_space(&r, sink)
+                    arena_push_codepoint(sink.text, code)
+                continue
+        elif c <= 32:
+            r.space = True
+            start += 1
+            continue
+        elif c == 0xC2 and start + 1 < stop and buf[start + 1] == 0xA0:
+            r.space = True                                  # U+00A0
+            start += 2
+            continue
+        _due_space(&r, sink)
+        arena_push(sink.text, c)
+        start += 1
+    _close_link(&r, sink)
+
+
+cdef inline bint _in_url(uint8_t c) noexcept nogil:
+    return c > 32 and c != 34 and c != 60 and c != 62 and c != 127
+
+
+cdef void plain_append(
+    const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,  # IN   valid UTF-8
+    Sink* sink,                                             # OUT
+) noexcept nogil:
+    cdef Py_ssize_t colon = start, scheme, end, base = sink.text.size, room
+    cdef int64_t number
+    room = sink.text_limit - base
+    if room < stop - start:
+        sink.flags |= TEXT_CUT
+        stop = start + (room if room > 0 else 0)
+        while stop > start and buf[stop] & 0xC0 == 0x80:
+            stop -= 1
+    arena_append(sink.text, buf, start, stop)
+    if sink.text.failed:
+        return
+    while True:
+        colon = find_byte(buf, colon, stop, 58)
+        if colon + 3 >= stop:
+            return
+        if buf[colon + 1] != 47 or buf[colon + 2] != 47:
+            colon += 1
+            continue
+        scheme = colon
+        while scheme > start and colon - scheme < 5 and is_alpha(buf[scheme - 1]):
+            scheme -= 1
+        end = colon + 3
+        while end < stop and end - scheme < MAX_URL and _in_url(buf[end]):
+            end += 1
+        while end > colon + 3 and (buf[end - 1] == 46 or buf[end - 1] == 44 or buf[end - 1] == 41):
+            end -= 1                                        # punctuation of the sentence
+        if (
+            equals_fold(buf, scheme, colon, b"http", 4) or equals_fold(buf, scheme, colon, b"https", 5)
+            or equals_fold(buf, scheme, colon, b"ftp", 3)
+        ):
+            number = sink.n_links
+            _add_link(buf, scheme, end, LINK_PLAIN, sink)
+            if sink.n_links > number:
+                number = <int64_t> (sink.links.size // <Py_ssize_t> sizeof(LinkRecord)) - 1
+                (<LinkRecord*> sink.links.data)[number].text_start = base + scheme - start
+                (<LinkRecord*> sink.links.data)[number].text_stop = base + end - start
+        colon = end
+
+
+cdef bytes _copy(const Arena* a, Py_ssize_t start, Py_ssize_t stop):
+    return PyBytes_FromStringAndSize(<const char*> a.data + start, stop - start) if stop > start else b""
+
+
+def html_text(const uint8_t[::1] raw not None, bint html=True, Py_ssize_t limit=1 << 40):
+    """(text, [(target, visible text, kind), ...], hidden elements) of one UTF-8 document."""
+    cdef Arena text, links, strings, clean
+    cdef Sink sink
+    cdef LinkRecord* link
+    cdef uint32_t flags = 0
+    cdef Py_ssize_t i
+    arena_init(&text, 1 << 40)
+    arena_init(&links, 1 << 40)
+    arena_init(&strings, 1 << 40)
+    arena_init(&clean, 1 << 40)
+    memset(&sink, 0, sizeof(sink))
+    sink.text, sink.links, sink.strings = &text, &links, &strings
+    sink.text_limit = limit
+    sink.max_links = 1 << 30
+    try:
+        if raw.shape[0]:
+            with nogil:
+                utf8_append(&raw[0], 0, raw.shape[0], &clean, &flags)
+                if html:
+                    html_append(clean.data, 0, clean.size, &sink)
+                else:
+                    plain_append(clean.data, 0, clean.size, &sink)
+        if text.failed or links.failed or strings.failed or clean.failed:
+            raise MemoryError
+        found = []
+        for i in range(sink.n_links):
+            link = (<LinkRecord*> links.data) + i
+            found.append((_copy(&strings, link.url_start, link.url_stop),
+                          _copy(&text, link.text_start, link.text_stop), link.kind))
+        return _copy(&text, 0, text.size), found, sink.n_hidden
+    finally:
+        arena_free(&text)
+        arena_free(&links)
+        arena_free(&strings)
+        arena_free(&clean)
+
+
+cdef int _put(Slot* slots, bytes name, uint32_t value) except -1:
+    cdef uint32_t at
+    cdef const uint8_t* text = <const uint8_t*> <const char*> name
+    if len(name) > MAX_NAME:
+        return 0
+    at = _hash(text, len(name))
+    while slots[at].size:
+        at = (at + 1) & (N_SLOTS - 1)
+    memcpy(slots[at].name, text, <size_t> len(name))
+    slots[at].size = <uint8_t> len(name)
+    slots[at].value = value
+    return 0
+
+
+def _build():
+    memset(TAGS, 0, sizeof(TAGS))
+    memset(ENTITIES, 0, sizeof(ENTITIES))
+    blocks = (
+        "p div br tr table ul ol li dl dt dd h1 h2 h3 h4 h5 h6 hr pre blockquote center form body "
+        "head html section article header footer nav main address fieldset tbody thead tfoot "
+        "caption option select textarea"
+    )
+    for name in blocks.split():
+        if name != "form":
+            _put(TAGS, name.encode(), T_BLOCK)
+    for name in ("script", "style", "title", "noframes"):
+        _put(TAGS, name.encode(), T_DROP)
+    for name in ("td", "th"):
+        _put(TAGS, name.encode(), T_CELL)
+    for name in ("iframe", "frame", "embed"):
+        _put(TAGS, name.encode(), T_FRAME)
+    for name, kind in (("a", T_A), ("area", T_AREA), ("img", T_IMAGE), ("form", T_FORM)):
+        _put(TAGS, name.encode(), kind)
+    for name, code in sorted(name2codepoint.items()):
+        _put(ENTITIES, name.encode(), code)
+    _put(ENTITIES, b"apos", 39)
+    for byte in range(256):
+        STOPS[byte] = byte <= 32 or byte in (38, 60, 0xC2)
+
+
+_build()
