@@ -200,8 +200,9 @@ def triage(
 
 def open_all(source: SourceLike | Iterable[SourceLike]) -> list[Source]:
     """Open one source or several; a name is opened by `open_source`."""
-    single = isinstance(source, str | Path) or hasattr(source, "batches")
-    several: list[Any] = [source] if single else list(source)
+    if isinstance(source, str | Path):
+        return [open_source(str(source))]
+    several: list[Any] = [source] if hasattr(source, "batches") else list(source)
     if not several:
         raise UsageError("no source was given")
     return [open_source(str(one)) if isinstance(one, str | Path) else one for one in several]
