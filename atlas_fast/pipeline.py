@@ -67,7 +67,8 @@ class Pipeline:
     """The stages, and how many threads run them.
 
     Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
-    longer. Raises UsageError when `workers` is below 1.
+    longer. `keys`: make message keys while a batch is with its worker, for a store.
+    Raises UsageError when `workers` is below 1.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Pipeline:
         if workers < 1:
             raise UsageError(f"workers is {workers}; at least one is needed")
         self.stages = list(default_stages(model) if stages is None else stages)
+        self.keys = False
         self.workers = workers
         self.max_messages = max_messages
         self.max_bytes = max_bytes
@@ -106,8 +108,11 @@ class Pipeline:
                     future.cancel()
 
     def process(self, batch: Batch) -> Done:
-        """Run the stages over one batch."""
+        """Run the stages over one batch; with `keys` set, have its message keys made here too."""
         done = Done()
+        if self.keys:
+            with done.clock.measure("keys"):
+                _ = batch.keys
         waiting = [batch]
         while waiting:
             part = waiting.pop()
@@ -175,6 +180,7 @@ def triage(
     begin = time.perf_counter()
     sources = open_all(source)
     pipeline = pipeline or Pipeline(workers=workers, model=model)
+    pipeline.keys = store is not None
     report = Report(sources=[opened.identity for opened in sources], workers=pipeline.workers)
     clock = StageClock()
     with ExitStack() as stack:
@@ -200,8 +206,9 @@ def triage(
 
 def open_all(source: SourceLike | Iterable[SourceLike]) -> list[Source]:
     """Open one source or several; a name is opened by `open_source`."""
-    single = isinstance(source, str | Path) or hasattr(source, "batches")
-    several: list[Any] = [source] if single else list(source)
+    if isinstance(source, str | Path):
+        return [open_source(str(source))]
+    several: list[Any] = [source] if hasattr(source, "batches") else list(source)
     if not several:
         raise UsageError("no source was given")
     return [open_source(str(one)) if isinstance(one, str | Path) else one for one in several]
@@ -264,7 +271,7 @@ class _Sink:
 
 
 def _slice(batch: Batch, start: int, stop: int) -> Batch:
-    """Messages [start, stop) as a batch of its own, without columns."""
+    """Messages [start, stop) as a batch of its own, as the source gave them: without columns."""
     part = Batch(
         batch.raw,
         batch.starts[start:stop],
@@ -273,8 +280,9 @@ def _slice(batch: Batch, start: int, stop: int) -> Batch:
         places=batch.places[start:stop],
         mark=batch.mark,
         keys=batch.keys[start:stop],
+        quoting=batch.quoting,
     )
-    part.quoting = batch.quoting
+    part.flags[:] = batch.flags[start:stop] & np.uint32(Flag.MSG_CUT)
     return part
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,8 @@ import atlas_fast
 from atlas_fast import __version__
 from atlas_fast.cli import build_parser, main
 from atlas_fast.cli.terminal import visible
+from atlas_fast.observe.report import Report
+from atlas_fast.store import schema
 
 MAIL = b"From: Ann <ann@example.org>\nSubject: lunch\nDate: Mon, 5 Jan 2026 10:00:00 +0000\n\nhi\n"
 
@@ -145,6 +148,38 @@ def test_sigint_stops_cleanly(folder):
     assert n > 0 and f"{n:,} new rows" in out
 
 
+def test_killed_runs_are_completed_by_the_next(folder):
+    run = command("run", "synthetic:30000,3", "--json", "--store")
+    subprocess.run([*run, "whole.db"], check=True, capture_output=True)
+    for fraction in (1, 2):  # committed rows to wait for before the kill: some, then more
+        process = subprocess.Popen([*run, "cut.db"], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if _count("cut.db") >= 10_000 * fraction:
+                break
+            time.sleep(0.002)
+        process.kill()
+        process.wait(60)
+    done = subprocess.run([*run, "cut.db"], check=True, capture_output=True)
+    assert json.loads(done.stdout)["messages"] == 30_000
+    assert _rows("cut.db") == _rows("whole.db")
+
+
+def _rows(path):
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    found = connection.execute(
+        "SELECT uid, sender_email, subject, action, category_v2, flags, message_key "
+        "FROM processed_emails_bulletproof ORDER BY message_key"
+    ).fetchall()
+    totals = connection.execute(
+        "SELECT SUM(total_deleted + total_preserved) FROM sessions"
+    ).fetchone()
+    connection.close()
+    assert totals == (len(found),)
+    return found
+
+
 def _count(path):
     if not os.path.exists(path):
         return 0
@@ -208,3 +243,31 @@ def test_no_bar_when_piped_and_a_bar_on_a_terminal(folder):
 )
 def test_visible(text, shown):
     assert visible(text) == shown
+
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_docs_name_every_verb_and_option_and_no_other():
+    text = (DOCS / "cli.md").read_text()
+    verbs = build_parser()._subparsers._group_actions[0].choices
+    sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    assert set(sections) == set(verbs)
+    for verb, parser in verbs.items():
+        options = {name for action in parser._actions for name in action.option_strings}
+        named = set(re.findall(r"--[a-z][a-z-]*", sections[verb]))
+        wanted = {name for name in options if name.startswith("--")} - {"--help"}
+        assert named == wanted, verb
+
+
+def test_docs_name_every_key_of_the_report():
+    text = (DOCS / "cli.md").read_text()
+    for key in Report().to_dict():
+        assert f"`{key}`" in text, key
+
+
+def test_docs_name_every_column_of_a_message_row():
+    text = (DOCS / "store.md").read_text()
+    for line in schema.TABLES[schema.MESSAGES].splitlines():
+        name = line.split()[0] if line.split() else "id"
+        assert name == "id" or f"`{name}`" in text, name

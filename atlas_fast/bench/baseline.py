@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.header import decode_header, make_header
 from email.message import Message
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,7 @@ CREATE INDEX IF NOT EXISTS idx_filter_terms_active ON filter_terms(is_active);
 
 def geo_available() -> bool:
     """Is geoip2fast installed? Without it the baseline has no geography, and is far faster."""
-    try:
-        import geoip2fast  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return find_spec("geoip2fast") is not None
 
 
 @dataclass(slots=True)

@@ -119,6 +119,16 @@ def store(data: Material, rounds: int) -> list[Paired]:
             with target.transaction() as connection:
                 connection.executemany(schema.INSERT_MESSAGE, rows)
 
+    def no_index(target: SqliteStore) -> None:
+        target.begin_run([])
+        with target.transaction() as connection:
+            for name in (*schema.INDEXES, *schema.UNIQUE_INDEXES):
+                connection.execute(f"DROP INDEX {name}")
+        insert = schema.INSERT_MESSAGE.partition(" ON CONFLICT")[0]
+        for rows in ready:
+            with target.transaction() as connection:
+                connection.executemany(insert, rows)
+
     def one_by_one(target: SqliteStore) -> None:
         target.begin_run([])
         for row in few:
@@ -129,6 +139,12 @@ def store(data: Material, rounds: int) -> list[Paired]:
     sides: list[tuple[str, Callable[[SqliteStore], None], int, str]] = [
         ("atlas_fast", ours, n, f"columns to rows to SQLite, run totals; {same}"),
         ("bare executemany", bare, n, f"ready tuples; {same}"),
+        (
+            "bare executemany, no index",
+            no_index,
+            n,
+            "ready tuples; the same table, no index at all",
+        ),
         ("commit a row", one_by_one, len(few), "ready tuples; one INSERT and COMMIT a row"),
     ]
     return [_into_stores(data, "store rows", sides, rounds)]

@@ -62,8 +62,8 @@ def do_bench(options: argparse.Namespace) -> int:
     for paired in done:
         for one in paired.measured:
             print(f"{paired.group}, {one.name}: {one.includes}")
-    for one in absent:
-        print(f"not installed: {one}")
+    for missing in absent:
+        print(f"not installed: {missing}")
     if options.json is not None:
         options.json.write_bytes(orjson.dumps(to_dict(done, absent), option=orjson.OPT_INDENT_2))
     return 0

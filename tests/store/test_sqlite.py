@@ -8,6 +8,7 @@ import pytest
 from atlas_fast.errors import StoreError, UsageError
 from atlas_fast.store import SqliteStore, Totals, open_store, schema
 from atlas_fast.store.rows import row_block
+from atlas_fast.store.sqlite import ErrorRow
 from store.fake import FakeBatch
 
 
@@ -194,3 +195,42 @@ def test_opening_at_once_from_many_threads_makes_one_store(path):
         thread.join()
     assert errors == []
     assert sorted(int(row[0]) for row in content(path)) == list(range(125))
+
+
+def test_full_disk_is_an_error_and_keeps_what_was_committed(path):
+    with SqliteStore(path) as store:
+        run = store.begin_run([])
+        store.write(run, [block(run, 200)])
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count={pages + 2}")
+        with pytest.raises(StoreError, match="full"):
+            store.write(run, [block(run, 5000, first=200)])
+        assert store.totals(run).stored == store.count_messages() == 200
+        store._connection.execute("PRAGMA max_page_count=100000")
+        assert store.write(run, [block(run, 5000, first=200)]) == 5000
+
+
+def test_a_lock_that_is_not_released_is_an_error(path, monkeypatch):
+    monkeypatch.setattr("atlas_fast.store.sqlite.BUSY_SECONDS", 0.1)
+    with SqliteStore(path) as one, SqliteStore(path) as other:
+        run = one.begin_run([])
+        with other.transaction(), pytest.raises(StoreError, match="locked"):
+            one.write(run, [block(run)])
+        assert one.write(run, [block(run)]) == 10
+
+
+def test_a_failed_message_is_reported_in_the_same_transaction(path):
+    with SqliteStore(path) as store:
+        run = store.begin_run([])
+        error = ErrorRow("17", "RuntimeError", "boom", "trace")
+        store.write(run, [block(run, 1)], [error])
+        with pytest.raises(RuntimeError), store.transaction():
+            store.write(run, [block(run, 1, first=5)], [error])
+            raise RuntimeError
+    with sqlite3.connect(path) as other:
+        found = other.execute(
+            "SELECT session_id, error_type, error_message, stack_trace, context_data "
+            "FROM error_reports"
+        ).fetchall()
+    other.close()
+    assert found == [(1, "RuntimeError", "boom", "trace", '{"uid": "17"}')]
