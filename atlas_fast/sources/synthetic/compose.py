@@ -82,7 +82,7 @@ def _values(draw: Draw) -> dict[str, str]:
         "amount": f"${draw.below(900) + 100},{draw.below(1000):03}",
         "percent": f"{draw.below(15) * 5 + 10}%",
         "number": str(draw.below(9_000_000) + 1_000_000),
-        "day": draw.one(pools.DAYS) + "day",
+        "day": draw.one(pools.DAY_NAMES),
     }
 
 
