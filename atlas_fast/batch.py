@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_fast.sources.quoting import unquote
+from atlas_fast.quoting import unquote
 
 if TYPE_CHECKING:
     from atlas_fast.headers import HeaderColumns

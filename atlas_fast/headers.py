@@ -278,6 +278,13 @@ class HeaderColumns:
         found = self.fields[at]
         return indptr, np.stack([found["start"], found["stop"]], axis=1)
 
+    def for_features(self) -> tuple[Any, ...]:
+        """What the feature kernel reads of these columns, in its order."""
+        return (
+            self.messages, self.first, self._fields, self.field_indptr, self._texts,
+            self._offsets, self.to_indptr,
+        )  # fmt: skip
+
     def row(self, index: int) -> Headers:
         """The header section of message `index`, decoded on demand."""
         if index < 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -111,6 +112,13 @@ class MimeColumns:
     def strings(self) -> np.ndarray:
         """uint8: targets of links and filenames."""
         return np.frombuffer(self._strings, np.uint8)
+
+    def for_features(self) -> tuple[Any, ...]:
+        """What the feature kernel reads of these columns, in its order."""
+        return (
+            self._text, self.text_offsets, self._parts, self.part_indptr, self._links,
+            self.link_indptr, self._strings, self.n_hidden,
+        )  # fmt: skip
 
     def links_of(self, index: int) -> list[tuple[str, str, int]]:
         """(target, visible text, kind) of the links of one message."""

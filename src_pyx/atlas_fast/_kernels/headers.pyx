@@ -42,38 +42,10 @@ TEXT_COLUMNS = (
 NO_DATE = -(1 << 63)
 
 cdef enum:
-    N_KNOWN = 41                # len(FIELD_NAMES); checked at import
-    N_TEXT = 7                  # len(TEXT_COLUMNS); checked at import
     NAME_SIZE = 32
     N_SLOTS = 1024
 
-cdef enum:                      # ids used below, positions in FIELD_NAMES
-    F_FROM = 0
-    F_TO = 1
-    F_SUBJECT = 2
-    F_DATE = 3
-    F_MESSAGE_ID = 4
-    F_REPLY_TO = 5
-    F_RETURN_PATH = 6
-    F_RECEIVED = 10
-
-cdef enum:                      # positions in TEXT_COLUMNS
-    T_SUBJECT = 0
-    T_FROM_NAME = 1
-    T_FROM_ADDRESS = 2
-    T_FROM_DOMAIN = 3
-    T_MESSAGE_ID = 4
-    T_REPLY_TO = 5
-    T_RETURN_PATH = 6
-
 cdef int64_t NO_DATE_CODE = <int64_t> (<uint64_t> 1 << 63)
-
-cdef struct FieldRecord:        # numpy twin: FIELD_DTYPE in atlas_fast/headers.py
-    int32_t start               # of the body: behind the colon and the white space after it
-    int32_t stop                # before the last line end; folding is still inside
-    uint16_t name_gap           # from the start of the name to the start of the body
-    uint8_t name_size
-    int8_t id                   # position in FIELD_NAMES, or -1
 
 cdef struct Caps:
     Py_ssize_t message
@@ -568,6 +540,14 @@ def _build():
     """Find multipliers under which no two known names share a slot; fill the tables."""
     if len(FIELD_NAMES) != N_KNOWN or len(TEXT_COLUMNS) != N_TEXT:
         raise AssertionError("enums and names differ")
+    ids = {
+        F_FROM: "From", F_TO: "To", F_RETURN_PATH: "Return-Path", F_CONTENT_TYPE: "Content-Type",
+        F_RECEIVED: "Received", F_IN_REPLY_TO: "In-Reply-To", F_REFERENCES: "References",
+        F_MIME_VERSION: "MIME-Version", F_X_MAILER: "X-Mailer", F_USER_AGENT: "User-Agent",
+        F_X_PRIORITY: "X-Priority", F_IMPORTANCE: "Importance", F_ORGANIZATION: "Organization",
+    }
+    if any(FIELD_NAMES[known] != name for known, name in ids.items()):
+        raise AssertionError("field ids and names differ")
     names = [name.lower().encode() for name in FIELD_NAMES]
     memset(KNOWN_NAME, 0, sizeof(KNOWN_NAME))
     for known, name in enumerate(names):

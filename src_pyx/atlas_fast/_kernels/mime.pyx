@@ -38,53 +38,11 @@ ENCODING_NAMES = ("7bit", "base64", "quoted-printable", "uuencode", "other")
 DISPOSITION_NAMES = ("none", "inline", "attachment")
 
 cdef enum:
-    M_PLAIN = 0
-    M_HTML = 1
-    M_TEXT = 2
-    M_ALTERNATIVE = 3
-    M_MULTIPART = 4
-    M_MESSAGE = 5
-    M_IMAGE = 6
-    M_AUDIO = 7
-    M_VIDEO = 8
-    M_APPLICATION = 9
-    M_OTHER = 10
-
-cdef enum:
-    E_IDENTITY = 0
-    E_BASE64 = 1
-    E_QUOTED_PRINTABLE = 2
-    E_UUENCODE = 3
-    E_OTHER = 4
-
-cdef enum:
-    D_NONE = 0
-    D_INLINE = 1
-    D_ATTACHMENT = 2
-
-cdef enum:
     MAX_LEVELS = 64             # hard bound of the depth cap
     MAX_BOUNDARY = 200          # RFC 2046 allows 70
     MAX_PADDING = 1000          # white space behind a delimiter
     MAX_PART_FIELDS = 1000      # header fields of a part that are looked at
     TEXT_FACTOR = 4             # bytes of a body that are decoded for each byte of room for text
-
-cdef struct PartRecord:         # numpy twin: PART_DTYPE in atlas_fast/mime.py
-    int32_t parent              # number within the message, -1 for the root
-    int32_t depth
-    int32_t header              # where its header section starts, relative to the message
-    int32_t body                # and its body
-    int32_t stop                # where the body ends, the line end before a delimiter left out
-    int32_t type_start          # `type/subtype` in the Content-Type field, -1 when it has none
-    int32_t type_stop
-    int32_t charset             # id, or -1 when unknown or not stated
-    int64_t name_start          # decoded filename in the strings arena; empty: none
-    int64_t name_stop
-    uint8_t media
-    uint8_t encoding
-    uint8_t disposition
-    uint8_t has_charset
-    int32_t n_children
 
 cdef struct Head:               # what a part's header section says
     Span content_type

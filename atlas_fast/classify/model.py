@@ -1,0 +1,126 @@
+"""The linear model: weights over hashed features, a probability, a threshold."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atlas_fast._kernels.score import score_batch
+from atlas_fast.errors import ModelError
+from atlas_fast.stages.features import BUCKETS, LAYOUT, Features
+
+FORMAT = "atlas_fast model 1"
+MAX_FILE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Model:
+    """`weights` float32 (BUCKETS,) and `bias` give a logit; `slope` and `offset` make it a
+    probability, 1 / (1 + exp(-(slope * logit + offset))) (Platt 1999); a message at or above
+    `threshold` (a probability) is spam. `about` says how it was made."""
+
+    weights: np.ndarray
+    bias: float
+    slope: float
+    offset: float
+    threshold: float
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def logits(self, rows: Features | Any) -> np.ndarray:
+        """float64 (n,) of CSR rows with `indptr`, `indices` and `data`."""
+        out = np.empty(len(rows.indptr) - 1)
+        score_batch(rows.indptr, rows.indices, rows.data, self.weights, self.bias, out)
+        return out
+
+    def probabilities(self, rows: Features | Any) -> np.ndarray:
+        """float32 (n,): probability of spam."""
+        return self.calibrated(self.logits(rows)).astype(np.float32)
+
+    def calibrated(self, logits: np.ndarray) -> np.ndarray:
+        """Logits to probabilities, float64."""
+        return 1 / (1 + np.exp(-np.clip(self.slope * logits + self.offset, -500, 500)))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model; only weights that are not zero, as float16 with their numbers."""
+        at = np.flatnonzero(self.weights)
+        head = {
+            "format": FORMAT,
+            "layout": LAYOUT,
+            "buckets": BUCKETS,
+            "bias": self.bias,
+            "slope": self.slope,
+            "offset": self.offset,
+            "threshold": self.threshold,
+            "about": self.about,
+        }
+        raw = io.BytesIO()
+        np.savez_compressed(
+            raw,
+            head=np.frombuffer(json.dumps(head, sort_keys=True).encode(), np.uint8),
+            gaps=np.diff(at, prepend=0).astype(np.uint32),
+            weights=self.weights[at].astype(np.float16),
+        )
+        aside = Path(f"{path}.{os.getpid()}.new")
+        try:
+            aside.write_bytes(raw.getvalue())
+            os.replace(aside, path)
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def load_model(path: str | Path | None = None) -> Model:
+    """The model of a file, or the one that the package ships.
+
+    Raises ModelError when it is absent, damaged, or of another feature layout.
+    """
+    if path is None:
+        return _shipped()
+    try:
+        if os.path.getsize(path) > MAX_FILE_BYTES:
+            raise ModelError(f"{path}: larger than {MAX_FILE_BYTES} bytes, no model")
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+    return _read(raw, str(path))
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Model:
+    resource = files("atlas_fast").joinpath("data", "model.npz")
+    if not resource.is_file():
+        raise ModelError("the package has no model: make one with `atlas-fast train`")
+    return _read(resource.read_bytes(), "the shipped model")
+
+
+def _read(raw: bytes, name: str) -> Model:
+    try:
+        with np.load(io.BytesIO(raw), allow_pickle=False) as parts:
+            head = json.loads(bytes(parts["head"]))
+            at = np.cumsum(parts["gaps"].astype(np.int64))
+            values = parts["weights"].astype(np.float32)
+        kind, layout, buckets = head["format"], head["layout"], head["buckets"]
+        numbers = [float(head[key]) for key in ("bias", "slope", "offset", "threshold")]
+        about = dict(head["about"])
+    except Exception as error:  # numpy, zipfile, zlib and json each raise their own
+        raise ModelError(f"{name}: not a model, or damaged ({type(error).__name__})") from error
+    if (kind, layout, buckets) != (FORMAT, LAYOUT, BUCKETS):
+        raise ModelError(
+            f"{name}: made for feature layout {layout} of {buckets} columns; this version has "
+            f"layout {LAYOUT} of {BUCKETS}"
+        )
+    if len(at) != len(values) or (len(at) and not 0 <= at[-1] < BUCKETS):
+        raise ModelError(f"{name}: damaged: weights and their numbers do not fit")
+    if not np.isfinite(values).all() or not np.isfinite(numbers).all():
+        raise ModelError(f"{name}: damaged: a weight is not finite")
+    weights = np.zeros(BUCKETS, np.float32)
+    weights[at] = values
+    return Model(weights, *numbers, about)

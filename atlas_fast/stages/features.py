@@ -1,0 +1,68 @@
+"""Feature rows of a batch: a CSR matrix."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from atlas_fast._kernels.buffers import Bytes
+from atlas_fast._kernels.features import LAYOUT, features_batch
+from atlas_fast.batch import Batch
+from atlas_fast.headers import HeaderColumns
+from atlas_fast.mime import MimeColumns
+
+__all__ = ["BUCKETS", "LAYOUT", "Features", "extract", "run"]
+
+BUCKETS = 1 << 18
+"""Columns of the matrix: features are hashed into so many."""
+
+_scratch = threading.local()
+
+
+@dataclass
+class Features:
+    """CSR rows: `indptr` int64 (n + 1,), `indices` int32 below BUCKETS, `data` float32."""
+
+    indptr: np.ndarray
+    _indices: Bytes
+    _data: Bytes
+
+    @cached_property
+    def indices(self) -> np.ndarray:
+        return np.frombuffer(self._indices, np.int32)
+
+    @cached_property
+    def data(self) -> np.ndarray:
+        return np.frombuffer(self._data, np.float32)
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+
+def stamps() -> np.ndarray:
+    """Zeroed scratch of the kernel: one array a thread."""
+    array = getattr(_scratch, "stamps", None)
+    if array is None:
+        array = _scratch.stamps = np.zeros(BUCKETS, np.uint32)
+    else:
+        array.fill(0)
+    return array
+
+
+def extract(headers: HeaderColumns, mime: MimeColumns) -> Features:
+    """Features of messages whose header and MIME columns are filled."""
+    made = Features(np.empty(len(headers) + 1, np.int64), Bytes(), Bytes())
+    features_batch(
+        *headers.for_features(), *mime.for_features(), headers.flags, stamps(), made.indptr,
+        made._indices, made._data,
+    )  # fmt: skip
+    return made
+
+
+def run(batch: Batch) -> None:
+    """Fill `features`."""
+    assert batch.headers is not None and batch.mime is not None, "parse comes before features"
+    batch.features = extract(batch.headers, batch.mime)
