@@ -138,7 +138,7 @@ def test_sigint_stops_cleanly(folder):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and _count("big.db") == 0:
+    while process.poll() is None and time.monotonic() < deadline and _count("big.db") == 0:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -231,3 +231,13 @@ def test_public_names_exist():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = atlas_fast.nothing
     assert importlib.util.find_spec("atlas_fast.__main__") is not None
+
+
+@pytest.mark.parametrize("home", sorted(set(atlas_fast._HOME.values())))
+def test_every_public_module_can_be_imported_first(home):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import atlas_fast.{home}"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
