@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -31,101 +30,104 @@ class Source(Protocol):
 
 
 class _Room:
-    """The buffer of one batch while files are read into it."""
+    """Files of one batch while they are read, and where each lies."""
 
     def __init__(self, size: int):
         self.raw = np.empty(size, np.uint8)
         self.view = memoryview(self.raw)
         self.used = 0
+        self.starts: list[int] = []
+        self.stops: list[int] = []
+        self.places: list[str] = []
+        self.cut: list[int] = []
 
     def reserve(self, size: int) -> None:
+        """Make room for `size` bytes behind those used."""
         if self.used + size > len(self.raw):
             grown = np.empty(max(self.used + size, 2 * len(self.raw)), np.uint8)
             grown[: self.used] = self.raw[: self.used]
             self.raw, self.view = grown, memoryview(grown)
 
+    def add(self, place: str, size: int) -> None:
+        self.starts.append(self.used)
+        self.used += size
+        self.stops.append(self.used)
+        self.places.append(place)
+
+    def batch(self, source: str) -> Batch:
+        batch = Batch(
+            self.raw[: self.used],
+            np.array(self.starts, np.int64),
+            np.array(self.stops, np.int64),
+            source=source,
+            places=self.places,
+            mark=self.places[-1],
+        )
+        batch.flags[self.cut] |= np.uint32(Flag.MSG_CUT)
+        return batch
+
+
+SMALL = 1 << 16
+"""Bytes that the first read of a file asks for: most messages come with one call."""
+
+READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
 
 class FileReader:
-    """Reads files, one message each, into batches.
+    """Reads regular files, one message each, into batches.
 
-    `paths` gives (place, path) in order. A file that cannot be read, or is no regular file, becomes
-    a line of `problems`. A file above limits.MAX_MESSAGE_BYTES is cut there (Flag.MSG_CUT).
+    `paths` gives (place, path) in order. A file that cannot be read becomes a line of `problems`;
+    one above limits.MAX_MESSAGE_BYTES is cut there (Flag.MSG_CUT).
     """
 
-    def __init__(self, identity: str, problems: list[str], *, mark_of_place: bool = True):
+    def __init__(self, identity: str, problems: list[str]):
         self.identity = identity
         self.problems = problems
-        self.mark_of_place = mark_of_place
 
     def batches(
         self, paths: Iterable[tuple[str, str]], max_messages: int, max_bytes: int
     ) -> Iterator[Batch]:
-        room = _Room(min(max_bytes, 1 << 22))
-        starts: list[int] = []
-        stops: list[int] = []
-        places: list[str] = []
-        cut: list[int] = []
-
-        def finish() -> Batch:
-            batch = Batch(
-                room.raw[: room.used],
-                np.array(starts, np.int64),
-                np.array(stops, np.int64),
-                source=self.identity,
-                places=places,
-                mark=places[-1],
-            )
-            batch.flags[cut] |= np.uint32(Flag.MSG_CUT)
-            return batch
-
+        fresh = min(max_bytes, 1 << 24) + SMALL
+        room = _Room(fresh)
         for place, path in paths:
+            if len(room.places) >= max_messages or room.used >= max_bytes:
+                yield room.batch(self.identity)
+                room = _Room(fresh)
             try:
-                handle, size = _open_file(path)
+                handle = os.open(path, READ_FLAGS)
             except OSError as error:
-                self.problems.append(f"{place}: {error.strerror or error}")
+                self._problem(place, error)
                 continue
             try:
-                wanted = min(size, limits.MAX_MESSAGE_BYTES)
-                if places and room.used + wanted > max_bytes:
-                    yield finish()
-                    room = _Room(max(wanted, min(max_bytes, 1 << 22)))
-                    starts, stops, places, cut = [], [], [], []
-                got = _read(handle, room, wanted)
+                room.reserve(SMALL)
+                got = os.readv(handle, (room.view[room.used : room.used + SMALL],))
+                if got == SMALL:
+                    size = os.fstat(handle).st_size
+                    if room.places and room.used + size > max_bytes:
+                        yield room.batch(self.identity)
+                        room = _Room(fresh)
+                    got = _read_large(handle, room, size)
+                    if size > limits.MAX_MESSAGE_BYTES:
+                        room.cut.append(len(room.places))
+                room.add(place, got)
             except OSError as error:
-                self.problems.append(f"{place}: {error.strerror or error}")
-                continue
+                self._problem(place, error)
             finally:
                 os.close(handle)
-            if size > limits.MAX_MESSAGE_BYTES:
-                cut.append(len(places))
-            starts.append(room.used)
-            room.used += got
-            stops.append(room.used)
-            places.append(place)
-            if len(places) >= max_messages:
-                yield finish()
-                room = _Room(min(max_bytes, 1 << 22))
-                starts, stops, places, cut = [], [], [], []
-        if places:
-            yield finish()
+        if room.places:
+            yield room.batch(self.identity)
+
+    def _problem(self, place: str, error: OSError) -> None:
+        self.problems.append(f"{place}: {error.strerror or error}")
 
 
-def _open_file(path: str) -> tuple[int, int]:
-    """An open regular file and its size; O_NONBLOCK so that a FIFO does not wait for a writer."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    info = os.fstat(handle)
-    if not stat.S_ISREG(info.st_mode):
-        os.close(handle)
-        raise OSError(None, "not a regular file")
-    return handle, info.st_size
-
-
-def _read(handle: int, room: _Room, size: int) -> int:
-    """Read up to `size` bytes behind what is used; a file that shrank gives less."""
+def _read_large(handle: int, room: _Room, size: int) -> int:
+    """Read a file from its start, up to the cap; one that shrank meanwhile gives less."""
+    size = min(size, limits.MAX_MESSAGE_BYTES)
     room.reserve(size)
     got = 0
     while got < size:
-        n = os.readv(handle, [room.view[room.used + got : room.used + size]])
+        n = os.preadv(handle, [room.view[room.used + got : room.used + size]], got)
         if n == 0:
             break
         got += n

@@ -12,7 +12,8 @@ from atlas_fast.sources.base import FileReader
 class EmlFolder:
     """Every `*.eml` file below a folder, by the bytes of its relative path.
 
-    Links to folders are not followed; folders that cannot be read become problems.
+    Links to folders are not followed; what cannot be read, or is no regular file, becomes a
+    problem.
     """
 
     def __init__(self, path: str):
@@ -37,7 +38,10 @@ class EmlFolder:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(relative + "/")
                     elif entry.name.lower().endswith(".eml"):
-                        found.append(relative)
+                        if entry.is_file():
+                            found.append(relative)
+                        else:
+                            self.problems.append(f"{relative}: not a regular file")
         return sorted(found, key=os.fsencode)
 
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:

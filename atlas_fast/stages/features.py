@@ -9,15 +9,13 @@ from functools import cached_property
 import numpy as np
 
 from atlas_fast._kernels.buffers import Bytes
-from atlas_fast._kernels.features import LAYOUT, features_batch
+from atlas_fast._kernels.features import LAYOUT, N_SEEN, features_batch
+from atlas_fast._kernels.features import N_BUCKETS as BUCKETS
 from atlas_fast.batch import Batch
 from atlas_fast.headers import HeaderColumns
 from atlas_fast.mime import MimeColumns
 
 __all__ = ["BUCKETS", "LAYOUT", "Features", "extract", "run"]
-
-BUCKETS = 1 << 18
-"""Columns of the matrix: features are hashed into so many."""
 
 _scratch = threading.local()
 
@@ -42,13 +40,11 @@ class Features:
         return len(self.indptr) - 1
 
 
-def stamps() -> np.ndarray:
-    """Zeroed scratch of the kernel: one array a thread."""
-    array = getattr(_scratch, "stamps", None)
+def scratch() -> np.ndarray:
+    """Scratch of the kernel: one array a thread."""
+    array: np.ndarray | None = getattr(_scratch, "seen", None)
     if array is None:
-        array = _scratch.stamps = np.zeros(BUCKETS, np.uint32)
-    else:
-        array.fill(0)
+        array = _scratch.seen = np.empty(N_SEEN, np.uint32)
     return array
 
 
@@ -56,7 +52,7 @@ def extract(headers: HeaderColumns, mime: MimeColumns) -> Features:
     """Features of messages whose header and MIME columns are filled."""
     made = Features(np.empty(len(headers) + 1, np.int64), Bytes(), Bytes())
     features_batch(
-        *headers.for_features(), *mime.for_features(), headers.flags, stamps(), made.indptr,
+        *headers.for_features(), *mime.for_features(), headers.flags, scratch(), made.indptr,
         made._indices, made._data,
     )  # fmt: skip
     return made

@@ -13,9 +13,10 @@ Not used, as they tell where mail was collected and not what it is: Received, De
 Errors-To, Precedence, list fields, recipients' addresses, dates.
 """
 from libc.math cimport sqrt
+from libc.string cimport memset
 
 from atlas_fast._kernels.arena cimport Arena, arena_reserve
-from atlas_fast._kernels.ascii cimport is_alnum, is_alpha, is_digit, lower
+from atlas_fast._kernels.ascii cimport is_alpha, is_digit, lower
 from atlas_fast._kernels.buffers cimport Bytes
 from atlas_fast._kernels.hashing cimport hash_byte, hash_end, hash_start, hash_word
 from atlas_fast._kernels.headers cimport (
@@ -36,6 +37,12 @@ from atlas_fast._kernels.types cimport (
 LAYOUT = 1
 """Version of the features; a model of another version is refused."""
 
+N_BUCKETS = BUCKETS
+"""Columns of the matrix: features are hashed into so many."""
+
+N_SEEN = SEEN
+"""Entries of the kernel's scratch."""
+
 cdef enum:
     MAX_WORD = 24
     MAX_WORDS = 3000            # of one text; the rest is not read
@@ -43,6 +50,12 @@ cdef enum:
     MIN_RULE = 20               # characters of a rule
     MAX_LINKS = 100             # of one message that are looked at
     MAX_PARTS = 50
+
+cdef enum:
+    BITS = 18                   # of an index
+    BUCKETS = 1 << BITS         # columns of the matrix
+    SEEN = 1 << 14              # entries of the hash set
+    MAX_STAMP = (1 << (32 - BITS)) - 1
 
 cdef enum:                      # namespaces: no feature of one equals a feature of another
     N_WORD = 1
@@ -82,9 +95,10 @@ PRESENT_FIELDS[:] = [
 cdef struct Row:                # the row that is being made
     Arena* indices
     Arena* data
-    uint32_t* stamps            # 1 << bits of them: the last row that had the feature
-    uint32_t stamp
-    uint64_t mask
+    uint32_t* seen              # a hash set of indices: stamp << BITS | index
+    uint32_t seen_mask          # of the part of the set that this row uses
+    uint32_t stamp              # tells the entries of this row from older ones
+    int32_t room                # entries that may still be added
     Py_ssize_t group            # where the present group of the row starts
 
 cdef struct Text:
@@ -94,10 +108,18 @@ cdef struct Text:
 
 
 cdef inline void _add(Row* row, uint64_t hash) noexcept nogil:
-    cdef uint32_t index = <uint32_t> (hash_end(hash) & row.mask)
-    if row.stamps[index] == row.stamp:
+    cdef uint64_t mixed = hash_end(hash)
+    cdef uint32_t index = <uint32_t> (mixed & (BUCKETS - 1))
+    cdef uint32_t entry = row.stamp | index
+    cdef uint32_t at = <uint32_t> (mixed >> 40) & row.seen_mask
+    while row.seen[at] >= row.stamp:                        # entries of older rows are smaller
+        if row.seen[at] == entry:
+            return
+        at = (at + 1) & row.seen_mask
+    if row.room == 0:
         return
-    row.stamps[index] = row.stamp
+    row.room -= 1
+    row.seen[at] = entry
     if row.indices.size + 4 > row.indices.capacity and not arena_reserve(row.indices, 4):
         return
     (<int32_t*> (row.indices.data + row.indices.size))[0] = <int32_t> index
@@ -130,40 +152,47 @@ cdef void _close_group(Row* row, float scale) noexcept nogil:
     row.data.size += 4 * n
 
 
-cdef inline bint _in_word(uint8_t c) noexcept nogil:
-    return is_alnum(c) or c >= 0x80 or c == 95
+cdef uint8_t FOLDED[256]        # lower case of a byte of a word; 0: no word has it
+for _byte in range(256):
+    FOLDED[_byte] = 0
+    if _byte >= 0x80 or _byte == 95 or chr(_byte).isalnum():
+        FOLDED[_byte] = _byte + 32 if 65 <= _byte <= 90 else _byte
 
 
 cdef void _words(Row* row, const Text* text, int words, int pairs) noexcept nogil:
     """Features of single words and of neighbours."""
     cdef const uint8_t* buf = text.buf
     cdef Py_ssize_t pos = text.start, start
-    cdef uint64_t h, last = 0
+    cdef uint64_t h, last = 0, begin = hash_start(words), pair = hash_start(pairs)
     cdef int n = 0
     cdef bint number
-    cdef uint8_t c
+    cdef uint8_t c, least
     while pos < text.stop and n < MAX_WORDS:
-        if not _in_word(buf[pos]):
+        c = FOLDED[buf[pos]]
+        if c == 0:
             pos += 1
             continue
         start = pos
-        h = hash_start(words)
-        number = True
-        while pos < text.stop and _in_word(buf[pos]):
-            c = lower(buf[pos])
-            number &= is_digit(c)
+        h = begin
+        least = 0
+        while c:
+            least |= c                                      # digits alone never set bit 6
             h = hash_byte(h, c)
             pos += 1
+            if pos == text.stop:
+                break
+            c = FOLDED[buf[pos]]
+        number = least < 64
         if number:
-            h = hash_word(hash_start(words), <uint64_t> (pos - start))
+            h = hash_word(begin, <uint64_t> (pos - start))
         elif pos - start > MAX_WORD:
-            h = hash_word(hash_start(words), <uint64_t> 1000 + _log2(pos - start))
+            h = hash_word(begin, <uint64_t> 1000 + _log2(pos - start))
         elif pos - start < 2:
             last = 0
             continue
         _add(row, h)
         if last:
-            _add(row, hash_word(hash_word(hash_start(pairs), last), h))
+            _add(row, hash_word(pair + (last << 1), h))
         last = h
         n += 1
 
@@ -202,21 +231,38 @@ cdef void _text_shape(Row* row, const Text* text) noexcept nogil:
     cdef const uint8_t* buf = text.buf
     cdef int64_t size = text.stop - text.start, upper = 0, letters = 0, digits = 0, high = 0
     cdef int64_t bangs = 0, dollars = 0, lines = 0, quotes = 0, questions = 0
-    cdef Py_ssize_t i
-    cdef uint8_t c
+    cdef Py_ssize_t i, start, stop, end
+    cdef uint8_t c, n_upper, n_letters, n_digits, n_high
+    cdef uint8_t n_bangs, n_dollars, n_lines, n_quotes, n_questions
     if size > 65536:
         size = 65536
-    for i in range(text.start, text.start + size):
-        c = buf[i]
-        upper += 65 <= c <= 90
-        letters += is_alpha(c)
-        digits += is_digit(c)
-        high += c >= 0x80
-        bangs += c == 33
-        dollars += c == 36
-        lines += c == 10
-        quotes += c == 62
-        questions += c == 63
+    stop = text.start + size
+    start = text.start
+    while start < stop:                                     # a byte counts to 255: vectors of bytes
+        end = start + 255 if stop - start > 255 else stop
+        n_upper = n_letters = n_digits = n_high = 0
+        n_bangs = n_dollars = n_lines = n_quotes = n_questions = 0
+        for i in range(start, end):
+            c = buf[i]
+            n_upper += <uint8_t> (c - 65) < 26
+            n_letters += <uint8_t> ((c | 32) - 97) < 26
+            n_digits += <uint8_t> (c - 48) < 10
+            n_high += c >> 7
+            n_bangs += c == 33
+            n_dollars += c == 36
+            n_lines += c == 10
+            n_quotes += c == 62
+            n_questions += c == 63
+        upper += n_upper
+        letters += n_letters
+        digits += n_digits
+        high += n_high
+        bangs += n_bangs
+        dollars += n_dollars
+        lines += n_lines
+        quotes += n_quotes
+        questions += n_questions
+        start = end
     _fact(row, N_TEXT_SHAPE, 0, _log2(size))
     _fact(row, N_TEXT_SHAPE, 1, upper * 20 // (letters + 1))
     _fact(row, N_TEXT_SHAPE, 2, digits * 20 // (size + 1))
@@ -531,13 +577,25 @@ cdef void _row(Row* row, const Columns* c, Py_ssize_t i, const uint8_t* raw) noe
     _close_group(row, 1.0)
 
 
+cdef inline void _begin(Row* row, Py_ssize_t number, Py_ssize_t text) noexcept nogil:
+    """A fresh stamp; a set that fits the text, so that short messages stay in the first cache."""
+    cdef uint32_t size = 2048
+    if number % MAX_STAMP == 0:
+        memset(row.seen, 0, SEEN * sizeof(uint32_t))
+    row.stamp = <uint32_t> (number % MAX_STAMP + 1) << BITS
+    while size < SEEN and size < text:
+        size <<= 1
+    row.seen_mask = size - 1
+    row.room = <int32_t> (size // 4 * 3)
+
+
 cdef void _each(
     const Columns* c, Messages messages, Row* row, int64_t* indptr,
 ) noexcept nogil:
     cdef Py_ssize_t i
     indptr[0] = 0
     for i in range(c.n):
-        row.stamp = <uint32_t> i + 1
+        _begin(row, i, c.body_offsets[i + 1] - c.body_offsets[i])
         _row(row, c, i, messages.items[i].buf)
         indptr[i + 1] = row.indices.size // 4
 
@@ -559,13 +617,13 @@ def features_batch(
     Bytes strings not None,                     # IN
     const int32_t[::1] n_hidden not None,       # IN   (n,)
     const uint32_t[::1] flags not None,         # IN   (n,)
-    uint32_t[::1] stamps not None,              # IN   scratch: zeros, a power of two of them
+    uint32_t[::1] seen not None,                # IN   scratch: N_SEEN entries, any content
     int64_t[::1] indptr not None,               # OUT  (n + 1,)
     Bytes indices not None,                     # OUT  int32, below len(stamps)
     Bytes data not None,                        # OUT  float32
 ):
     """Make the rows. ValueError when shapes do not fit, MemoryError when memory ends."""
-    cdef Py_ssize_t n = messages.count, size = stamps.shape[0]
+    cdef Py_ssize_t n = messages.count
     cdef Columns c
     cdef Row row
     cdef int column
@@ -578,8 +636,8 @@ def features_batch(
         or indptr.shape[0] != n + 1
     ):
         raise ValueError("columns do not fit the number of messages")
-    if size < 2 or size & (size - 1) or size > 1 << 30 or n >= 1 << 32:
-        raise ValueError("stamps need a power of two of entries")
+    if seen.shape[0] != SEEN:
+        raise ValueError(f"the scratch needs {SEEN} entries")
     (<Bytes> indices).clear()
     (<Bytes> data).clear()
     indptr[0] = 0
@@ -594,7 +652,7 @@ def features_batch(
     c.links, c.link_indptr = <const LinkRecord*> links.arena.data, &link_indptr[0]
     c.strings, c.n_hidden, c.flags, c.n = &strings.arena, &n_hidden[0], &flags[0], n
     row.indices, row.data = &indices.arena, &data.arena
-    row.stamps, row.mask = &stamps[0], <uint64_t> size - 1
+    row.seen = &seen[0]
     arena_reserve(row.indices, min(2000 * n, 1 << 26))
     arena_reserve(row.data, min(2000 * n, 1 << 26))
     with nogil:
@@ -606,7 +664,7 @@ def features_batch(
 def word_rows(
     Bytes text not None,                        # IN   UTF-8
     const int64_t[::1] offsets not None,        # IN   (n + 1,)
-    uint32_t[::1] stamps not None,              # IN   scratch: zeros, a power of two of them
+    uint32_t[::1] seen not None,                # IN   scratch: N_SEEN entries, any content
     int64_t[::1] indptr not None,               # OUT  (n + 1,)
     Bytes indices not None,                     # OUT  int32
     Bytes data not None,                        # OUT  float32
@@ -615,7 +673,8 @@ def word_rows(
     cdef Py_ssize_t n = offsets.shape[0] - 1, i
     cdef Row row
     cdef Text one
-    if n < 0 or indptr.shape[0] != n + 1 or offsets[0] < 0 or stamps.shape[0] & (stamps.shape[0] - 1):
+    if n < 0 or indptr.shape[0] != n + 1 or offsets[0] < 0 or (
+            seen.shape[0] != SEEN):
         raise ValueError("columns do not fit")
     for i in range(n):
         if offsets[i + 1] < offsets[i] or offsets[i + 1] > text.arena.size:
@@ -623,14 +682,14 @@ def word_rows(
     (<Bytes> indices).clear()
     (<Bytes> data).clear()
     row.indices, row.data = &indices.arena, &data.arena
-    row.stamps, row.mask = &stamps[0], <uint64_t> stamps.shape[0] - 1
+    row.seen = &seen[0]
     indptr[0] = 0
     one.buf = text.arena.data
     with nogil:
         for i in range(n):
-            row.stamp = <uint32_t> i + 1
-            row.group = row.indices.size
             one.start, one.stop = offsets[i], offsets[i + 1]
+            _begin(&row, i, one.stop - one.start)
+            row.group = row.indices.size
             _words(&row, &one, N_WORD, N_PAIR)
             _close_group(&row, 1.0)
             indptr[i + 1] = row.indices.size // 4

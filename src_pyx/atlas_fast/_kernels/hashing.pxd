@@ -12,14 +12,11 @@ cdef inline uint64_t hash_byte(uint64_t h, uint8_t c) noexcept nogil:
 
 cdef inline uint64_t hash_word(uint64_t h, uint64_t value) noexcept nogil:
     """Take in another hash or a number at once."""
-    h ^= value + 0x9E3779B97F4A7C15u + (h << 6) + (h >> 2)
-    return h * 0x100000001B3u
+    return (h ^ value) * 0x9E3779B97F4A7C15u
 
 
 cdef inline uint64_t hash_end(uint64_t h) noexcept nogil:
-    """Mix, so that every bit depends on all (the finalizer of MurmurHash3)."""
-    h ^= h >> 33
-    h *= 0xFF51AFD7ED558CCDu
-    h ^= h >> 33
-    h *= 0xC4CEB9FE1A85EC53u
-    return h ^ (h >> 33)
+    """Mix, so that low bits depend on high ones too."""
+    h ^= h >> 32
+    h *= 0xD6E8FEB86659FD93u
+    return h ^ (h >> 32)
