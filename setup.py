@@ -13,6 +13,7 @@ MODES = {  # compiler flags, linker flags, Cython directives
     "release": (["-O3", "-g0"], ["-Wl,--strip-debug"], {}),
     "debug": (["-O0", "-g3"], [], {"boundscheck": True, "initializedcheck": True}),
     "asan": (["-O1", "-g", "-fno-omit-frame-pointer", SANITIZE], [SANITIZE], {}),
+    "fuzz": ([], [], {}),  # flags come from fuzz/build.py
     "cov": (
         ["-O0", "-g", "-DCYTHON_TRACE=1", "-DCYTHON_TRACE_NOGIL=1"],
         [],

@@ -5,8 +5,7 @@ While a view is open the arena may not grow: `clear` and kernels' doors refuse w
 """
 from cpython.buffer cimport PyBuffer_FillInfo
 
-from atlas_fast._kernels.arena cimport arena_free, arena_init
-from atlas_fast._kernels.types cimport uint8_t
+from atlas_fast._kernels.arena cimport arena_free, arena_init, arena_reserve
 
 cdef extern from *:
     """
@@ -28,14 +27,14 @@ cdef extern from *:
     const char* ATLAS_FAST_COMPILER
     int ATLAS_FAST_OPTIMIZED
 
-cdef uint8_t EMPTY = 0
-
 
 cdef class Bytes:
     """Growing bytes that belong to the kernel which fills them; `limit` caps their size."""
 
     def __cinit__(self, Py_ssize_t limit=1 << 62):
         arena_init(&self.arena, limit)
+        if not arena_reserve(&self.arena, min(64, limit)):  # so that data is never NULL
+            raise MemoryError
 
     def __dealloc__(self):
         arena_free(&self.arena)
@@ -44,8 +43,7 @@ cdef class Bytes:
         return self.arena.size
 
     def __getbuffer__(self, Py_buffer* view, int flags):
-        cdef void* data = self.arena.data if self.arena.data is not NULL else &EMPTY
-        PyBuffer_FillInfo(view, self, data, self.arena.size, 1, flags)
+        PyBuffer_FillInfo(view, self, self.arena.data, self.arena.size, 1, flags)
         self.n_views += 1
 
     def __releasebuffer__(self, Py_buffer* view):

@@ -9,6 +9,9 @@ from libc.stdlib cimport free, malloc
 from atlas_fast._kernels.types cimport int64_t, uint8_t
 
 
+cdef uint8_t NOTHING = 0        # where an empty buffer points: no arithmetic on NULL
+
+
 cdef class Messages:
     """`of_spans(raw, starts, stops)` or `of_bytes(sequence of bytes)`; `count` messages."""
 
@@ -35,7 +38,7 @@ cdef class Messages:
         cdef Messages self = Messages()
         cdef Py_ssize_t i, size = raw.shape[0]
         cdef int64_t start, stop
-        cdef const uint8_t* buf = NULL
+        cdef const uint8_t* buf = &NOTHING
         if starts.shape[0] != stops.shape[0]:
             raise ValueError("starts and stops need the same length")
         if size:
