@@ -5,6 +5,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Real machines stall: an example may take long, a run may not; CI draws the same examples always.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 CORPORA = Path(os.environ.get("ATLAS_CORPORA", Path(__file__).parents[2] / "shared" / "corpora"))
 

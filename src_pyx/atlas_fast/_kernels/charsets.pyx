@@ -33,11 +33,11 @@ SINGLE_BYTE = [
     "iso8859_14", "iso8859_15", "iso8859_16", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255",
     "cp1256", "cp1257", "cp1258", "koi8_r", "koi8_u", "koi8_t", "kz1048", "ptcp154", "tis_620",
     "cp437", "cp720", "cp737", "cp775", "cp850", "cp852", "cp855", "cp857", "cp858", "cp860",
-    "cp861", "cp862", "cp863", "cp864", "cp865", "cp866", "cp869", "cp874", "mac_roman",
+    "cp861", "cp862", "cp863", "cp865", "cp866", "cp869", "cp874", "mac_roman",
     "mac_cyrillic", "mac_greek", "mac_latin2", "mac_turkish",
 ]
-MULTI_BYTE = [
-    "gb2312", "gbk", "gb18030", "hz", "big5", "big5hkscs", "cp950", "shift_jis", "cp932",
+MULTI_BYTE = [                  # and cp864, whose 0x25 is no percent sign
+    "cp864", "gb2312", "gbk", "gb18030", "hz", "big5", "big5hkscs", "cp950", "shift_jis", "cp932",
     "shift_jis_2004", "shift_jisx0213", "euc_jp", "euc_jis_2004", "euc_jisx0213", "iso2022_jp",
     "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_2004", "iso2022_jp_3", "iso2022_jp_ext",
     "euc_kr", "cp949", "iso2022_kr", "johab", "utf_7", "utf_16", "utf_16_be", "utf_16_le",

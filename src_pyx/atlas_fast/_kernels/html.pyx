@@ -62,6 +62,7 @@ cdef struct Reader:
     bint line                   # and it is a line end
     Py_ssize_t base             # where this document starts in the text arena
     int64_t open_link           # number of the link record whose text is being read, or -1
+    bint fresh_link             # it has no text yet
 
 
 cdef inline uint32_t _hash(const uint8_t* name, Py_ssize_t size) noexcept nogil:
@@ -94,11 +95,14 @@ cdef inline bint _full(Sink* sink) noexcept nogil:
 
 
 cdef inline void _due_space(Reader* r, Sink* sink) noexcept nogil:
-    """The white space before the next character, unless the document has no text yet."""
+    """What comes before the next character: white space, unless the document has no text yet."""
     if r.space:
         if sink.text.size > r.base:
             arena_push(sink.text, 10 if r.line else 32)
         r.space = r.line = False
+    if r.fresh_link:
+        (<LinkRecord*> sink.links.data)[r.open_link].text_start = sink.text.size
+        r.fresh_link = False
 
 
 cdef Py_ssize_t _entity(
@@ -262,6 +266,7 @@ cdef void _close_link(Reader* r, Sink* sink) noexcept nogil:
     if r.open_link >= 0:
         (<LinkRecord*> sink.links.data)[r.open_link].text_stop = sink.text.size
         r.open_link = -1
+        r.fresh_link = False
 
 
 cdef void _attributes(
@@ -280,11 +285,11 @@ cdef void _attributes(
             sink.n_hidden += _hides(buf, start, end)
         elif kind == T_A and equals_fold(buf, name, name_stop, b"href", 4):
             _close_link(r, sink)
-            _due_space(r, sink)
             before = sink.n_links
             _add_link(buf, start, end, LINK_A, sink)
             if sink.n_links > before:
                 r.open_link = <int64_t> (sink.links.size // <Py_ssize_t> sizeof(LinkRecord)) - 1
+                r.fresh_link = True
         elif kind == T_AREA and equals_fold(buf, name, name_stop, b"href", 4):
             _add_link(buf, start, end, LINK_A, sink)
         elif kind == T_IMAGE and equals_fold(buf, name, name_stop, b"src", 3):

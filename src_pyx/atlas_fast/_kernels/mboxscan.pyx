@@ -8,7 +8,8 @@
     and then `From ` lines inside are text. states_length tells such a file by its first message: a
     later message alone, which anybody may have sent, cannot hide those behind it.
 (c) scan_mbox: the door; finds up to the caller's number of messages from a separator on.
-Lines end in LF or CRLF. The empty line before a separator belongs to it.
+Lines end in LF or CRLF. The empty line before a separator, or at the end of the
+file, belongs to the mailbox.
 """
 from atlas_fast._kernels.ascii cimport is_digit, is_wsp
 from atlas_fast._kernels.fields cimport Field, next_field
@@ -107,7 +108,7 @@ cdef Py_ssize_t _next_separator(const uint8_t* buf, Py_ssize_t pos, Py_ssize_t s
 cdef inline Py_ssize_t _without_blank(
     const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
 ) noexcept nogil:
-    """The stop that leaves out the empty line before a separator."""
+    """The stop that leaves out the empty line before a separator or the end."""
     if stop > start and buf[stop - 1] == 10:
         stop -= 1
         if stop > start and buf[stop - 1] == 13:
@@ -137,7 +138,7 @@ cdef Py_ssize_t scan(
             end = _ends_at(buf, end, stop)
         if end < 0:
             end = _next_separator(buf, pos, stop)
-            stops[found] = _without_blank(buf, pos, end) if end < stop else stop
+            stops[found] = _without_blank(buf, pos, end)
         pos = end
         found += 1
     after[0] = pos

@@ -69,6 +69,7 @@ cdef struct Walk:
     int n_levels
     int32_t n_parts
     int32_t leaf                # the part whose body is being read, or -1
+    int32_t last_stop           # where the part closed last stops: what holds it goes as far
     Py_ssize_t first_part       # offset of the message's first record in the parts arena
     Sink sink
     uint32_t flags
@@ -209,6 +210,7 @@ cdef int32_t _open_part(
     cdef int32_t parent = w.levels[w.n_levels - 1].part if w.n_levels else -1
     cdef bint digest = False
     w.leaf = -1
+    w.last_stop = <int32_t> body
     if w.n_parts >= caps.parts:
         w.flags |= MIME_TOO_MANY_PARTS
         return -1
@@ -311,11 +313,14 @@ cdef void _close_levels(
     Walk* w, int keep, Py_ssize_t stop, bint damaged, Out* out,
 ) noexcept nogil:
     """Close the levels above `keep`; a multipart closed from outside is unterminated."""
+    cdef PartRecord* part
     while w.n_levels > keep:
         w.n_levels -= 1
         if damaged and not w.levels[w.n_levels].embedded:
             w.flags |= MIME_UNTERMINATED
-        _part(w, out, w.levels[w.n_levels].part).stop = <int32_t> stop
+        part = _part(w, out, w.levels[w.n_levels].part)
+        part.stop = <int32_t> max(stop, part.body, w.last_stop)
+        w.last_stop = part.stop
 
 
 cdef void _close_leaf(Walk* w, Py_ssize_t stop, Out* out) noexcept nogil:
@@ -324,6 +329,7 @@ cdef void _close_leaf(Walk* w, Py_ssize_t stop, Out* out) noexcept nogil:
         return
     part = _part(w, out, w.leaf)
     part.stop = <int32_t> (stop if stop > part.body else part.body)
+    w.last_stop = part.stop
     if part.media <= M_HTML and part.disposition != D_ATTACHMENT:
         _leaf(w, part, out)
     w.leaf = -1
@@ -419,6 +425,7 @@ cdef void _message(
     w.n_levels = 0
     w.n_parts = 0
     w.leaf = -1
+    w.last_stop = 0
     w.first_part = out.parts.size
     w.sink.text = out.text
     w.sink.links = out.links
