@@ -5,9 +5,10 @@ reaches deep states soon. A mapped input is a block of malloc of its exact size,
 libFuzzer's own, so that the address sanitizer sees a read of one byte too many. Text that a kernel
 makes must be UTF-8, spans must lie inside: else abort.
 """
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uintptr_t
+from libc.math cimport INFINITY, NAN
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uintptr_t
 from libc.stdlib cimport abort, free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -25,8 +26,10 @@ from atlas_fast._kernels.transfer cimport base64_append, quoted_printable_append
 from atlas_fast._kernels.types cimport Span
 from atlas_fast._kernels.words cimport words_append
 
+from atlas_fast._kernels.learn import train_linear
 from atlas_fast._kernels.mboxscan import scan_mbox
 from atlas_fast._kernels.messages import Messages
+from atlas_fast._kernels.score import score_batch
 from atlas_fast.headers import HeaderColumns
 from atlas_fast.mime import MimeColumns
 from atlas_fast.stages.features import extract
@@ -226,6 +229,88 @@ cdef void _mboxscan(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
         abort()
 
 
+cdef struct Reader:
+    const uint8_t* buf
+    Py_ssize_t pos
+    Py_ssize_t size
+
+
+cdef int _byte(Reader* reader) noexcept nogil:
+    if reader.pos >= reader.size:
+        return 0
+    reader.pos += 1
+    return reader.buf[reader.pos - 1]
+
+
+cdef float _value(int byte) noexcept nogil:
+    """Small numbers, and the ones that poison a sum."""
+    if byte == 255:
+        return INFINITY
+    if byte == 254:
+        return NAN
+    if byte == 253:
+        return <float> -3e38
+    return <float> ((byte - 126) / 16.0)
+
+
+cdef void _linear(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
+    """score_batch and train_linear over arrays of exact size; a ValueError is a good answer."""
+    cdef Reader r
+    cdef int64_t* indptr
+    cdef int32_t* indices
+    cdef float* data
+    cdef float* weights
+    cdef int8_t* labels
+    cdef double* out
+    cdef double* trained
+    cdef int n, nnz, m, i, hostile, last = 0
+    r.buf, r.pos, r.size = buf, 0, size
+    hostile = _byte(&r)
+    n, nnz, m = 1 + _byte(&r) % 6, 1 + _byte(&r) % 24, 1 + _byte(&r) % 12
+    indptr = <int64_t*> malloc((n + 1) * sizeof(int64_t))
+    indices = <int32_t*> malloc(nnz * sizeof(int32_t))
+    data = <float*> malloc(nnz * sizeof(float))
+    weights = <float*> malloc(m * sizeof(float))
+    labels = <int8_t*> malloc(n)
+    out = <double*> malloc(n * sizeof(double))
+    trained = <double*> malloc(m * sizeof(double))
+    for i in range(n + 1):
+        if hostile & 1:
+            indptr[i] = <int8_t> _byte(&r)
+        else:
+            last = min(last + _byte(&r) % 5, nnz) if i else 0
+            indptr[i] = nnz if i == n else last
+    for i in range(nnz):
+        indices[i] = <int8_t> _byte(&r) if hostile & 2 else _byte(&r) % m
+        data[i] = _value(_byte(&r))
+    for i in range(m):
+        weights[i] = _value(_byte(&r))
+        trained[i] = 0
+    for i in range(n):
+        labels[i] = 1 if _byte(&r) & 1 else -1
+    try:
+        try:
+            score_batch(<int64_t[:n + 1]> indptr, <int32_t[:nnz]> indices, <float[:nnz]> data,
+                        <float[:m]> weights, 0.5, <double[:n]> out)
+        except ValueError:
+            pass
+        try:
+            train_linear(<int64_t[:n + 1]> indptr, <int32_t[:nnz]> indices, <float[:nnz]> data,
+                         <int8_t[:n]> labels, 1.0, 2.0, 3, 1e-3, 1, <double[:m]> trained)
+        except ValueError:
+            pass
+    except BaseException as error:
+        print(repr(error))
+        abort()
+    free(indptr)
+    free(indices)
+    free(data)
+    free(weights)
+    free(labels)
+    free(out)
+    free(trained)
+
+
 cdef void fuzz_words(const uint8_t* data, size_t size) noexcept nogil:
     _run(_words, b"=?utf-8QqBb_0C39A \r\n\ti", data, size)
 
@@ -259,6 +344,9 @@ cdef void fuzz_message(const uint8_t* data, size_t size) noexcept nogil:
 cdef void fuzz_mboxscan(const uint8_t* data, size_t size) noexcept nogil:
     _run(_mboxscan, b"From a 12:00 2001\n\r>Content-Length:", data, size)
 
+cdef void fuzz_linear(const uint8_t* data, size_t size) noexcept nogil:
+    _run(_linear, b"\x01\x02\x03\x04\x05\x10\x17\x7e\x80\x8f\xfc\xfd\xfe\xff", data, size)
+
 
 ADDRESSES = {
     "words": <uintptr_t> &fuzz_words,
@@ -272,4 +360,28 @@ ADDRESSES = {
     "html": <uintptr_t> &fuzz_html,
     "message": <uintptr_t> &fuzz_message,
     "mboxscan": <uintptr_t> &fuzz_mboxscan,
+    "linear": <uintptr_t> &fuzz_linear,
 }
+
+
+def run_once(str target, bytes data):
+    """One input through a target, as a copy of its exact size."""
+    cdef void (*body)(const uint8_t*, size_t) noexcept nogil
+    cdef size_t size = len(data)
+    cdef uint8_t* block = <uint8_t*> malloc(size if size else 1)
+    if block is NULL:
+        raise MemoryError
+    memcpy(block, <const uint8_t*> <const char*> data, size)
+    body = <void (*)(const uint8_t*, size_t) noexcept nogil> <uintptr_t> ADDRESSES[target]
+    with nogil:
+        body(block, size)
+    free(block)
+
+
+def read_past_the_end():
+    """A planted fault: read the byte behind an exact-size block. A sanitizer ends the process."""
+    cdef volatile uint8_t* block = <uint8_t*> malloc(10)
+    memset(<void*> block, 0, 10)
+    total = block[10]
+    free(<void*> block)
+    return total
