@@ -26,8 +26,11 @@ import os
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 flags = os.environ["FUZZ_FLAGS"].split()
-target = Extension("targets", ["targets.pyx"], extra_compile_args=flags, extra_link_args=flags)
-setup(name="targets", ext_modules=cythonize([target], include_path=["src_pyx"],
+parts = [
+    Extension(name, [name + ".pyx"], extra_compile_args=flags, extra_link_args=flags)
+    for name in ("doors", "targets")
+]
+setup(name="targets", ext_modules=cythonize(parts, include_path=["src_pyx", "."],
       compiler_directives={"language_level": 3, "boundscheck": False, "wraparound": False}))
 """
 
@@ -72,7 +75,8 @@ def build(where: Path, compiler: str = "clang", root: Path = ROOT) -> None:
         return
     tool = shutil.which(compiler)
     if tool is None or (compiler == "clang" and not fuzzer_runtime(tool)):
-        sys.exit(f"fuzz: no {compiler}, or not its runtime (Debian: clang libclang-rt-14-dev)")
+        print(f"fuzz: no {compiler} or not its fuzzer (Debian: clang libclang-rt-14-dev)")
+        sys.exit(3)
     shutil.rmtree(where, ignore_errors=True)
     ignore = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree(root / "atlas_fast", where / "atlas_fast", ignore=ignore)
@@ -89,7 +93,8 @@ def build(where: Path, compiler: str = "clang", root: Path = ROOT) -> None:
     }
     command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", str(where)]
     subprocess.run(command, cwd=tree, env=environment, check=True)
-    shutil.copy(root / "fuzz" / "targets.pyx", tree / "targets.pyx")
+    for name in ("inputs.pxd", "doors.pyx", "targets.pyx"):
+        shutil.copy(root / "fuzz" / name, tree / name)
     (tree / "setup.py").write_text(TARGETS_SETUP)
     (tree / "pyproject.toml").unlink()
     subprocess.run(command, cwd=tree, env=environment, check=True)

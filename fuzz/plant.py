@@ -37,7 +37,7 @@ PLANTS = [
         "read of the byte behind a base64 word that ends the input",
     ),
     Plant(
-        "message", "mime",
+        "mime", "mime",
         "        if w.stop - pos < 2:\n",
         "        if w.stop - pos < 1:\n",
         "heap-buffer-overflow", "_walk",

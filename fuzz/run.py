@@ -1,6 +1,7 @@
 """Run the fuzz targets; `scripts/fuzz` calls this. See README.md beside it.
 
-The exit code is 0 when nothing was found, 1 when something was, 2 for wrong usage.
+The exit code is 0 when nothing was found, 1 when something was, 2 for wrong usage, 3 when clang or
+its fuzzer is not installed.
 """
 
 import argparse

@@ -96,6 +96,27 @@ def headers(data: Material, rounds: int) -> list[Paired]:
     return [compare("headers", sides, rounds=rounds, check=lambda answers: check(raws))]
 
 
+def features(data: Material, rounds: int) -> list[Paired]:
+    """The feature kernel against a hashing vectorizer, one core."""
+    from atlas_fast.bench.features import contestants
+
+    raws = [path.read_bytes() for path in data.paths[:HEADER_MESSAGES]]
+    sides, absent = contestants(raws)
+    data.absent += absent
+
+    def check(answers: dict[str, Any]) -> None:
+        """Both see most texts in about the same number of columns."""
+        ours = answers[sides[0].name][0]
+        if len(sides) > 2:
+            step = max(1, len(raws) // 600)
+            theirs = answers[sides[2].name].getnnz(axis=1)
+            mine = (ours[1:] - ours[:-1])[::step]
+            close = abs(mine - theirs) <= 0.1 * theirs + 20
+            assert close.mean() > 0.9, close.mean()
+
+    return [compare("features", sides, rounds=rounds, check=check)]
+
+
 def store(data: Material, rounds: int) -> list[Paired]:
     """Writing rows: the store against ready tuples, and against a commit for each row."""
     from atlas_fast.pipeline import scan
@@ -235,6 +256,7 @@ def _expect_rows(path: Path, n: int) -> None:
 
 SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "headers": headers,
+    "features": features,
     "store": store,
     "end-to-end": end_to_end,
 }

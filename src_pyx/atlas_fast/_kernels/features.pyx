@@ -111,7 +111,7 @@ cdef inline void _add(Row* row, uint64_t hash) noexcept nogil:
     cdef uint64_t mixed = hash_end(hash)
     cdef uint32_t index = <uint32_t> (mixed & (BUCKETS - 1))
     cdef uint32_t entry = row.stamp | index
-    cdef uint32_t at = <uint32_t> (mixed >> 40) & row.seen_mask
+    cdef uint32_t at = (index * 2654435761u >> 16) & row.seen_mask
     while row.seen[at] >= row.stamp:                        # entries of older rows are smaller
         if row.seen[at] == entry:
             return

@@ -1,0 +1,242 @@
+"""Features, scores, training and the model."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import features as feature_oracle
+from oracles import learn as learn_oracle
+from oracles import score as score_oracle
+
+from atlas_fast._kernels.learn import train_linear
+from atlas_fast._kernels.score import score_batch
+from atlas_fast.classify import evaluate, labels, model, train
+from atlas_fast.errors import ModelError, SourceError, UsageError
+from atlas_fast.headers import parse_many
+from atlas_fast.mime import MimeColumns
+from atlas_fast.sources.synthetic import generate
+from atlas_fast.stages import features
+
+
+def columns_of(messages):
+    headers = parse_many(messages)
+    parts = MimeColumns(headers)
+    return headers, parts, features.extract(headers, parts)
+
+
+def plain(headers, parts, i, raw):
+    """The message as the oracle wants it."""
+    lo, hi = headers.field_indptr[i : i + 2]
+    known = {}
+    for field in headers.fields[lo:hi]:
+        known.setdefault(int(field["id"]), raw[field["start"] : field["stop"]])
+    known.pop(-1, None)
+    text_at = int(parts.text_offsets[i])
+    strings, text = parts.strings, parts.text.data
+    lo, hi = parts.link_indptr[i : i + 2]
+    links = [
+        (
+            bytes(strings[one["url_start"] : one["url_stop"]]), int(one["kind"]),
+            bytes(text[one["text_start"] : one["text_stop"]]), int(one["text_start"]) - text_at,
+        )
+        for one in parts.links[lo:hi]
+    ]  # fmt: skip
+    lo, hi = parts.part_indptr[i : i + 2]
+    tree = [
+        (
+            int(p["media"]), int(p["encoding"]), int(p["disposition"]), int(p["charset"]),
+            int(p["has_charset"]), bytes(strings[p["name_start"] : p["name_stop"]]), p["type_start"] >= 0,
+        )
+        for p in parts.parts[lo:hi]
+    ]  # fmt: skip
+    texts = {name: getattr(headers, name)[i].encode() for name in
+             ("subject", "from_name", "from_address", "from_domain", "reply_to", "message_id")}  # fmt: skip
+    return {
+        "text": bytes(text[text_at : parts.text_offsets[i + 1]]), "subject": texts["subject"],
+        "fields": known, "links": links, "parts": tree, "hidden": int(parts.n_hidden[i]),
+        "name": texts["from_name"], "address": texts["from_address"], "domain": texts["from_domain"],
+        "reply": texts["reply_to"], "msgid": texts["message_id"],
+        "recipients": int(headers.to_indptr[i + 1] - headers.to_indptr[i]), "flags": int(headers.flags[i]),
+    }  # fmt: skip
+
+
+def check(messages):
+    headers, parts, rows = columns_of(messages)
+    assert rows.indptr[-1] == len(rows.indices) == len(rows.data)
+    for i, raw in enumerate(messages):
+        indices, data = feature_oracle.make(plain(headers, parts, i, raw))
+        lo, hi = rows.indptr[i : i + 2]
+        assert rows.indices[lo:hi].tolist() == indices
+        assert rows.data[lo:hi] == pytest.approx(data, rel=1e-6)
+
+
+def test_features_agree_on_corpus(corpus):
+    check([raw for _, _, raw in corpus[::40]])
+
+
+def test_features_agree_on_generated_mail():
+    check([raw for _, raw in generate(150, 11)])
+
+
+LINES = st.sampled_from(
+    ["Subject: Re: Fwd: [tag] re: WIN $$$ now!!   ok    x", "From: A B <a1@x.example>", "Reply-To: z@y.example",
+     "Message-ID: <a$b@x.example>", "X-Mailer: The Bat! 3", "To: a@b, c@d", "", "hello world 2024 _x " + "y" * 30,
+     "-- ", "-" * 25, "_" * 30 + " z", "http://u:p@1.2.3.4:80/%41?q", "Content-Type: text/html; charset=utf-8",
+     '<a href="http://a.example/x">http://b.example</a>', '<img src="cid:1">', "é€ Ünï", "A!?>$"]
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(LINES, max_size=25).map("\n".join).map(str.encode), max_size=3))
+def test_features_agree_on_lines(messages):
+    check(messages)
+
+
+@given(st.lists(st.binary(max_size=200), max_size=2))
+def test_features_agree_on_any_bytes(messages):
+    check(messages)
+
+
+def test_rows_do_not_depend_on_the_batch(corpus):
+    messages = [raw for _, _, raw in corpus[:60]]
+    _, _, whole = columns_of(messages)
+    for i in (0, 7, 59):
+        _, _, one = columns_of([messages[i]])
+        lo, hi = whole.indptr[i : i + 2]
+        assert one.indices.tolist() == whole.indices[lo:hi].tolist()
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 9), st.floats(-2, 2, width=32)), max_size=5), max_size=5),
+    st.floats(-3, 3),
+)
+def test_scores_agree(rows, bias):
+    indptr = np.cumsum([0] + [len(row) for row in rows]).astype(np.int64)
+    indices = np.array([i for row in rows for i, _ in row], np.int32)
+    data = np.array([v for row in rows for _, v in row], np.float32)
+    weights = np.linspace(-1, 1, 10).astype(np.float32)
+    out = np.empty(len(rows))
+    score_batch(indptr, indices, data, weights, bias, out)
+    for i, row in enumerate(rows):
+        want = score_oracle.logit([i for i, _ in row], [v for _, v in row], weights, bias)
+        assert out[i] == pytest.approx(want, abs=1e-9)
+
+
+def test_score_refuses_what_does_not_fit():
+    one = np.ones(1, np.float32)
+    for indptr, index in (([0, 2], 0), ([0, 1], 5), ([0, 1], -1), ([1, 0], 0)):
+        with pytest.raises(ValueError, match="row 0"):
+            score_batch(np.array(indptr, np.int64), np.array([index], np.int32), one, one, 0.0, np.empty(1))
+
+
+def small_problem():
+    draw = np.random.default_rng(5)
+    rows = (draw.random((60, 12)) < 0.4).astype(np.float32)
+    y = np.where(rows[:, 0] + rows[:, 1] + 0.3 * draw.random(60) > 0.9, 1, -1).astype(np.int8)
+    indptr = np.concatenate([[0], np.cumsum((rows > 0).sum(axis=1))]).astype(np.int64)
+    return rows, y, indptr, np.nonzero(rows)[1].astype(np.int32), rows[rows > 0]
+
+
+def test_training_finds_the_minimum():
+    rows, y, indptr, indices, data = small_problem()
+    weights = np.zeros(12)
+    bias, _ = train_linear(indptr, indices, data, y, 2.0, 2.0, 2000, 1e-8, 3, weights)
+    best = learn_oracle.objective(rows, y, weights, bias, 2.0)
+    draw = np.random.default_rng(6)
+    for _ in range(300):
+        step = draw.normal(size=13) * 1e-3
+        assert learn_oracle.objective(rows, y, weights + step[:12], bias + step[12], 2.0) >= best
+
+
+def test_training_is_reproducible_to_the_bit():
+    _, y, indptr, indices, data = small_problem()
+    made = []
+    for seed in (1, 1, 2):
+        weights = np.zeros(12)
+        bias, _ = train_linear(indptr, indices, data, y, 2.0, 2.0, 3, 0.0, seed, weights)
+        made.append((weights.tobytes(), bias))
+    assert made[0] == made[1] != made[2]
+
+
+def test_platt_and_threshold():
+    draw = np.random.default_rng(1)
+    logits = draw.normal(size=4000) * 2
+    y = np.where(draw.random(4000) < 1 / (1 + np.exp(-(1.5 * logits - 0.5))), 1, -1)
+    slope, offset = train.platt(logits, y)
+    assert slope == pytest.approx(1.5, abs=0.15) and offset == pytest.approx(-0.5, abs=0.15)
+    threshold = train.pick_threshold(np.array([0.9, 0.8, 0.2, 0.1]), np.array([1, 1, -1, -1]))
+    assert 0.2 < threshold < 0.8
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Labelled folders of generated mail."""
+    root = tmp_path_factory.mktemp("labelled")
+    for name in ("ham-1", "spam-1"):
+        (root / name).mkdir()
+    for number, (kind, raw) in enumerate(generate(400, 21)):
+        bad = kind in ("spam", "scam", "phish")
+        (root / ("spam-1" if bad else "ham-1") / f"{number:04}.eml").write_bytes(raw)
+    return root
+
+
+def test_model_round_trip(folders, tmp_path):
+    made = train.train([folders], tmp_path / "a.npz")
+    assert made[0] + made[1] == 400
+    train.train([folders], tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    loaded = model.load_model(tmp_path / "a.npz")
+    data = labels.read_labelled([folders])
+    spam = loaded.probabilities(data) >= loaded.threshold
+    assert (spam == (data.labels > 0)).mean() > 0.97
+    fresh = train.fit(data)
+    assert (fresh.probabilities(data) == loaded.probabilities(data)).all()
+
+
+def test_evaluate_on_generated_mail(folders):
+    found = evaluate.cross_validate([folders])
+    assert found["n"] == 400 and found["f1"] > 0.95
+    split = evaluate.train_and_test([folders], [folders / "ham-1", folders / "spam-1"])
+    assert split["false_positives"] + split["false_negatives"] < 10
+
+
+def test_labels_refuse_what_makes_no_sense(tmp_path):
+    with pytest.raises(SourceError, match="no such folder"):
+        labels.read_labelled([tmp_path / "absent"])
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UsageError, match="no folder named"):
+        labels.read_labelled([tmp_path / "other"])
+    (tmp_path / "ham").mkdir()
+    with pytest.raises(UsageError, match="both ham and spam"):
+        labels.read_labelled([tmp_path / "ham"])
+
+
+def test_damaged_models_are_refused(folders, tmp_path):
+    path = tmp_path / "model.npz"
+    train.train([folders], path)
+    whole = path.read_bytes()
+    for damaged in (b"", b"no zip", whole[: len(whole) // 2], whole[:200] + b"\0" * 50 + whole[250:]):
+        path.write_bytes(damaged)
+        with pytest.raises(ModelError):
+            model.load_model(path)
+    with np.load(io.BytesIO(whole)) as parts:
+        kept = dict(parts)
+    head = json.loads(bytes(kept["head"])) | {"layout": 999}
+    kept["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
+    np.savez(path, **kept)
+    with pytest.raises(ModelError, match="layout 999"):
+        model.load_model(path)
+
+
+def test_shipped_model_is_what_training_makes(corpus_dir):
+    """The bars of the first model, by five folds over the corpus; and that its file is current."""
+    data = labels.read_labelled([corpus_dir])
+    shipped = model.load_model()
+    assert shipped.about["ham"] == 4150 and shipped.about["spam"] == 1896
+    fresh = train.fit(data)
+    assert (fresh.weights == shipped.weights).all() and fresh.threshold == shipped.threshold
+    found = evaluate.cross_validate([corpus_dir])
+    assert found["f1"] >= 0.980
+    assert found["false_positive_rate"] <= 0.007
