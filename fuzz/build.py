@@ -1,8 +1,10 @@
-"""Build the fuzzer into a folder: instrumented kernels, the targets, and a libFuzzer binary.
+"""Build the kernels with sanitizers and coverage, the fuzz targets, and the libFuzzer binary.
 
-    python fuzz/build.py FOLDER
+    python fuzz/build.py FOLDER [clang|gcc]
 
-Needs clang with its fuzzer and sanitizer runtimes, Cython, setuptools and numpy.
+clang (with its fuzzer and sanitizer runtimes) makes FOLDER/fuzzer; gcc makes the modules only, for
+`scripts/asan`. FOLDER then holds a whole atlas_fast that can be imported. Needs Cython, setuptools
+and numpy. Nothing is done when FOLDER is newer than every source.
 """
 
 import os
@@ -13,56 +15,106 @@ import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SANITIZE = "-fsanitize=fuzzer-no-link,address,undefined"
+SANITIZE = "-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
+FLAGS = {
+    "clang": f"{SANITIZE} -fsanitize=fuzzer-no-link,address,undefined",
+    "gcc": f"{SANITIZE} -fsanitize=address,undefined",
+}
+MODE = {"clang": "fuzz", "gcc": "asan"}
 TARGETS_SETUP = """
 import os
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 flags = os.environ["FUZZ_FLAGS"].split()
-target = Extension("targets", ["targets.pyx"], extra_compile_args=flags)
-setup(name="targets", ext_modules=cythonize([target], include_path=[os.environ["FUZZ_SRC"]],
+parts = [
+    Extension(name, [name + ".pyx"], extra_compile_args=flags, extra_link_args=flags)
+    for name in ("doors", "targets")
+]
+setup(name="targets", ext_modules=cythonize(parts, include_path=["src_pyx", "."],
       compiler_directives={"language_level": 3, "boundscheck": False, "wraparound": False}))
 """
 
 
-def main() -> None:
-    where = Path(sys.argv[1]).resolve()
-    clang = shutil.which("clang")
-    if clang is None:
-        sys.exit("fuzz: clang is not installed (Debian: clang, libclang-rt-14-dev)")
+def fuzzer_runtime(clang: str) -> bool:
+    """Does this clang have libFuzzer? Debian packs it apart."""
+    name = "libclang_rt.fuzzer-x86_64.a"
+    try:
+        said = subprocess.run([clang, f"-print-file-name={name}"], capture_output=True, text=True)
+    except OSError:
+        return False
+    if Path(said.stdout.strip()).is_file():
+        return True
+    resources = subprocess.run([clang, "-print-resource-dir"], capture_output=True, text=True)
+    return any(Path(resources.stdout.strip()).glob("lib/**/libclang_rt.fuzzer*.a"))
+
+
+def sources(root: Path) -> list[Path]:
+    """Every file that the build reads."""
+    names = ["setup.py", "pyproject.toml", "README.md", "LICENSE"]
+    found = [root / name for name in names]
+    for folder, pattern in (
+        ("src_pyx", "*.p[yx][xd]"),
+        ("src_pyx", "*.h"),
+        ("atlas_fast", "*.py"),
+        ("fuzz", "*"),
+    ):
+        found += [path for path in (root / folder).rglob(pattern) if path.is_file()]
+    return found
+
+
+def is_fresh(where: Path, root: Path) -> bool:
+    done = where / "done"
+    return done.is_file() and all(
+        path.stat().st_mtime < done.stat().st_mtime for path in sources(root)
+    )
+
+
+def build(where: Path, compiler: str = "clang", root: Path = ROOT) -> None:
+    where = where.resolve()
+    if is_fresh(where, root):
+        return
+    tool = shutil.which(compiler)
+    if tool is None or (compiler == "clang" and not fuzzer_runtime(tool)):
+        print(f"fuzz: no {compiler} or not its fuzzer (Debian: clang libclang-rt-14-dev)")
+        sys.exit(3)
     shutil.rmtree(where, ignore_errors=True)
     ignore = shutil.ignore_patterns("*.so", "__pycache__")
-    shutil.copytree(ROOT / "atlas_fast", where / "atlas_fast", ignore=ignore)
+    shutil.copytree(root / "atlas_fast", where / "atlas_fast", ignore=ignore)
     tree = where / "source"
-    shutil.copytree(ROOT / "src_pyx", tree / "src_pyx")
+    shutil.copytree(root / "src_pyx", tree / "src_pyx")
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tree / name)
-    flags = f"-O1 -g -fno-omit-frame-pointer {SANITIZE} -fno-sanitize-recover=undefined"
+        shutil.copy(root / name, tree / name)
     environment = os.environ | {
-        "CC": clang,
-        "LDSHARED": f"{clang} -shared",
-        "CFLAGS": flags,
-        "ATLAS_FAST_BUILD": "fuzz",
-        "FUZZ_FLAGS": flags,
-        "FUZZ_SRC": str(tree / "src_pyx"),
+        "CC": tool,
+        "LDSHARED": f"{tool} -shared",
+        "CFLAGS": FLAGS[compiler],
+        "ATLAS_FAST_BUILD": MODE[compiler],
+        "FUZZ_FLAGS": FLAGS[compiler],
     }
-    build = [sys.executable, "setup.py", "-q", "build_ext"]
-    subprocess.run([*build, "--build-lib", str(where)], cwd=tree, env=environment, check=True)
-    shutil.copy(ROOT / "fuzz" / "targets.pyx", tree / "targets.pyx")
+    command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", str(where)]
+    subprocess.run(command, cwd=tree, env=environment, check=True)
+    for name in ("inputs.pxd", "doors.pyx", "targets.pyx"):
+        shutil.copy(root / "fuzz" / name, tree / name)
     (tree / "setup.py").write_text(TARGETS_SETUP)
-    subprocess.run([*build, "--build-lib", str(where)], cwd=tree, env=environment, check=True)
-    library = sysconfig.get_config_var("LIBDIR")
-    version = sysconfig.get_config_var("LDVERSION")
+    (tree / "pyproject.toml").unlink()
+    subprocess.run(command, cwd=tree, env=environment, check=True)
+    if compiler == "clang":
+        link_fuzzer(tool, root / "fuzz" / "main.c", where / "fuzzer")
+    (where / "done").touch()
+
+
+def link_fuzzer(clang: str, source: Path, fuzzer: Path) -> None:
+    library, version = sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("LDVERSION")
+    system = f"{sysconfig.get_config_var('LIBS')} {sysconfig.get_config_var('SYSLIBS')}".split()
     subprocess.run(
         [
-            clang, "-O1", "-g", "-fsanitize=fuzzer,address,undefined", str(ROOT / "fuzz/main.c"),
+            clang, "-O1", "-g", "-fsanitize=fuzzer,address,undefined", str(source),
             f"-I{sysconfig.get_path('include')}", f"-L{library}", f"-Wl,-rpath,{library}",
-            f"-lpython{version}", "-rdynamic", "-o", str(where / "fuzzer"),
+            f"-lpython{version}", *system, "-rdynamic", "-o", str(fuzzer),
         ],
         check=True,
     )  # fmt: skip
-    print(f"built {where / 'fuzzer'}")
 
 
 if __name__ == "__main__":
-    main()
+    build(Path(sys.argv[1]), *sys.argv[2:3])

@@ -1,0 +1,289 @@
+"""Fuzz targets that go through the door of a kernel, with the GIL: batches, and numbers.
+
+The input block itself is given as the view, so it keeps its exact size.
+"""
+from libc.math cimport INFINITY, NAN
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uintptr_t
+from libc.stdlib cimport abort, free, malloc
+
+import numpy as np
+
+from inputs cimport run
+
+from atlas_fast._kernels.buffers import Bytes
+from atlas_fast._kernels.headers import FIELD_NAMES, TEXT_COLUMNS, headers_batch
+from atlas_fast._kernels.learn import train_linear
+from atlas_fast._kernels.mboxscan import scan_mbox
+from atlas_fast._kernels.messages import Messages
+from atlas_fast._kernels.mime import mime_batch
+from atlas_fast._kernels.score import score_batch
+from atlas_fast.headers import FIELD_DTYPE, HeaderColumns
+from atlas_fast.mime import LINK_DTYPE, PART_DTYPE, MimeColumns
+from atlas_fast.stages.features import extract
+
+cdef const char* HEADERS_TOKENS = (
+    b"\n\001\r\n\001\n\n\001Content-Type: \001\"b c\"\001b\001message/rfc822\001"
+    b"text/html\001text/plain\001; charset=\001utf-8\001iso-8859-1\001windows-1251\001"
+    b"iso-2022-jp\001Content-Transfer-Encoding: \001base64\001quoted-printable\001"
+    b"Content-Disposition: attachment; filename=\001a.exe\001From: \001To: \001"
+    b"Subject: \001Date: Mon, 1 Jan 2001 00:00:00 +0000\001Message-ID: <a@b>\001"
+    b"Received: from a by b\001Reply-To: \001a <a@b.example>, \001=?utf-8?b?w6k=?=\001"
+    b" \001\t\001a\001<a href=http://a.example/>\001</a>\001QUJDREVG\001=C3=A9\001"
+    b"\xc3\xa9\001\xff\001\r\001From a\001\n--a\n\001\n--a--\001Return-Path: \001X-\001"
+    b"List-Id: \001DKIM-Signature: \001>From x\001: \001:"
+)
+cdef const char* MIME_TOKENS = (
+    b"\n\001\r\n\001\n\n\001Content-Type: \001multipart/mixed; boundary=a\001"
+    b"multipart/alternative; boundary=\001\"b c\"\001b\001--a\001--b\001--b c\001-\001--\001"
+    b"multipart/digest; boundary=d\001--d\001message/rfc822\001text/html\001text/plain\001"
+    b"; charset=\001utf-8\001iso-8859-1\001windows-1251\001iso-2022-jp\001"
+    b"Content-Transfer-Encoding: \001base64\001quoted-printable\001"
+    b"Content-Disposition: attachment; filename=\001a.exe\001From: \001To: \001"
+    b"Subject: \001Date: Mon, 1 Jan 2001 00:00:00 +0000\001Message-ID: <a@b>\001"
+    b"Received: from a by b\001Reply-To: \001a <a@b.example>, \001=?utf-8?b?w6k=?=\001"
+    b" \001\t\001a\001<a href=http://a.example/>\001</a>\001QUJDREVG\001=C3=A9\001"
+    b"\xc3\xa9\001\xff\001\r\001From a\001\n--a\n\001\n--a--"
+)
+cdef const char* MESSAGE_TOKENS = (
+    b"\n\001\r\n\001\n\n\001Content-Type: \001multipart/mixed; boundary=a\001"
+    b"multipart/alternative; boundary=\001\"b c\"\001b\001--a\001--b\001--b c\001-\001--\001"
+    b"multipart/digest; boundary=d\001--d\001message/rfc822\001text/html\001text/plain\001"
+    b"; charset=\001utf-8\001iso-8859-1\001windows-1251\001iso-2022-jp\001"
+    b"Content-Transfer-Encoding: \001base64\001quoted-printable\001"
+    b"Content-Disposition: attachment; filename=\001a.exe\001From: \001To: \001"
+    b"Subject: \001Date: Mon, 1 Jan 2001 00:00:00 +0000\001Message-ID: <a@b>\001"
+    b"Received: from a by b\001Reply-To: \001a <a@b.example>, \001=?utf-8?b?w6k=?=\001"
+    b" \001\t\001a\001<a href=http://a.example/>\001</a>\001QUJDREVG\001=C3=A9\001"
+    b"\xc3\xa9\001\xff\001\r\001From a\001\n--a\n\001\n--a--"
+)
+cdef const char* MBOXSCAN_TOKENS = (
+    b"From a@b Mon Jan  1 00:00:00 2001\n\001From a@b Mon Jan  1 00:00 2001\r\n\001"
+    b"From \001\n\001\r\n\001\n\n\001>From \001Content-Length: \0011\0019\00199\001"
+    b"Content-Length: 3\n\001a: b\001a\n\001-"
+)
+cdef const char* LINEAR_TOKENS = (
+    b"\x02\x05\x17\x0b\001\x02\001\x04\x04\001\x7f\001\x80\001\xff\001\xfd\xfd\001"
+    b"\x10\x20\x30"
+)
+
+START, STOP, BODY = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int32)
+FIRST = np.zeros((1, len(FIELD_NAMES)), np.int16)
+N_FIELDS, N_RECEIVED, ZONE, N_HIDDEN = np.zeros((4, 1), np.int32)
+DATE, FLAGS = np.zeros(1, np.int64), np.zeros(1, np.uint32)
+INDPTR = np.zeros((4, 2), np.int64)
+OFFSETS = np.zeros((len(TEXT_COLUMNS), 2), np.int64)
+SPANS = np.zeros((3, 1, 2), np.int32)
+
+
+cdef object _view(const uint8_t* buf, Py_ssize_t size):
+    return <uint8_t[:size]> <uint8_t*> buf if size else b""
+
+
+cdef void _headers(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
+    """headers_batch over one message; its first byte chooses the caps."""
+    try:
+        small = size > 0 and buf[0] & 1
+        caps = tuple([max(size // 2, 1), 3, 6, 1] if small else [1 << 26, 1000, 1 << 16, 100])
+        STOP[0] = size
+        fields, name, address, ends = Bytes(), Bytes(), Bytes(), Bytes()
+        texts = [Bytes() for _ in TEXT_COLUMNS]
+        headers_batch(
+            Messages.of_spans(_view(buf, size), START, STOP), caps, FIRST, BODY, N_FIELDS,
+            N_RECEIVED, DATE, ZONE, fields, INDPTR[0], texts, OFFSETS, name, address, ends,
+            INDPTR[1], FLAGS)
+        if not 0 <= BODY[0] <= size:
+            abort()
+        rows = np.frombuffer(fields, FIELD_DTYPE)
+        if len(rows) and not 0 <= rows["start"].min() <= rows["stop"].max() <= size:
+            abort()
+        for text in (name, address, *texts):
+            bytes(text).decode()
+    except BaseException as error:
+        print(repr(error))
+        abort()
+
+
+cdef void _mime(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
+    """mime_batch over one message whose first line is the body of its Content-Type field."""
+    cdef Py_ssize_t line = 0
+    try:
+        while line < size and buf[line] != 10:
+            line += 1
+        small = line and buf[0] & 1
+        caps = tuple(
+            [max(size // 2, 1), 2, 3, 10, 1] if small else [1 << 26, 32, 100, 1 << 16, 50])
+        STOP[0], BODY[0] = size, line
+        SPANS[0] = 0, line
+        SPANS[1:] = -1
+        text, parts, links, strings = Bytes(), Bytes(), Bytes(), Bytes()
+        mime_batch(
+            Messages.of_spans(_view(buf, size), START, STOP), BODY, SPANS[0], SPANS[1], SPANS[2],
+            caps, text, INDPTR[0], parts, INDPTR[1], links, INDPTR[2], strings, N_HIDDEN, FLAGS)
+        rows = np.frombuffer(parts, PART_DTYPE)
+        if not (rows["header"] <= rows["body"]).all() or not (rows["body"] <= rows["stop"]).all():
+            abort()
+        if not 0 < len(rows) <= caps[2] or rows["header"].min() < 0 or rows["stop"].max() > size:
+            abort()
+        urls = np.frombuffer(links, LINK_DTYPE)
+        if len(urls) and (urls["url_stop"].max() > len(strings) or urls["url_start"].min() < 0
+                          or urls["text_stop"].max() > len(text)):
+            abort()
+        bytes(text).decode()
+        bytes(strings).decode()
+    except BaseException as error:
+        print(repr(error))
+        abort()
+
+
+cdef void _message(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
+    """Header, MIME and feature kernels through their doors, over the block itself."""
+    cdef uint8_t nothing[1]
+    try:
+        raw = np.asarray(<uint8_t[:size]> <uint8_t*> buf) if size else np.empty(0, np.uint8)
+        bounds = np.array([0, size // 3, size], np.int64)
+        head = HeaderColumns(Messages.of_spans(raw, bounds[:2], bounds[1:]))
+        parts = MimeColumns(head)
+        rows = extract(head, parts)
+        bytes(head.subject.data).decode()
+        bytes(head.from_name.data).decode()
+        bytes(head.from_address.data).decode()
+        bytes(head.to_name.data).decode()
+        bytes(head.message_id.data).decode()
+        bytes(parts.text.data).decode()
+        bytes(parts.strings).decode()
+        if len(rows.indices) and not 0 <= rows.indices.min() <= rows.indices.max() < 1 << 18:
+            abort()
+    except BaseException as error:
+        print(repr(error))
+        abort()
+
+
+cdef void _mboxscan(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
+    try:
+        raw = np.asarray(<uint8_t[:size]> <uint8_t*> buf) if size else np.empty(0, np.uint8)
+        for trust in (False, True):
+            places, starts, stops = np.zeros((3, 8), np.int64)
+            pos = last = 0
+            while pos < size:
+                n, pos = scan_mbox(raw, pos, 1 << 20, trust, places, starts, stops)
+                if n == 0 or pos <= last:
+                    abort()
+                for i in range(n):
+                    if not last <= places[i] <= starts[i] <= stops[i] <= size:
+                        abort()
+                    last = places[i]
+                last = pos
+    except BaseException as error:
+        print(repr(error))
+        abort()
+
+
+cdef struct Reader:
+    const uint8_t* buf
+    Py_ssize_t pos
+    Py_ssize_t size
+
+
+cdef int _byte(Reader* reader) noexcept nogil:
+    if reader.pos >= reader.size:
+        return 0
+    reader.pos += 1
+    return reader.buf[reader.pos - 1]
+
+
+cdef float _value(int byte) noexcept nogil:
+    """Small numbers, and the ones that poison a sum."""
+    if byte == 255:
+        return INFINITY
+    if byte == 254:
+        return NAN
+    if byte == 253:
+        return <float> -3e38
+    return <float> ((byte - 126) / 16.0)
+
+
+cdef void _linear(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
+    """score_batch and train_linear over arrays of exact size; a ValueError is a good answer."""
+    cdef Reader r
+    cdef int64_t* indptr
+    cdef int32_t* indices
+    cdef float* data
+    cdef float* weights
+    cdef int8_t* labels
+    cdef double* out
+    cdef double* trained
+    cdef int n, nnz, m, i, hostile, last = 0
+    r.buf, r.pos, r.size = buf, 0, size
+    hostile = _byte(&r)
+    n, nnz, m = 1 + _byte(&r) % 6, 1 + _byte(&r) % 24, 1 + _byte(&r) % 12
+    indptr = <int64_t*> malloc((n + 1) * sizeof(int64_t))
+    indices = <int32_t*> malloc(nnz * sizeof(int32_t))
+    data = <float*> malloc(nnz * sizeof(float))
+    weights = <float*> malloc(m * sizeof(float))
+    labels = <int8_t*> malloc(n)
+    out = <double*> malloc(n * sizeof(double))
+    trained = <double*> malloc(m * sizeof(double))
+    for i in range(n + 1):
+        if hostile & 1:
+            indptr[i] = <int8_t> _byte(&r)
+        else:
+            last = min(last + _byte(&r) % 5, nnz) if i else 0
+            indptr[i] = nnz if i == n else last
+    for i in range(nnz):
+        indices[i] = <int8_t> _byte(&r) if hostile & 2 else _byte(&r) % m
+        data[i] = _value(_byte(&r))
+    for i in range(m):
+        weights[i] = _value(_byte(&r))
+        trained[i] = 0
+    for i in range(n):
+        labels[i] = 1 if _byte(&r) & 1 else -1
+    try:
+        try:
+            score_batch(<int64_t[:n + 1]> indptr, <int32_t[:nnz]> indices, <float[:nnz]> data,
+                        <float[:m]> weights, 0.5, <double[:n]> out)
+        except ValueError:
+            pass
+        try:
+            train_linear(<int64_t[:n + 1]> indptr, <int32_t[:nnz]> indices, <float[:nnz]> data,
+                         <int8_t[:n]> labels, 1.0, 2.0, 3, 1e-3, 1, <double[:m]> trained)
+        except ValueError:
+            pass
+    except BaseException as error:
+        print(repr(error))
+        abort()
+    free(indptr)
+    free(indices)
+    free(data)
+    free(weights)
+    free(labels)
+    free(out)
+    free(trained)
+
+
+cdef void fuzz_headers(const uint8_t* data, size_t size) noexcept nogil:
+    run(_headers, b":\r\n \tFromToSubjectDate<a@b>,=?\xff-", HEADERS_TOKENS, data, size)
+
+
+cdef void fuzz_mime(const uint8_t* data, size_t size) noexcept nogil:
+    run(_mime, b"-ab\r\n:; =\"multipart/xdCT", MIME_TOKENS, data, size)
+
+
+cdef void fuzz_message(const uint8_t* data, size_t size) noexcept nogil:
+    run(_message, b":\r\n \tContent-Type: multipart/;boundary=\"a\"--aFrom<@>Subject=?", MESSAGE_TOKENS, data, size)
+
+
+cdef void fuzz_mboxscan(const uint8_t* data, size_t size) noexcept nogil:
+    run(_mboxscan, b"From a 12:00 2001\n\r>Content-Length:", MBOXSCAN_TOKENS, data, size)
+
+
+cdef void fuzz_linear(const uint8_t* data, size_t size) noexcept nogil:
+    run(_linear, b"\x01\x02\x03\x04\x05\x10\x17\x7e\x80\x8f\xfc\xfd\xfe\xff", LINEAR_TOKENS, data, size)
+
+
+ADDRESSES = {
+    "headers": <uintptr_t> &fuzz_headers,
+    "mime": <uintptr_t> &fuzz_mime,
+    "message": <uintptr_t> &fuzz_message,
+    "mboxscan": <uintptr_t> &fuzz_mboxscan,
+    "linear": <uintptr_t> &fuzz_linear,
+}

@@ -1,0 +1,26 @@
+"""Every seed once through its target, without a fuzzer: `scripts/asan` runs it on the gcc build.
+
+An input is a copy of its exact size, so that the address sanitizer sees a read past its end.
+"""
+
+import sys
+
+import seeds
+import targets
+from table import TARGETS
+
+
+def main() -> None:
+    for target in TARGETS:
+        inputs = [*seeds.kept(target), *seeds.from_vectors(target), *seeds.generated(target), b""]
+        for data in inputs:
+            for cut in {0, 1, len(data) // 2, len(data) - 1, len(data)}:
+                targets.run_once(target, data[: max(cut, 0)])
+        print(f"{target}: {len(inputs)} seeds replayed")
+    if "--plant" in sys.argv:
+        targets.read_past_the_end()
+        sys.exit("the sanitizer saw nothing of a planted over-read")
+
+
+if __name__ == "__main__":
+    main()
