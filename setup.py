@@ -1,4 +1,5 @@
 """Extension modules and their build modes; everything else is in pyproject.toml."""
+
 import os
 from pathlib import Path
 

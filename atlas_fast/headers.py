@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,8 +155,8 @@ class TextColumn(Sequence[str]):
         ends = self.offsets.tolist()
         if whole.isascii():
             text = whole.decode("ascii")
-            return [text[a:b] for a, b in zip(ends, ends[1:], strict=False)]
-        return [whole[a:b].decode() for a, b in zip(ends, ends[1:], strict=False)]
+            return [text[a:b] for a, b in pairwise(ends)]
+        return [whole[a:b].decode() for a, b in pairwise(ends)]
 
     def to_arrow(self) -> pyarrow.Array:
         """A large_string array over the same memory."""

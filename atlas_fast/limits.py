@@ -6,7 +6,7 @@ MAX_MESSAGE_BYTES = 64 << 20
 """Bytes of one message that are read; the rest is not looked at (flag MSG_CUT)."""
 
 MAX_FIELDS = 10_000
-"""Header fields of one message or part that are kept; more are skipped (flag HDR_TOO_MANY_FIELDS)."""
+"""Header fields of one message that are kept; more are skipped (flag HDR_TOO_MANY_FIELDS)."""
 
 MAX_FIELD_BYTES = 64 << 10
 """Bytes of one field body that are decoded to text (flag HDR_FIELD_CUT); spans keep the whole."""

@@ -16,7 +16,6 @@ import numpy as np
 from atlas_fast import limits
 from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.charsets import charset_number, decode_charset
-from atlas_fast._kernels.messages import Messages
 from atlas_fast._kernels.mime import DISPOSITION_NAMES, ENCODING_NAMES, MEDIA_NAMES, mime_batch
 from atlas_fast._kernels.params import parameter_text, parse_parameters
 from atlas_fast._kernels.transfer import decode_transfer
@@ -201,7 +200,9 @@ def _part(raw: bytes, record: np.void) -> Part:
     name = parameter_text(disposition, b"filename")
     if name is None:
         name = parameter_text(content_type, b"name")
-    charset = next((v for n, v in parse_parameters(content_type)[1] if n.lower() == b"charset"), None)
+    charset = next(
+        (v for n, v in parse_parameters(content_type)[1] if n.lower() == b"charset"), None
+    )
     return Part(
         content_type=kind.decode("ascii", "replace").lower(),
         encoding=ENCODING_NAMES[record["encoding"]],

@@ -36,7 +36,12 @@ def test_base64_round_trip(raw):
     assert transfer.decode_transfer(base64.encodebytes(raw), True) == (raw, 0)
 
 
-@given(st.one_of(st.binary(max_size=60), pieces(b"=", b"=3D", b"=e9", b"=\n", b"=\r\n", b" ", b"\t", b"a", b"\n", b"\r")))
+@given(
+    st.one_of(
+        st.binary(max_size=60),
+        pieces(b"=", b"=3D", b"=e9", b"=\n", b"=\r\n", b" ", b"\t", b"a", b"\n", b"\r"),
+    )
+)
 @example(b"a =\nb \n c")
 def test_quoted_printable_agrees(raw):
     assert transfer.decode_transfer(raw, False) == transfer_oracle.decode_quoted_printable(raw)
@@ -50,7 +55,11 @@ def test_charset_agrees(codec):
     number = charsets.charset_number(codec.encode())
     assert number >= 0
 
-    @given(st.one_of(st.binary(max_size=40), st.text(max_size=8).map(lambda t: t.encode(codec, "ignore"))))
+    @given(
+        st.one_of(
+            st.binary(max_size=40), st.text(max_size=8).map(lambda t: t.encode(codec, "ignore"))
+        )
+    )
     def check(raw):
         text, flags = charsets.decode_charset(number, raw)
         want, bad = charset_oracle.decode(codec, raw)
@@ -62,7 +71,15 @@ def test_charset_agrees(codec):
 
 
 def test_charset_names():
-    for name in ("UTF-8", "us-ascii", "ISO_8859-1", "iso-8859-15", "Windows-1251", "x-sjis", "ks_c_5601-1987"):
+    for name in (
+        "UTF-8",
+        "us-ascii",
+        "ISO_8859-1",
+        "iso-8859-15",
+        "Windows-1251",
+        "x-sjis",
+        "ks_c_5601-1987",
+    ):
         assert charsets.charset_number(name.encode()) >= 0
     for name in ("", "x-unknown", "rot13", "hex", "unicode_escape", "idna", "a" * 100):
         assert charsets.charset_number(name.encode()) == -1
@@ -72,7 +89,19 @@ def test_charset_names():
 
 PARAMS = st.one_of(
     st.binary(max_size=40),
-    pieces(b"text/plain", b";", b" name=", b"x", b'"', b"a;b", b"\\", b"(c)", b"=", b"name*0*=utf-8''%C3%A9", b"\r\n "),
+    pieces(
+        b"text/plain",
+        b";",
+        b" name=",
+        b"x",
+        b'"',
+        b"a;b",
+        b"\\",
+        b"(c)",
+        b"=",
+        b"name*0*=utf-8''%C3%A9",
+        b"\r\n ",
+    ),
 )
 
 
@@ -87,7 +116,7 @@ def test_params_agree(raw):
         (b"x; name=plain", "plain"),
         (b'x; name="a\\"b"', 'a"b'),
         (b"x; name*=utf-8''%e2%82%ac%20rates", "\u20ac rates"),
-        (b"x; name*0=\"a\"; name*1=b", "ab"),
+        (b'x; name*0="a"; name*1=b', "ab"),
         (b"x; name*1=b; name*0*=utf-8'en'%C3%A9", "\u00e9b"),
         (b"x; name*=iso-8859-1''caf%e9", "caf\u00e9"),
         (b'x; name="=?utf-8?q?caf=C3=A9?="', "caf\u00e9"),
@@ -157,8 +186,14 @@ def test_html_counts_hidden_elements():
 
 
 def test_plain_links():
-    found = html.html_text(b"see http://a.example/x. (https://b.example/) mailto:x ftp://c", html=False)[1]
-    assert [target for target, _, _ in found] == [b"http://a.example/x", b"https://b.example/", b"ftp://c"]
+    found = html.html_text(
+        b"see http://a.example/x. (https://b.example/) mailto:x ftp://c", html=False
+    )[1]
+    assert [target for target, _, _ in found] == [
+        b"http://a.example/x",
+        b"https://b.example/",
+        b"ftp://c",
+    ]
 
 
 MULTIPART = pieces(

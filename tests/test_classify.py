@@ -109,7 +109,9 @@ def test_rows_do_not_depend_on_the_batch(corpus):
 
 
 @given(
-    st.lists(st.lists(st.tuples(st.integers(0, 9), st.floats(-2, 2, width=32)), max_size=5), max_size=5),
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 9), st.floats(-2, 2, width=32)), max_size=5), max_size=5
+    ),
     st.floats(-3, 3),
 )
 def test_scores_agree(rows, bias):
@@ -128,7 +130,9 @@ def test_score_refuses_what_does_not_fit():
     one = np.ones(1, np.float32)
     for indptr, index in (([0, 2], 0), ([0, 1], 5), ([0, 1], -1), ([1, 0], 0)):
         with pytest.raises(ValueError, match="row 0"):
-            score_batch(np.array(indptr, np.int64), np.array([index], np.int32), one, one, 0.0, np.empty(1))
+            score_batch(
+                np.array(indptr, np.int64), np.array([index], np.int32), one, one, 0.0, np.empty(1)
+            )
 
 
 def small_problem():
@@ -217,7 +221,12 @@ def test_damaged_models_are_refused(folders, tmp_path):
     path = tmp_path / "model.npz"
     train.train([folders], path)
     whole = path.read_bytes()
-    for damaged in (b"", b"no zip", whole[: len(whole) // 2], whole[:200] + b"\0" * 50 + whole[250:]):
+    for damaged in (
+        b"",
+        b"no zip",
+        whole[: len(whole) // 2],
+        whole[:200] + b"\0" * 50 + whole[250:],
+    ):
         path.write_bytes(damaged)
         with pytest.raises(ModelError):
             model.load_model(path)

@@ -5,17 +5,15 @@ from email.parser import BytesHeaderParser
 
 import numpy as np
 import pytest
-from atlas_fast._kernels.messages import Messages
 from hypothesis import example, given
 from hypothesis import strategies as st
 from oracles import headers as oracle
 
 from atlas_fast import headers, limits
 from atlas_fast._kernels import headers as kernel
+from atlas_fast._kernels.messages import Messages
 
-ORACLE_FLAGS = (
-    oracle.NO_BLANK_LINE | oracle.BARE_CR | oracle.NUL | oracle.HIGH | oracle.EMPTY
-)
+ORACLE_FLAGS = oracle.NO_BLANK_LINE | oracle.BARE_CR | oracle.NUL | oracle.HIGH | oracle.EMPTY
 
 LINE = st.one_of(
     st.sampled_from(headers.FIELD_NAMES).map(lambda name: name.encode() + b": x"),
@@ -29,7 +27,8 @@ LINE = st.one_of(
     st.binary(max_size=12),
 )  # fmt: skip
 MESSAGE = st.lists(
-    st.tuples(LINE, st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"\r\n", b"\r", b""])), max_size=12
+    st.tuples(LINE, st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"\r\n", b"\r", b""])),
+    max_size=12,
 ).map(lambda parts: b"".join(line + end for line, end in parts))
 
 
@@ -39,7 +38,9 @@ def scan(columns, index):
     fields = []
     for field in columns.fields[lo:hi]:
         name_start = int(field["start"]) - int(field["name_gap"])
-        fields.append((name_start, int(field["name_size"]), int(field["start"]), int(field["stop"])))
+        fields.append(
+            (name_start, int(field["name_size"]), int(field["start"]), int(field["stop"]))
+        )
     return fields, int(columns.body[index]), int(columns.flags[index]) & ORACLE_FLAGS
 
 

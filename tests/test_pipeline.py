@@ -236,7 +236,7 @@ def test_public_names_exist():
 @pytest.mark.parametrize("home", sorted(set(atlas_fast._HOME.values())))
 def test_every_public_module_can_be_imported_first(home):
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", f"import atlas_fast.{home}"],
+        [sys.executable, "-P", "-W", "error", "-c", f"import atlas_fast.{home}"],
         capture_output=True,
         text=True,
     )

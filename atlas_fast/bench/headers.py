@@ -116,7 +116,9 @@ def rust(messages: Sequence[bytes]) -> list[tuple]:
     return out
 
 
-def contestants(messages: Sequence[bytes], sample: int = 1000) -> tuple[list[Contestant], list[str]]:
+def contestants(
+    messages: Sequence[bytes], sample: int = 1000
+) -> tuple[list[Contestant], list[str]]:
     """atlas_fast first, then the peers that are installed; and the names of those that are not.
 
     atlas_fast reads all messages, the peers every k-th so that `sample` remain.

@@ -28,7 +28,9 @@ def cross_validate(
         outside = np.flatnonzero(fold == number)
         if len(outside) == 0:
             raise UsageError(f"fold {number + 1} of {folds} is empty: too few messages")
-        probabilities[outside], spam[outside] = judge(data, np.flatnonzero(fold != number), outside, seed)
+        probabilities[outside], spam[outside] = judge(
+            data, np.flatnonzero(fold != number), outside, seed
+        )
     return scores(probabilities, spam, data.labels)
 
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from atlas_fast._kernels.features import LAYOUT
+from atlas_fast._kernels.features import N_BUCKETS as BUCKETS
 from atlas_fast._kernels.score import score_batch
 from atlas_fast.errors import ModelError
-from atlas_fast.stages.features import BUCKETS, LAYOUT, Features
 
 FORMAT = "atlas_fast model 1"
 MAX_FILE_BYTES = 64 << 20
@@ -34,13 +35,13 @@ class Model:
     threshold: float
     about: dict[str, Any] = field(default_factory=dict)
 
-    def logits(self, rows: Features | Any) -> np.ndarray:
+    def logits(self, rows: Any) -> np.ndarray:
         """float64 (n,) of CSR rows with `indptr`, `indices` and `data`."""
         out = np.empty(len(rows.indptr) - 1)
         score_batch(rows.indptr, rows.indices, rows.data, self.weights, self.bias, out)
         return out
 
-    def probabilities(self, rows: Features | Any) -> np.ndarray:
+    def probabilities(self, rows: Any) -> np.ndarray:
         """float32 (n,): probability of spam."""
         return self.calibrated(self.logits(rows)).astype(np.float32)
 

@@ -21,7 +21,10 @@ def add_verbs(verbs: Any) -> None:
         "A peer that is not installed is named. benches/README.md says what a figure includes.",
     )
     parser.add_argument(
-        "suites", nargs="*", metavar="SUITE", help="headers, store, end-to-end (default: all)"
+        "suites",
+        nargs="*",
+        metavar="SUITE",
+        help="headers, features, store, end-to-end (default: all)",
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="measure on these .eml files")
     parser.add_argument(

@@ -24,8 +24,8 @@ def open_source(name: str) -> Source:
 
     `-` is one message on standard input, `synthetic:N` or `synthetic:N,SEED` generated mail. A
     folder with `cur` and `new` is a Maildir, another folder stands for the `.eml` files below it. A
-    file that begins with a `From ` line is an mbox unless its name ends in `.eml`; any other file is
-    one message. `mbox:`, `maildir:` or `eml:` before a path decides.
+    file that begins with a `From ` line is an mbox unless its name ends in `.eml`; any other file
+    is one message. `mbox:`, `maildir:` or `eml:` before a path decides.
     Raises UsageError for a form that makes no sense, SourceError for what cannot be read.
     """
     if name == "-":

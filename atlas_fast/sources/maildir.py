@@ -10,7 +10,7 @@ from atlas_fast.sources.base import FileReader
 
 
 class Maildir:
-    """Messages by folder, then by the bytes of their unique name.
+    """Messages by the bytes of their place.
 
     A place is `cur/NAME` or `.Sub/cur/NAME` without the `:2,` flags, so that reading or flagging a
     message, or moving it from new to cur, does not make it another one: new and cur count as cur.
@@ -30,7 +30,8 @@ class Maildir:
                 and entry.is_dir()
                 and os.path.isdir(os.path.join(entry.path, "cur"))
             ]
-        return ["", *(name + "/" for name in sorted(below, key=os.fsencode))]
+        folders = ["", *(name + "/" for name in below)]
+        return sorted(folders, key=lambda folder: os.fsencode(f"{folder}cur/"))
 
     def _paths(self, after: str) -> Iterator[tuple[str, str]]:
         mark = os.fsencode(after)

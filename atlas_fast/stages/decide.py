@@ -30,4 +30,6 @@ def run(batch: Batch, model: Model) -> None:
     probability = model.probabilities(batch.features)
     spam = probability >= model.threshold
     category = np.where(spam, COMMERCIAL_SPAM, LEGITIMATE).astype(np.uint8)
-    batch.verdict = Verdicts(probability, category, np.where(spam, DELETE, PRESERVE).astype(np.uint8))
+    batch.verdict = Verdicts(
+        probability, category, np.where(spam, DELETE, PRESERVE).astype(np.uint8)
+    )

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
-MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 ZONES = {
     "ut": 0, "utc": 0, "gmt": 0, "z": 0, "ast": -240, "adt": -180, "est": -300, "edt": -240,
     "cst": -360, "cdt": -300, "mst": -420, "mdt": -360, "pst": -480, "pdt": -420,
@@ -91,9 +91,8 @@ class Moment:
                 found = offset(rest)
                 self.zone = NONE if found is None else found
             return
-        if rest[:1] == "-" and self.year is None and len(rest) > 1:
-            if re.fullmatch(r"[0-9]{1,4}", rest[1:]):
-                self.number(rest[1:])
+        if self.year is None and re.fullmatch(r"-[0-9]{1,4}", rest):
+            self.number(rest[1:])
 
 
 def offset(text):

@@ -3,9 +3,47 @@
 from html.parser import HTMLParser
 
 BLOCKS = set(
-    "p div br tr table ul ol li dl dt dd h1 h2 h3 h4 h5 h6 hr pre blockquote center body head html "
-    "section article header footer nav main address fieldset tbody thead tfoot caption option "
-    "select textarea".split()
+    [
+        "p",
+        "div",
+        "br",
+        "tr",
+        "table",
+        "ul",
+        "ol",
+        "li",
+        "dl",
+        "dt",
+        "dd",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "pre",
+        "blockquote",
+        "center",
+        "body",
+        "head",
+        "html",
+        "section",
+        "article",
+        "header",
+        "footer",
+        "nav",
+        "main",
+        "address",
+        "fieldset",
+        "tbody",
+        "thead",
+        "tfoot",
+        "caption",
+        "option",
+        "select",
+        "textarea",
+    ]
 )
 CELLS = {"td", "th"}
 SPACE = "".join(map(chr, range(33))) + "\u00a0"

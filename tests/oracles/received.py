@@ -55,7 +55,9 @@ def helo_of(text, start, stop):
     for match in re.finditer(r"[0-9A-Za-z]+", text[start:stop]):
         if match[0].lower() not in ("helo", "ehlo"):
             continue
-        rest = re.compile(r"[ \t\r\n=][ \t\r\n]*([^ \t\r\n)]*)").match(text, start + match.end(), stop)
+        rest = re.compile(r"[ \t\r\n=][ \t\r\n]*([^ \t\r\n)]*)").match(
+            text, start + match.end(), stop
+        )
         if rest:
             return (rest.start(1), rest.end(1)) if rest[1] else None
     return None

@@ -52,11 +52,23 @@ def _lines(draw: Draw, kind: str, values: dict[str, str]) -> list[str]:
     pool = pools.SENTENCES[kind]
     lines = [draw.one(pool).format_map(values) for _ in range(3 + draw.below(9))]
     if kind == "list":
-        lines += ["_______________________________________________", f"{values['list']} mailing list"]
+        lines += [
+            "_______________________________________________",
+            f"{values['list']} mailing list",
+        ]
     elif kind in ("personal", "work"):
-        lines = [f"Hi {draw.one(pools.FIRST[:28])},", "", *lines, "", "Best,", draw.one(pools.FIRST[:28])]
+        lines = [
+            f"Hi {draw.one(pools.FIRST[:28])},",
+            "",
+            *lines,
+            "",
+            "Best,",
+            draw.one(pools.FIRST[:28]),
+        ]
     elif kind in ("spam", "marketing"):
-        lines.append(f"http://{draw.one(pools.SPAM_DOMAINS if kind == 'spam' else pools.SHOPS)}/c/{values['number']}")
+        lines.append(
+            f"http://{draw.one(pools.SPAM_DOMAINS if kind == 'spam' else pools.SHOPS)}/c/{values['number']}"
+        )
     return lines
 
 
@@ -70,7 +82,11 @@ def _html(draw: Draw, kind: str, lines: list[str], values: dict[str, str], domai
         paragraphs = paragraphs.replace("V1", "V<!-- x -->1")
     else:
         link = f'<a href="https://{domain}/{values["number"]}">Read more</a>'
-    hidden = '<div style="display:none">budget meeting notes</div>' if kind == "spam" and draw.maybe(0.2) else ""
+    hidden = (
+        '<div style="display:none">budget meeting notes</div>'
+        if kind == "spam" and draw.maybe(0.2)
+        else ""
+    )
     pixel = f'<img src="https://{domain}/o.gif" width="1" height="1">' if draw.maybe(0.4) else ""
     return (
         f"<html><head><style>p {{ color: #333 }}</style></head>\n<body>\n{paragraphs}<p>{link}</p>\n"
@@ -88,7 +104,9 @@ def _leaf(draw: Draw, media: str, text: str, charset: str) -> tuple[list[str], b
     if how < 0.2:
         return [content_type, "Content-Transfer-Encoding: base64"], base64.encodebytes(raw)
     if how < 0.5:
-        return [content_type, "Content-Transfer-Encoding: quoted-printable"], quopri.encodestring(raw)
+        return [content_type, "Content-Transfer-Encoding: quoted-printable"], quopri.encodestring(
+            raw
+        )
     return [content_type, "Content-Transfer-Encoding: 8bit"], raw
 
 
@@ -115,7 +133,11 @@ def _mixed(
     name, media = draw.one(
         (("invoice.pdf.exe", "application/octet-stream"), ("photo.scr", "image/jpeg"))
         if kind == "spam"
-        else (("report.pdf", "application/pdf"), ("notes.txt", "text/plain"), ("plan.png", "image/png"))
+        else (
+            ("report.pdf", "application/pdf"),
+            ("notes.txt", "text/plain"),
+            ("plan.png", "image/png"),
+        )
     )
     content = base64.encodebytes((name * (20 + draw.below(200))).encode())
     attachment = [

@@ -172,7 +172,9 @@ def _authentication(draw: Draw, kind: str, sender: Person, receiver: Person) -> 
             f"\th=from:to:subject:date; bh=AAAA; b={signature.decode()[:44]}\n\t{signature.decode()[44:]}"
         )
         if draw.maybe(0.15):
-            fields.append(f"ARC-Seal: i=1; a=rsa-sha256; d=relay.example; s=a; cv=none; b={unique_tail(draw)}")
+            fields.append(
+                f"ARC-Seal: i=1; a=rsa-sha256; d=relay.example; s=a; cv=none; b={unique_tail(draw)}"
+            )
     return fields
 
 
@@ -186,7 +188,11 @@ def _word(text: str, charset: str, q: bool) -> str:
     raw = text.encode(charset, "replace")
     if q:
         coded = "".join(
-            chr(c) if 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122 else "_" if c == 32 else f"={c:02X}"
+            chr(c)
+            if 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122
+            else "_"
+            if c == 32
+            else f"={c:02X}"
             for c in raw
         )
         return f"=?{charset}?q?{coded}?="

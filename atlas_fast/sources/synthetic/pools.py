@@ -2,17 +2,77 @@
 
 from __future__ import annotations
 
-FIRST = (
-    "Ada Ben Cora Dov Ema Finn Gita Hana Ivo Jun Kofi Lena Milo Nia Omar Petra Quin Rosa Sami Tess "
-    "Uma Vera Will Xenia Yara Zoe Åsa Çağla Łukasz Noé"
-).split()
-LAST = (
-    "Abel Berg Costa Dahl Evans Fuchs Grant Holm Iqbal Jansen Kovac Lind Moser Nagy Ortiz Park "
-    "Quist Rossi Sato Tran Usman Vogel Weiss Xu Young Zeman Müller Søren"
-).split()
+FIRST = [
+    "Ada",
+    "Ben",
+    "Cora",
+    "Dov",
+    "Ema",
+    "Finn",
+    "Gita",
+    "Hana",
+    "Ivo",
+    "Jun",
+    "Kofi",
+    "Lena",
+    "Milo",
+    "Nia",
+    "Omar",
+    "Petra",
+    "Quin",
+    "Rosa",
+    "Sami",
+    "Tess",
+    "Uma",
+    "Vera",
+    "Will",
+    "Xenia",
+    "Yara",
+    "Zoe",
+    "Åsa",
+    "Çağla",
+    "Łukasz",
+    "Noé",
+]
+LAST = [
+    "Abel",
+    "Berg",
+    "Costa",
+    "Dahl",
+    "Evans",
+    "Fuchs",
+    "Grant",
+    "Holm",
+    "Iqbal",
+    "Jansen",
+    "Kovac",
+    "Lind",
+    "Moser",
+    "Nagy",
+    "Ortiz",
+    "Park",
+    "Quist",
+    "Rossi",
+    "Sato",
+    "Tran",
+    "Usman",
+    "Vogel",
+    "Weiss",
+    "Xu",
+    "Young",
+    "Zeman",
+    "Müller",
+    "Søren",
+]
 HOSTS = ("mail", "mx1", "mx2", "smtp", "relay", "out-3", "gw", "edge")
 PERSONAL = ("example.com", "example.org", "example.net", "home.example", "post.example")
-COMPANIES = ("acme.example", "bluefin.example", "northwind.example", "orbit.example", "quarry.example")
+COMPANIES = (
+    "acme.example",
+    "bluefin.example",
+    "northwind.example",
+    "orbit.example",
+    "quarry.example",
+)
 SHOPS = ("shop.example", "fresh-deals.example", "garden.example", "books.example", "travel.example")
 SPAM_DOMAINS = ("best-offer4u.test", "cheap-meds-99.test", "win2day.test", "loan-xpress.test")
 BRANDS = ("Riverbank", "PayBridge", "CloudBox", "ParcelNow", "StreamHouse")
@@ -22,7 +82,14 @@ TOPICS = (
     "the test results", "the parser bug", "the garden fence", "dinner on Friday", "the trip",
     "the reading group", "the server move", "your question", "the contract", "photos from Sunday",
 )  # fmt: skip
-PRODUCTS = ("running shoes", "a desk lamp", "coffee beans", "a rain jacket", "two novels", "headphones")
+PRODUCTS = (
+    "running shoes",
+    "a desk lamp",
+    "coffee beans",
+    "a rain jacket",
+    "two novels",
+    "headphones",
+)
 FOREIGN = {
     "windows-1251": ("Привет, как дела", "Отчёт за квартал готов, посмотри пожалуйста"),
     "koi8-r": ("Встреча в пятницу", "Скидки на всё до конца недели"),

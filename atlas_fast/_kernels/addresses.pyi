@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def parse_addresses(raw: Buffer, most: int = ...) -> list[tuple[str, str, str | None]]: ...

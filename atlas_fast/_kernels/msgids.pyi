@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def parse_ids(raw: Buffer) -> list[bytes]: ...

@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def decode_transfer(raw: Buffer, base64: bool) -> tuple[bytes, int]: ...

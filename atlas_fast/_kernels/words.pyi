@@ -1,0 +1,3 @@
+from typing_extensions import Buffer
+
+def decode_words(raw: Buffer) -> tuple[bytes, int]: ...

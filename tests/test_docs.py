@@ -1,0 +1,63 @@
+"""The docs name what there is, and nothing else."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from atlas_fast import limits
+from atlas_fast.flags import Flag
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+TYPES = ROOT / "src_pyx" / "atlas_fast" / "_kernels" / "types.pxd"
+
+
+def test_flags_are_those_of_the_kernels():
+    bits = re.findall(r"^    ([A-Z0-9_]+) = 1 << (\d+)", TYPES.read_text(), re.MULTILINE)
+    assert {name: 1 << int(bit) for name, bit in bits} == {flag.name: flag.value for flag in Flag}
+
+
+def test_flags_are_documented():
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", (DOCS / "flags.md").read_text(), re.MULTILINE)
+    assert {name: int(value) for name, value in rows} == {f.name: f.value for f in Flag}
+
+
+def test_limits_are_documented():
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", (DOCS / "limits.md").read_text(), re.MULTILINE)
+    there = {name: value for name, value in vars(limits).items() if name.isupper()}
+    assert {name: int(value.replace(",", "")) for name, value in rows} == there
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")) + sorted(DOCS.glob("*.md")), ids=str)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+def test_every_kernel_has_a_stub_and_a_fuzz_target():
+    """Those without a target are reached through `message`, or see no input of strangers."""
+    sources = ROOT / "src_pyx" / "atlas_fast" / "_kernels"
+    kernels = {path.stem for path in sources.glob("*.pyx")}
+    stubs = {path.stem for path in (ROOT / "atlas_fast" / "_kernels").glob("*.pyi")}
+    assert kernels == stubs
+    targets = set(
+        re.findall(r"^    \"(\w+)\": <uintptr_t>", (ROOT / "fuzz/targets.pyx").read_text(), re.M)
+    )
+    through_message = {"headers", "mime", "features", "messages", "buffers"}
+    assert kernels - targets - through_message == {"score", "learn"}
+
+
+def test_c_functions_say_how_they_fail():
+    """Each cdef function states noexcept or except; none leaves it to the default."""
+    seen = 0
+    for path in (ROOT / "src_pyx").rglob("*.p[yx][xd]"):
+        text = re.sub(r"#.*", "", path.read_text())
+        for match in re.finditer(
+            r"^ *cdef (?:inline )?[\w\* ]+?(\w+)\(([^)]*\)[^:\n]*(?:\n|:))", text, re.M
+        ):
+            tail = match[2]
+            returns_object = re.match(r" *cdef (?:inline )?(?:bytes|tuple|list|object)\b", match[0])
+            seen += 1
+            assert "noexcept" in tail or "except" in tail or returns_object, (path.name, match[1])
+    assert seen > 150
