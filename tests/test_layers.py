@@ -1,0 +1,230 @@
+"""Which way imports point, read from the syntax trees; and what every source file keeps to.
+
+The layers are those of docs/architecture.md. A module may import its own layer's room and the
+layers below it.
+"""
+
+import ast
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "atlas_fast"
+PYX = ROOT / "src_pyx" / "atlas_fast" / "_kernels"
+
+LEAVES = {"_kernels", "errors", "flags", "limits", "quoting", "records", "_version"}
+ROOM = {  # of each first name below atlas_fast: the first names that it may import
+    **dict.fromkeys(LEAVES, set()),
+    "_version": {"_kernels"},
+    "_arrow": LEAVES | {"headers"},
+    "headers": LEAVES | {"_arrow"},
+    "mime": LEAVES | {"headers"},
+    "batch": LEAVES | {"headers", "mime"},
+    "classify": LEAVES | {"batch"},
+    "stages": LEAVES | {"batch", "headers", "mime", "classify"},
+    "sources": LEAVES | {"batch"},
+    "store": LEAVES | {"batch"},
+    "observe": LEAVES | {"batch"},
+    "pipeline": LEAVES | {"batch", "classify", "stages", "sources", "store", "observe"},
+    "cli": (LEAVES - {"_kernels"}) | {"pipeline", "store", "observe", "bench", "classify"},
+    "bench": LEAVES | {
+        "batch", "headers", "mime", "classify", "stages", "sources", "store", "observe", "pipeline",
+    },
+    "__init__": LEAVES | {"batch", "observe", "pipeline", "sources", "store"},
+    "__main__": {"cli"},
+}  # fmt: skip
+JOINS = {  # (module, first name): why it may look upward
+    ("classify.labels", "sources"): "training reads labelled mail through the sources",
+    ("classify.labels", "stages"): "and makes its features by the stages, as a run does",
+    ("classify.train", "stages"): "the size of the feature space",
+}
+
+EXTRAS = {  # optional package: the only modules that may import it
+    "pyarrow": {"_arrow", "headers"},
+    "sklearn": {"bench.features"},
+    "fast_mail_parser": {"bench.headers"},
+    "geoip2fast": {"bench.baseline"},
+}
+IS_THE_EXTRA = {"_arrow"}  # imported by functions only
+KERNELS_MAY_IMPORT = {"codecs", "encodings", "html"}  # tables that are built at import
+SOFT, HARD = 500, 800
+LONGER_THAN_SOFT = {"features", "headers", "html", "mime"}  # kernels: one subject each
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imported(path: Path):
+    """(full name, does it wait for a call or a type checker) of every import of a file."""
+    tree = ast.parse(path.read_text())
+    later = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING")
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) in later
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            if node.module == "atlas_fast":
+                for alias in node.names:
+                    yield f"atlas_fast.{alias.name}", id(node) in later
+            else:
+                yield node.module, id(node) in later
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_downward(module):
+    room = module.partition(".")[0]
+    assert room in ROOM, f"{room} has no place in the layers"
+    for name, _ in imported(MODULES[module]):
+        head, _, rest = name.partition(".")
+        if head != "atlas_fast" or not rest:
+            continue
+        target = rest.partition(".")[0]
+        if target == room or (module, target) in JOINS:
+            continue
+        if f"{target}.py" in os.listdir(PACKAGE) or (PACKAGE / target).is_dir():
+            assert target in ROOM[room], f"{module} imports {name}"
+
+
+def test_the_exceptions_are_needed():
+    found = {
+        (module, name.split(".")[1])
+        for module, path in MODULES.items()
+        for name, _ in imported(path)
+        if name.startswith("atlas_fast.")
+    }
+    assert set(JOINS) <= found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_optional_packages_stay_in_their_module(module):
+    for name, lazy in imported(MODULES[module]):
+        head = name.partition(".")[0]
+        if head in EXTRAS:
+            assert module in EXTRAS[head], f"{module} imports {head}"
+            assert lazy or module in IS_THE_EXTRA, f"{module} needs {head} to be imported itself"
+
+
+def test_sql_is_in_the_store_only():
+    """And in the baseline, which does what the original did."""
+    users = {
+        module for module, path in MODULES.items() if "sqlite3" in {name for name, _ in imported(path)}
+    }
+    assert {name for name in users if not name.startswith("store")} <= {
+        "bench.baseline", "bench.suite", "pipeline",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", sorted(PYX.glob("*.p[yx][xd]")), ids=lambda path: path.name)
+def test_kernels_know_nothing_of_the_rest(path):
+    for line in path.read_text().splitlines():
+        match = re.match(r"\s*(?:from ([\w.]+) c?import|c?import ([\w.]+))", line)
+        if not match:
+            continue
+        name = match[1] or match[2]
+        head = name.split(".")[0]
+        if " cimport " in f" {line}":
+            assert head in ("libc", "cpython") or name.startswith("atlas_fast._kernels"), line
+        else:
+            assert head in KERNELS_MAY_IMPORT, line
+
+
+def test_header_only_files_cimport_header_only_files():
+    modules = {path.stem for path in PYX.glob("*.pyx")}
+    for path in PYX.glob("*.pxd"):
+        if path.stem in modules:
+            continue
+        for name in re.findall(r"from atlas_fast\._kernels\.(\w+) cimport", path.read_text()):
+            assert name not in modules, f"{path.name} cimports {name}"
+
+
+def test_kernels_cimport_in_one_direction():
+    needs = {
+        path.stem: {
+            name
+            for file in (path, path.with_suffix(".pxd"))
+            if file.exists()
+            for name in re.findall(r"from atlas_fast\._kernels\.(\w+) cimport", file.read_text())
+        }
+        - {path.stem}
+        for path in PYX.glob("*.pyx")
+    }
+    while needs:
+        ready = {name for name, of in needs.items() if not of & set(needs)}
+        assert ready, f"a circle among {sorted(needs)}"
+        for name in ready:
+            del needs[name]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tests" / "oracles").glob("*.py")), ids=lambda path: path.name
+)
+def test_oracles_import_nothing_of_the_package(path):
+    assert not [name for name, _ in imported(path) if name.startswith("atlas_fast")]
+
+
+SOURCES = [
+    path
+    for folder in ("atlas_fast", "src_pyx", "tests", "benches", "fuzz")
+    for path in sorted((ROOT / folder).rglob("*.p[yx]*"))
+    if path.suffix in (".py", ".pyx", ".pxd")
+]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_stay_readable(path):
+    lines = path.read_text().count("\n")
+    assert lines <= HARD
+    if lines > SOFT:
+        assert path.suffix == ".pyx" and path.stem in LONGER_THAN_SOFT, f"{lines} lines"
+
+
+def missing(module: str) -> str | None:
+    """The optional package that a module needs as it is imported, if it is absent."""
+    for name, lazy in imported(MODULES[module]):
+        head = name.partition(".")[0]
+        if not lazy and head in EXTRAS and importlib.util.find_spec(head) is None:
+            return head
+    return None
+
+
+def test_every_module_alone():
+    """Each in a fresh interpreter with warnings as errors; a few at a time."""
+    names = [
+        f"atlas_fast.{module}".removesuffix(".__init__")
+        for module in MODULES
+        if module != "__main__" and not missing(module)
+    ]
+    names += [f"atlas_fast._kernels.{path.stem}" for path in PYX.glob("*.pyx")]
+    assert len(names) > 50
+    failed = []
+    for start in range(0, len(names), 4):
+        children = [
+            subprocess.Popen(
+                [sys.executable, "-P", "-W", "error", "-c", f"import {name}"],
+                stderr=subprocess.PIPE, text=True, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+            )
+            for name in names[start : start + 4]
+        ]  # fmt: skip
+        for name, child in zip(names[start : start + 4], children, strict=True):
+            _, errors = child.communicate(timeout=120)
+            if child.returncode:
+                failed.append((name, errors.strip().splitlines()[-1:]))
+    assert not failed
