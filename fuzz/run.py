@@ -12,10 +12,11 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import build
 import plant
 import seeds
 from table import TARGETS
+
+import build
 
 ROOT = build.ROOT
 WORK = ROOT / "build" / "fuzz"
