@@ -11,15 +11,15 @@ from table import TARGETS
 
 
 def main() -> None:
+    if "--plant" in sys.argv:
+        targets.read_past_the_end(b"0123456789")
+        sys.exit("the sanitizer saw nothing of a planted over-read")
     for target in TARGETS:
         inputs = [*seeds.kept(target), *seeds.from_vectors(target), *seeds.generated(target), b""]
         for data in inputs:
             for cut in {0, 1, len(data) // 2, len(data) - 1, len(data)}:
                 targets.run_once(target, data[: max(cut, 0)])
         print(f"{target}: {len(inputs)} seeds replayed")
-    if "--plant" in sys.argv:
-        targets.read_past_the_end()
-        sys.exit("the sanitizer saw nothing of a planted over-read")
 
 
 if __name__ == "__main__":

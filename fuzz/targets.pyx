@@ -266,10 +266,11 @@ def run_once(str target, bytes data):
     free(block)
 
 
-def read_past_the_end():
-    """A planted fault: read the byte behind an exact-size block. A sanitizer ends the process."""
-    cdef volatile uint8_t* block = <uint8_t*> malloc(10)
-    memset(<void*> block, 0, 10)
-    total = block[10]
-    free(<void*> block)
+def read_past_the_end(bytes data):
+    """A planted fault: read the byte behind an exact-size copy. A sanitizer ends the process."""
+    cdef Py_ssize_t size = len(data)
+    cdef uint8_t* block = <uint8_t*> malloc(size)
+    memcpy(block, <const uint8_t*> <const char*> data, size)
+    total = block[size]
+    free(block)
     return total
