@@ -111,8 +111,6 @@ def main() -> int:
         return plant.trial(fuzz)
     if options.pack:
         return pack(targets)
-    # seeds of the message target are made by the source of generated mail
-    sys.path.insert(0, str(WORK))
     return campaign(targets, options.seconds)
 
 

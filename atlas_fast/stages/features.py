@@ -51,8 +51,9 @@ def scratch() -> np.ndarray:
 def extract(headers: HeaderColumns, mime: MimeColumns) -> Features:
     """Features of messages whose header and MIME columns are filled."""
     made = Features(np.empty(len(headers) + 1, np.int64), Bytes(), Bytes())
-    inputs = (*headers.for_features(), *mime.for_features(), headers.flags)
-    features_batch(*inputs, scratch(), made.indptr, made._indices, made._data)
+    inputs = [*headers.for_features(), *mime.for_features(), headers.flags]
+    inputs += [scratch(), made.indptr, made._indices, made._data]
+    features_batch(*inputs)
     return made
 
 
