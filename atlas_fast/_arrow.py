@@ -41,8 +41,8 @@ def header_table(columns: HeaderColumns) -> pa.Table:
     for name in SINGLE:
         present = columns.has(name)
         texts = _bodies(columns, np.arange(len(columns)), columns.span(name))
-        texts = [text if there else None for text, there in zip(texts, present, strict=True)]
-        table[_column(name)] = pa.array(texts, pa.large_string())
+        there = [text if one else None for text, one in zip(texts, present, strict=True)]
+        table[_column(name)] = pa.array(there, pa.large_string())
     for name in REPEATED:
         indptr, spans = columns.spans(name)
         owner = np.repeat(np.arange(len(columns)), np.diff(indptr))

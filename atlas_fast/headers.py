@@ -102,8 +102,11 @@ def parse_message_ids(raw: bytes) -> list[str]:
 def parse_received(raw: bytes) -> Received:
     """The clauses of a Received field (RFC 5321, 4.4; RFC 5322, 3.6.7)."""
     *spans, date = received.parse_received_text(raw)
-    texts = [None if span is None else decode_header(raw[slice(*span)]) for span in spans]
-    return Received(*texts, None if date is None else _datetime(*date))
+    from_, from_ip, by, by_ip, with_, id_, for_, helo = (
+        None if span is None else decode_header(raw[slice(*span)]) for span in spans
+    )
+    when = None if date is None else _datetime(*date)
+    return Received(from_, from_ip, by, by_ip, with_, id_, for_, helo, when)
 
 
 def parse_headers(raw: bytes) -> Headers:

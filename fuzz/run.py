@@ -12,10 +12,11 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import build
 import plant
 import seeds
 from table import TARGETS
+
+import build
 
 ROOT = build.ROOT
 WORK = ROOT / "build" / "fuzz"
@@ -110,8 +111,6 @@ def main() -> int:
         return plant.trial(fuzz)
     if options.pack:
         return pack(targets)
-    # seeds of the message target are made by the source of generated mail
-    sys.path.insert(0, str(WORK))
     return campaign(targets, options.seconds)
 
 

@@ -139,7 +139,7 @@ def test_mbox_batches_resume_and_share_the_map(tmp_path):
     one = "From a@b.example Mon Jan  1 00:00:00 2024\nSubject: {}\n\n>From here\n\n"
     path.write_text("".join(one.format(number) for number in range(7)))
     source = Mbox(str(path))
-    places, raws, marks = read(source)
+    _, raws, marks = read(source)
     assert len(raws) == 7 and raws[6] == b"Subject: 6\n\nFrom here\n"
     assert marks[-1] == str(path.stat().st_size)
     assert read(source, after=marks[0])[1] == raws[3:]

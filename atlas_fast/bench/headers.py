@@ -14,6 +14,7 @@ from email import policy
 from email.header import decode_header, make_header
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses, parsedate_to_datetime
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -105,7 +106,7 @@ def rust(messages: Sequence[bytes]) -> list[tuple]:
     """fast-mail-parser in its metadata mode: subject, date, addresses and headers read."""
     from fast_mail_parser import ParseError, parse_email
 
-    out = []
+    out: list[tuple] = []
     for raw in messages:
         try:
             mail = parse_email(raw, mode="metadata")
@@ -138,7 +139,7 @@ def contestants(
         absent.append("fast-mail-parser")
     rows = [Contestant("atlas_fast", lambda: ours(messages), len(messages), ours.__doc__ or "")]
     for name, call in peers:
-        rows.append(Contestant(name, lambda call=call: call(some), len(some), call.__doc__ or ""))
+        rows.append(Contestant(name, partial(call, some), len(some), call.__doc__ or ""))
     return rows, absent
 
 

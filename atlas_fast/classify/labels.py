@@ -78,7 +78,8 @@ def _labelled_below(folder: Path) -> list[tuple[Path, int]]:
 
 def read_labelled(folders: Sequence[str | Path]) -> Labelled:
     """Read labelled folders into features. UsageError when one of the two labels is missing."""
-    indptr, indices, data, labels, names = [np.zeros(1, np.int64)], [], [], [], []
+    indptr, indices, data, labels = [np.zeros(1, np.int64)], [], [], []
+    names: list[str] = []
     total = 0
     for folder, label in labelled_folders(folders):
         source = open_source(str(folder))

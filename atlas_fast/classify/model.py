@@ -124,4 +124,5 @@ def _read(raw: bytes, name: str) -> Model:
         raise ModelError(f"{name}: damaged: a weight is not finite")
     weights = np.zeros(BUCKETS, np.float32)
     weights[at] = values
-    return Model(weights, *numbers, about)
+    bias, slope, offset, threshold = numbers
+    return Model(weights, bias, slope, offset, threshold, about)

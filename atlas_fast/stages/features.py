@@ -51,10 +51,9 @@ def scratch() -> np.ndarray:
 def extract(headers: HeaderColumns, mime: MimeColumns) -> Features:
     """Features of messages whose header and MIME columns are filled."""
     made = Features(np.empty(len(headers) + 1, np.int64), Bytes(), Bytes())
-    features_batch(
-        *headers.for_features(), *mime.for_features(), headers.flags, scratch(), made.indptr,
-        made._indices, made._data,
-    )  # fmt: skip
+    inputs = [*headers.for_features(), *mime.for_features(), headers.flags]
+    inputs += [scratch(), made.indptr, made._indices, made._data]
+    features_batch(*inputs)
     return made
 
 

@@ -50,7 +50,8 @@ class Synthetic:
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
         index = int(after) + 1 if after else 0
         while index < self.count:
-            first, size, made = index, 0, []
+            first, size = index, 0
+            made: list[bytes] = []
             while index < self.count and len(made) < max_messages and size < max_bytes:
                 made.append(compose(self.seed, index)[1])
                 size += len(made[-1])
