@@ -21,7 +21,9 @@ from atlas_fast._kernels.arena cimport (
 )
 from atlas_fast._kernels.ascii cimport hex_digit, is_alnum, is_alpha, is_digit, is_lwsp, lower
 from atlas_fast._kernels.charsets cimport utf8_append
-from atlas_fast._kernels.scan cimport equals_fold, find_byte, skip_lwsp, starts_fold
+from atlas_fast._kernels.scan cimport (
+    equals_fold, find_byte, skip_lwsp, starts_fold, whole_utf8,
+)
 from atlas_fast._kernels.types cimport (
     TEXT_CUT, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
 )
@@ -239,7 +241,7 @@ cdef void _add_link(
         if buf[start] > 32 or kind == LINK_PLAIN:
             arena_push(sink.strings, buf[start])
         start += 1
-    _trim_utf8(sink.strings, mark)
+    sink.strings.size = whole_utf8(sink.strings.data, mark, sink.strings.size)
     link = <LinkRecord*> (sink.links.data + sink.links.size)
     sink.links.size += sizeof(LinkRecord)
     link.url_start = mark
@@ -248,18 +250,6 @@ cdef void _add_link(
     link.kind = kind
     link.part = sink.part
     sink.n_links += 1
-
-
-cdef void _trim_utf8(Arena* out, Py_ssize_t mark) noexcept nogil:
-    """Take an unfinished UTF-8 sequence off the end of the arena."""
-    cdef Py_ssize_t pos = out.size
-    cdef int tail = 0
-    while pos > mark and tail < 3 and out.data[pos - 1] & 0xC0 == 0x80:
-        pos -= 1
-        tail += 1
-    if pos > mark and out.data[pos - 1] >= 0xC0:
-        if tail + 1 < (2 if out.data[pos - 1] < 0xE0 else 3 if out.data[pos - 1] < 0xF0 else 4):
-            out.size = pos - 1
 
 
 cdef void _close_link(Reader* r, Sink* sink) noexcept nogil:
@@ -380,7 +370,7 @@ cdef void html_append(
     Sink* sink,                                             # OUT
 ) noexcept nogil:
     cdef Reader r
-    cdef Py_ssize_t after, run
+    cdef Py_ssize_t after, run, room
     cdef uint32_t code = 0
     cdef uint8_t c
     memset(&r, 0, sizeof(r))
@@ -397,6 +387,13 @@ cdef void html_append(
             while run < stop and not STOPS[buf[run]]:
                 run += 1
             _due_space(&r, sink)
+            room = sink.text_limit - sink.text.size
+            if run - start > room:
+                sink.flags |= TEXT_CUT
+                run = start + (room if room > 0 else 0)
+                while run > start and buf[run] & 0xC0 == 0x80:
+                    run -= 1
+                stop = run
             arena_append(sink.text, buf, start, run)
             start = run
             continue
@@ -424,8 +421,9 @@ cdef void html_append(
             start += 2
             continue
         _due_space(&r, sink)
-        arena_push(sink.text, c)
-        start += 1
+        run = start + (2 if c == 0xC2 and start + 1 < stop else 1)
+        arena_append(sink.text, buf, start, run)
+        start = run
     _close_link(&r, sink)
 
 

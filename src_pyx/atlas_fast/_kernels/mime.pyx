@@ -23,7 +23,9 @@ from atlas_fast._kernels.fields cimport Field, next_field
 from atlas_fast._kernels.html cimport LinkRecord, Sink, html_append, plain_append
 from atlas_fast._kernels.messages cimport Extent, Messages
 from atlas_fast._kernels.params cimport Param, find_param, param_append, value_end
-from atlas_fast._kernels.scan cimport equals_fold, find_byte, skip_lwsp, starts_fold
+from atlas_fast._kernels.scan cimport (
+    equals_fold, find_byte, skip_lwsp, starts_fold, whole_utf8,
+)
 from atlas_fast._kernels.transfer cimport base64_append, quoted_printable_append
 from atlas_fast._kernels.types cimport (
     CHARSET_UNKNOWN, MIME_NO_BOUNDARY, MIME_TOO_DEEP, MIME_TOO_MANY_PARTS, MIME_UNTERMINATED,
@@ -340,6 +342,7 @@ cdef void _leaf(Walk* w, PartRecord* part, Out* out) noexcept nogil:
     cdef const uint8_t* buf = w.buf
     cdef Py_ssize_t start = part.body, stop = part.stop, room
     cdef int32_t charset = part.charset
+    cdef bint cut = False
     room = (w.sink.text_limit - w.sink.text.size) * TEXT_FACTOR
     if room <= 0:
         w.flags |= TEXT_CUT
@@ -347,6 +350,7 @@ cdef void _leaf(Walk* w, PartRecord* part, Out* out) noexcept nogil:
     if stop - start > room:
         w.flags |= TEXT_CUT
         stop = start + room
+        cut = True
     if part.encoding == E_BASE64 or part.encoding == E_QUOTED_PRINTABLE:
         out.scratch.size = 0
         if part.encoding == E_BASE64:
@@ -360,8 +364,10 @@ cdef void _leaf(Walk* w, PartRecord* part, Out* out) noexcept nogil:
         w.flags |= CHARSET_UNKNOWN
     if charset == CS_UNKNOWN or charset == CS_UTF8 or charset == CS_LATIN1:
         # ASCII, UTF-8, nothing and latin-1 are stated for each other: look at the bytes.
+        if cut:
+            stop = whole_utf8(buf, start, stop)
         charset = CS_UTF8 if utf8_valid(buf, start, stop) else CS_CP1252
-    if charset != CS_UTF8 or stop < part.stop:
+    if charset != CS_UTF8:
         out.utf8.size = 0
         charset_append(charset, buf, start, stop, &out.utf8, &w.flags)
         buf = out.utf8.data

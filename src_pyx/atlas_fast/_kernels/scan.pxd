@@ -58,3 +58,19 @@ cdef inline bint starts_fold(
     if stop - start < size:
         return False
     return equals_fold(buf, start, start + size, text, size)
+
+
+cdef inline Py_ssize_t whole_utf8(
+    const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
+) noexcept nogil:
+    """The stop that leaves out a UTF-8 sequence which stop cuts."""
+    cdef Py_ssize_t lead = stop - 1
+    cdef uint8_t c
+    while lead > start and stop - lead < 4 and buf[lead] & 0xC0 == 0x80:
+        lead -= 1
+    if lead < start:
+        return stop
+    c = buf[lead]
+    if c >= 0xC0 and stop - lead < (2 if c < 0xE0 else 3 if c < 0xF0 else 4):
+        return lead
+    return stop
