@@ -88,7 +88,9 @@ def test_limit_cuts_one_long_run():
 
 def test_agrees_on_real_mail(corpus):
     """Whole messages as documents: what follows `Content-Type: text/html`, encoded or not."""
-    documents = [raw.partition(b"\n\n")[2][:40_000] for _, _, raw in corpus if b"<html" in raw.lower()]
+    documents = [
+        raw.partition(b"\n\n")[2][:40_000] for _, _, raw in corpus if b"<html" in raw.lower()
+    ]
     assert len(documents) > 800
     for raw in documents[::8]:
         assert kernel.html_text(raw) == oracle.read(raw)

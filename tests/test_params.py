@@ -34,7 +34,20 @@ def test_parameter_vector(read, vector):
     assert read(vector["field"].encode(), b"name") == vector["text"]
 
 
-NAMES = ["name", "NAME", "name*", "name*0", "name*0*", "name*1", "name*1*", "name*00", "name*63", "name*64", "name*a", "names"]
+NAMES = [
+    "name",
+    "NAME",
+    "name*",
+    "name*0",
+    "name*0*",
+    "name*1",
+    "name*1*",
+    "name*00",
+    "name*63",
+    "name*64",
+    "name*a",
+    "names",
+]
 PIECE = st.builds(
     "{}{}={}{}".format,
     st.sampled_from(NAMES),
@@ -79,7 +92,9 @@ def test_parameters_of_real_mail(corpus):
     """Every content field of the corpus, wherever in a message it stands."""
     bodies = set()
     for _, _, raw in corpus:
-        for line in raw.replace(b"\r\n", b"\n").replace(b"\n\t", b" ").replace(b"\n ", b" ").split(b"\n"):
+        for line in (
+            raw.replace(b"\r\n", b"\n").replace(b"\n\t", b" ").replace(b"\n ", b" ").split(b"\n")
+        ):
             if line[:8].lower() == b"content-" and b";" in line:
                 bodies.add(line.partition(b":")[2])
     assert len(bodies) > 700
@@ -103,7 +118,11 @@ def damaged_base64(draw):
     raw = bytearray(base64.encodebytes(draw(st.binary(max_size=200))))
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(raw)))
-        raw[at : at + draw(st.integers(0, 3))] = draw(st.sampled_from([b"", b"=", b"!", b"\r\n", b"A", b"=="]))
+        raw[at : at + draw(st.integers(0, 3))] = draw(
+            st.sampled_from(
+                [b"", b"=", b"!", b"\r\n", b"A", b"==", b"==\n", b"==\n!", b"=\r\n \nQUJD"]
+            )
+        )
     return bytes(raw)
 
 
@@ -127,7 +146,15 @@ def test_real_bodies_agree(corpus):
     for _, _, raw in corpus[::20]:
         body = raw.partition(b"\n\n")[2][:20_000]
         assert transfer.decode_transfer(body, True) == transfer_oracle.decode_base64(body)
-        assert transfer.decode_transfer(body, False) == transfer_oracle.decode_quoted_printable(body)
+        assert transfer.decode_transfer(body, False) == transfer_oracle.decode_quoted_printable(
+            body
+        )
         coded = binascii.b2a_base64(body)
         sound += transfer.decode_transfer(coded, True) == (body, 0)
     assert sound == len(corpus[::20])
+
+
+@pytest.mark.parametrize("unit", [b"=", b"QQ==", b"QQ=", b"Q=", b"QQ==\n", b"Q=\n=", b"!", b"\r\n"])
+def test_hostile_base64_is_linear(unit):
+    raw = unit * (4_000_000 // len(unit))
+    assert len(transfer.decode_transfer(raw, True)[0]) <= len(raw)

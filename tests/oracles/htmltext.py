@@ -4,9 +4,7 @@ import re
 from html.entities import name2codepoint
 
 BLOCKS = set(
-    "p div br tr table ul ol li dl dt dd h1 h2 h3 h4 h5 h6 hr pre blockquote center body head html "
-    "section article header footer nav main address fieldset tbody thead tfoot caption option "
-    "select textarea".split()
+    ["p", "div", "br", "tr", "table", "ul", "ol", "li", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "pre", "blockquote", "center", "body", "head", "html", "section", "article", "header", "footer", "nav", "main", "address", "fieldset", "tbody", "thead", "tfoot", "caption", "option", "select", "textarea"]
 )
 CELLS = {"td", "th"}
 DROPPED = {"script", "style", "title", "noframes"}
@@ -80,7 +78,7 @@ def tag_end(text, pos):
     if plain < 0:
         return -1
     quote = ""
-    far = len(text[: plain].encode()) + 1024
+    far = len(text[:plain].encode()) + 1024
     for at in range(pos + 1, len(text)):
         if at >= plain and len(text[:at].encode()) >= far:
             break

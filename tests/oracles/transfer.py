@@ -9,19 +9,23 @@ B64_BAD, B64_TRUNCATED, QP_BAD = 1 << 13, 1 << 14, 1 << 15
 
 
 def decode_base64(raw: bytes):
-    """(bytes, flags)."""
+    """(bytes, flags). Padding ends the data unless the next line is base64 throughout."""
     out, flags = b"", 0
-    pieces = raw.split(b"=")
-    for number, piece in enumerate(pieces):
+    while raw:
+        piece, pad, raw = raw.partition(b"=")
         clean = bytes(c for c in piece if c in ALPHABET)
         if any(c not in ALPHABET and c not in BLANK for c in piece):
             flags |= B64_BAD
         left = len(clean) % 4
-        if left == 1 or (left and number == len(pieces) - 1):
+        if left == 1 or (left and not pad):
             flags |= B64_TRUNCATED
         if left == 1:
             clean = clean[:-1]
         out += base64.b64decode(clean + b"=" * (-len(clean) % 4))
+        if pad and left > 1:
+            raw = raw.lstrip(b"=" + BLANK)
+            if not re.match(rb"[A-Za-z0-9+/=]*[ \t\r]*(\n|\Z)", raw):
+                return out, flags | B64_BAD
     return out, flags
 
 

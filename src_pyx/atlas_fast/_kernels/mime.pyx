@@ -28,8 +28,9 @@ from atlas_fast._kernels.scan cimport (
 )
 from atlas_fast._kernels.transfer cimport base64_append, quoted_printable_append
 from atlas_fast._kernels.types cimport (
-    CHARSET_UNKNOWN, MIME_NO_BOUNDARY, MIME_TOO_DEEP, MIME_TOO_MANY_PARTS, MIME_UNTERMINATED,
-    MSG_CUT, NO_MEMORY, TEXT_CUT, Span, int16_t, int32_t, int64_t, uint8_t, uint32_t,
+    B64_TRUNCATED, CHARSET_UNKNOWN, MIME_NO_BOUNDARY, MIME_TOO_DEEP, MIME_TOO_MANY_PARTS,
+    MIME_UNTERMINATED, MSG_CUT, NO_MEMORY, TEXT_CUT, Span, int16_t, int32_t, int64_t, uint8_t,
+    uint32_t,
 )
 
 MEDIA_NAMES = (
@@ -168,18 +169,24 @@ cdef void _read_disposition(
     part.name_stop = strings.size
 
 
-cdef Py_ssize_t _read_head(
-    const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop, Head* head,
-) noexcept nogil:
-    """The header section of a part. Returns where its body starts."""
+cdef Py_ssize_t _read_head(const Walk* w, Py_ssize_t pos, Head* head) noexcept nogil:
+    """The header section of a part. Returns where its body starts: at a delimiter at the latest."""
+    cdef const uint8_t* buf = w.buf
+    cdef Py_ssize_t stop = w.stop
     cdef Field field
-    cdef bint more = True
+    cdef bint more = True, closes = False
     cdef uint32_t ignored = 0
     cdef int n = 0
     cdef Span* span
     head.content_type.start = head.encoding.start = head.disposition.start = -1
     head.content_type.stop = head.encoding.stop = head.disposition.stop = -1
     while True:
+        if (
+            stop - pos > 2 and buf[pos] == 45 and buf[pos + 1] == 45
+            and (pos == 0 or buf[pos - 1] == 10)
+            and _delimiter(w, pos, _line_stop(buf, pos, stop), &closes) >= 0
+        ):
+            return pos                                      # a colon in it made it a field
         pos = next_field(buf, pos, stop, &field, &more, &ignored)
         if not more:
             return pos
@@ -283,12 +290,20 @@ cdef Py_ssize_t _enter(
         w.leaf = -1
         w.n_levels += 1
         header = body
-        body = _read_head(w.buf, header, w.stop, head)
+        body = _read_head(w, header, head)
 
 
 cdef inline bint _is_rfc822(const uint8_t* buf, const PartRecord* part) noexcept nogil:
     return part.type_start < 0 or equals_fold(
         buf, part.type_start, part.type_stop, b"message/rfc822", 14)
+
+
+cdef inline Py_ssize_t _line_stop(
+    const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop,
+) noexcept nogil:
+    """Stop of the line at pos, its LF or CRLF left out."""
+    stop = find_byte(buf, pos, stop, 10)
+    return stop - 1 if stop > pos and buf[stop - 1] == 13 else stop
 
 
 cdef int _delimiter(
@@ -337,12 +352,22 @@ cdef void _close_leaf(Walk* w, Py_ssize_t stop, Out* out) noexcept nogil:
     w.leaf = -1
 
 
+cdef inline Py_ssize_t _whole_escape(
+    const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
+) noexcept nogil:
+    """The stop that leaves out an escape of quoted-printable which stop may cut."""
+    if stop - start > 0 and buf[stop - 1] == 61:
+        return stop - 1
+    return stop - 2 if stop - start > 1 and buf[stop - 2] == 61 else stop
+
+
 cdef void _leaf(Walk* w, PartRecord* part, Out* out) noexcept nogil:
     """Append the text of a part."""
     cdef const uint8_t* buf = w.buf
     cdef Py_ssize_t start = part.body, stop = part.stop, room
     cdef int32_t charset = part.charset
     cdef bint cut = False
+    cdef uint32_t damage = 0
     room = (w.sink.text_limit - w.sink.text.size) * TEXT_FACTOR
     if room <= 0:
         w.flags |= TEXT_CUT
@@ -354,9 +379,14 @@ cdef void _leaf(Walk* w, PartRecord* part, Out* out) noexcept nogil:
     if part.encoding == E_BASE64 or part.encoding == E_QUOTED_PRINTABLE:
         out.scratch.size = 0
         if part.encoding == E_BASE64:
-            base64_append(buf, start, stop, &out.scratch, &w.flags)
+            base64_append(buf, start, stop, &out.scratch, &damage)
+            if cut:
+                damage &= ~<uint32_t> B64_TRUNCATED         # it is the cap that ends it
         else:
-            quoted_printable_append(buf, start, stop, &out.scratch, &w.flags)
+            if cut:
+                stop = _whole_escape(buf, start, stop)
+            quoted_printable_append(buf, start, stop, &out.scratch, &damage)
+        w.flags |= damage
         buf = out.scratch.data
         start = 0
         stop = out.scratch.size
@@ -413,7 +443,7 @@ cdef void _walk(Walk* w, Py_ssize_t pos, const Caps* caps, Out* out) noexcept no
             _close_levels(w, level, pos, False, out)
         elif pos < w.stop:
             header = pos
-            pos = _read_head(w.buf, header, w.stop, &head)
+            pos = _read_head(w, header, &head)
             pos = _enter(w, &head, header, pos, caps, out)
 
 

@@ -1,7 +1,8 @@
 """Content-Transfer-Encodings (RFC 2045, 6.7 and 6.8): base64 and quoted-printable to bytes.
 
 (a) base64_append: four characters a step while they are clean; line ends and foreign characters
-    are skipped (6.8), padding ends a quantum and what follows starts a new one.
+    are skipped (6.8). Padding ends the data, as with a footer that a list wrote behind it, unless
+    the next line is base64 throughout: bodies that somebody joined.
 (b) quoted_printable_append: runs between `=` are copied whole; white space before a line end is
     dropped (6.7, rule 3); a `=` that escapes nothing stays as it is.
 (c) decode_transfer: the door for one body. Damage is B64_BAD, B64_TRUNCATED or QP_BAD.
@@ -12,7 +13,7 @@ from atlas_fast._kernels.arena cimport (
     Arena, arena_append, arena_free, arena_init, arena_push, arena_reserve,
 )
 from atlas_fast._kernels.ascii cimport hex_digit, is_lwsp, is_wsp
-from atlas_fast._kernels.scan cimport find_byte
+from atlas_fast._kernels.scan cimport find_byte, skip_lwsp
 from atlas_fast._kernels.types cimport (
     B64_BAD, B64_TRUNCATED, QP_BAD, int32_t, uint8_t, uint32_t,
 )
@@ -44,11 +45,23 @@ cdef inline void _flush(Arena* out, uint32_t bits, int have, uint32_t* flags) no
             out.size += 1
 
 
+cdef inline Py_ssize_t _base64_line(
+    const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
+) noexcept nogil:
+    """Where the line at start ends, when it is base64 throughout; otherwise -1."""
+    cdef Py_ssize_t end = find_byte(buf, start, stop, 10), pos = start
+    while pos < end and (not PLACE[0][buf[pos]] & SKIP or buf[pos] == 61):
+        pos += 1
+    return end if skip_lwsp(buf, pos, end) == end else -1
+
+
 cdef void base64_append(
     const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, Arena* out, uint32_t* flags,
 ) noexcept nogil:
     cdef uint32_t bits = 0, quantum
+    cdef Py_ssize_t looked = 0                              # up to here lines are base64
     cdef int have = 0
+    cdef bint ends
     cdef uint8_t c
     if not arena_reserve(out, (stop - start) // 4 * 3 + 6):
         return
@@ -72,9 +85,18 @@ cdef void base64_append(
                 bits = 0
                 have = 0
         elif c == 61:
+            ends = have > 1
             _flush(out, bits, have, flags)
             bits = 0
             have = 0
+            if ends:
+                while start < stop and (buf[start] == 61 or is_lwsp(buf[start])):
+                    start += 1
+                if start < stop and start >= looked:
+                    looked = _base64_line(buf, start, stop)
+                    if looked < 0:
+                        flags[0] |= B64_BAD
+                        return
         elif not is_lwsp(c):
             flags[0] |= B64_BAD
     if have:
