@@ -220,7 +220,10 @@ def test_agrees_with_the_standard_library(corpus):
                 want = standard(message, name)
             except Exception as error:  # the standard library's own failure is a difference
                 want = error
+            found = ours(head, name)
+            if want is None and found is None:
+                continue
             count[name] += 1
-            same[name] += want == ours(head, name)
+            same[name] += want == found
     for name in FIELDS:
         assert same[name] >= 0.995 * count[name], (name, same[name], count[name])
