@@ -75,6 +75,33 @@ HOSTILE = {
     ),
     "1,000,000 recipients": lambda: b"To: " + b"a@b.example," * 1_000_000 + b"\n\nx",
     "one body line of 90 MB": lambda: b"Subject: x\n\n" + b"word " * 18_000_000,
+    "an ELF file": lambda: Path(sys.executable).resolve().read_bytes(),
+    "1,000,000 <": lambda: b"Content-Type: text/html\n\n" + b"<" * 1_000_000,
+    "1,000,000 unclosed quotes": lambda: (
+        b"Content-Type: text/html\n\n" + b"<a href='" * 1_000_000 + b">"
+    ),
+    "1,000,000 comments": lambda: b"Content-Type: text/html\n\n" + b"<!--" * 1_000_000 + b">",
+    "1,000,000 encoded-words": lambda: b"Subject:" + b" =?utf-8?q?a?=" * 1_000_000 + b"\n\nx",
+    "1,000,000 open encoded-words": lambda: b"Subject:" + b" =?utf-8?q?a" * 1_000_000 + b"\n\nx",
+    "1,000,000 parameters": lambda: (
+        b"Content-Type: multipart/mixed" + b"; boundary*1=b" * 1_000_000 + b"\n\n--b\n\nx"
+    ),
+    "1,000,000 fields of a part": lambda: (
+        b"Content-Type: multipart/mixed; boundary=b\n\n--b\n"
+        + b"--b:x\n" * 1_000_000
+        + b"\nx\n--b--"
+    ),
+    "padding without end": lambda: (
+        b"Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n" + b"QQ==" * 5_000_000
+    ),
+    "delimiters of 32 levels": lambda: (
+        nested(31) + b"--" + b"b" * 190 + b"\n" + b"--b3 x\n" * 1_000_000
+    ),
+    "1,000,000 open comments of To": lambda: b"To: " + b"(" * 1_000_000 + b"\n\nx",
+    "1,000,000 Received": lambda: b"Received: from a by b; x\n" * 1_000_000 + b"\nx",
+    "multi-byte charset of 60 MB": lambda: (
+        b"Content-Type: text/plain; charset=gb18030\n\n" + b"\xb0\xa1" * 30_000_000
+    ),
     "empty": lambda: b"",
 }
 
