@@ -6,7 +6,7 @@ from atlas_fast._kernels import charsets
 
 TEXTS = {
     "us-ascii": "Plain words of a letter, and nothing else.\n",
-    "utf-8": "Größe und Maß, naïve café – eine Zeile.\n",
+    "utf-8": "Größe und Maß, naïve café, „eine“ Zeile.\n",
     "iso-8859-1": "Größe und Maß, naïve café, eine Zeile.\n",
     "windows-1251": "Строка обычного письма, и ещё одна.\n",
     "gb2312": "一行普通的信件文字。\n",

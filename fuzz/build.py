@@ -48,6 +48,23 @@ def fuzzer_runtime(clang: str) -> bool:
     return any(Path(resources.stdout.strip()).glob("lib/**/libclang_rt.fuzzer*.a"))
 
 
+def can_embed(clang: str) -> bool:
+    """Is there a libpython to link against? Debian packs it with the headers."""
+    command = [clang, "-x", "c", "-", *embed_flags(), "-o", os.devnull]
+    code = "#include <Python.h>\nint main(void) { Py_Initialize(); return 0; }\n"
+    return subprocess.run(command, input=code, text=True, capture_output=True).returncode == 0
+
+
+def embed_flags() -> list[str]:
+    library, version = sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("LDVERSION")
+    system = f"{sysconfig.get_config_var('LIBS')} {sysconfig.get_config_var('SYSLIBS')}".split()
+    include = sysconfig.get_path("include")
+    return [
+        *os.environ.get("CPPFLAGS", "").split(), f"-I{include}", f"-L{library}",
+        f"-Wl,-rpath,{library}", f"-lpython{version}", *system, "-rdynamic",
+    ]  # fmt: skip
+
+
 def sources(root: Path) -> list[Path]:
     """Every file that the build reads."""
     names = ["setup.py", "pyproject.toml", "README.md", "LICENSE"]
@@ -75,7 +92,10 @@ def build(where: Path, compiler: str = "clang", root: Path = ROOT) -> None:
         return
     tool = shutil.which(compiler)
     if tool is None or (compiler == "clang" and not fuzzer_runtime(tool)):
-        print(f"fuzz: no {compiler} or not its fuzzer (Debian: clang libclang-rt-14-dev)")
+        print(f"fuzz: no {compiler}, or not its fuzzer (Debian: clang libclang-rt-14-dev)")
+        sys.exit(3)
+    if compiler == "clang" and not can_embed(tool):
+        print("fuzz: no libpython to link against (Debian: libpython3-dev)")
         sys.exit(3)
     shutil.rmtree(where, ignore_errors=True)
     ignore = shutil.ignore_patterns("*.so", "__pycache__")
@@ -104,16 +124,9 @@ def build(where: Path, compiler: str = "clang", root: Path = ROOT) -> None:
 
 
 def link_fuzzer(clang: str, source: Path, fuzzer: Path) -> None:
-    library, version = sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("LDVERSION")
-    system = f"{sysconfig.get_config_var('LIBS')} {sysconfig.get_config_var('SYSLIBS')}".split()
-    subprocess.run(
-        [
-            clang, "-O1", "-g", "-fsanitize=fuzzer,address,undefined", str(source),
-            f"-I{sysconfig.get_path('include')}", f"-L{library}", f"-Wl,-rpath,{library}",
-            f"-lpython{version}", *system, "-rdynamic", "-o", str(fuzzer),
-        ],
-        check=True,
-    )  # fmt: skip
+    sanitize = "-fsanitize=fuzzer,address,undefined"
+    command = [clang, "-O1", "-g", sanitize, str(source), *embed_flags(), "-o", str(fuzzer)]
+    subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VECTORS = HERE.parent / "tests" / "vectors"
 MAX_INPUTS = 150
-MAX_BYTES = 40_000
+MAX_INPUT = 500  # bytes
 N_GENERATED = 60
 
 
@@ -59,14 +59,13 @@ def unpack(target: str, folder: Path, with_generated: bool = True) -> int:
 
 
 def pack(target: str, folder: Path) -> int:
-    """Keep the smallest files of a minimised folder, and all that were kept before."""
+    """Keep a choice of a minimised folder, spread over all sizes, and all that was kept before."""
     lines = dict.fromkeys(kept(target))
-    used = sum(map(len, lines))
-    for data in sorted((path.read_bytes() for path in folder.iterdir()), key=lambda d: (len(d), d)):
-        if len(lines) >= MAX_INPUTS or used + len(data) > MAX_BYTES:
-            break
-        lines[data] = None
-        used += len(data)
+    files = sorted((path.read_bytes() for path in folder.iterdir()), key=lambda d: (len(d), d))
+    fitting = [data for data in files if len(data) <= MAX_INPUT]
+    for data in fitting[:: -(-len(fitting) // MAX_INPUTS) or 1]:
+        if len(lines) < MAX_INPUTS:
+            lines[data] = None
     text = "".join(base64.b64encode(data).decode() + "\n" for data in lines)
     (HERE / "seeds" / f"{target}.b64").write_text(text)
     return len(lines)

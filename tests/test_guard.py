@@ -44,9 +44,7 @@ DOORS = {
     "quoted-printable": lambda raw: transfer.decode_transfer(raw, False),
     "utf-8": lambda raw: charsets.decode_charset(0, raw),
     "latin1": lambda raw: charsets.decode_charset(1, raw),
-    "iso2022_jp": lambda raw: charsets.decode_charset(
-        charsets.charset_number(b"iso-2022-jp"), raw
-    ),
+    "iso2022_jp": lambda raw: charsets.decode_charset(charsets.charset_number(b"iso-2022-jp"), raw),
     "charset names": charsets.charset_number,
     "field names": headers.identify_field,
     "separator": mboxscan.looks_like_separator,
@@ -155,7 +153,9 @@ def test_every_cut_of_a_message():
         assert columns(before_guard(raw)) == columns(raw), stop
 
 
-MBOX = b"From a@b Mon Jan  1 00:00:00 2001\n\nx\n\nFrom c@d Mon Jan  1 00:00 2001\r\na: b\r\n\r\nFrom "
+MBOX = (
+    b"From a@b Mon Jan  1 00:00:00 2001\n\nx\n\nFrom c@d Mon Jan  1 00:00 2001\r\na: b\r\n\r\nFrom "
+)
 
 
 @pytest.mark.parametrize("trust", [False, True])

@@ -101,7 +101,8 @@ def test_mapped_memory(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("starts", "stops"), [([-1], [1]), ([2], [1]), ([0], [5]), ([0, 0], [1]), ([1 << 62], [1 << 62])]
+    ("starts", "stops"),
+    [([-1], [1]), ([2], [1]), ([0], [5]), ([0, 0], [1]), ([1 << 62], [1 << 62])],
 )
 def test_spans_that_do_not_fit(starts, stops):
     with pytest.raises(ValueError):

@@ -20,7 +20,7 @@ PYX = ROOT / "src_pyx" / "atlas_fast" / "_kernels"
 
 LEAVES = {"_kernels", "errors", "flags", "limits", "quoting", "records", "_version"}
 ROOM = {  # of each first name below atlas_fast: the first names that it may import
-    **dict.fromkeys(LEAVES, set()),
+    **{leaf: set() for leaf in LEAVES},
     "_version": {"_kernels"},
     "_arrow": LEAVES | {"headers"},
     "headers": LEAVES | {"_arrow"},
@@ -125,7 +125,9 @@ def test_optional_packages_stay_in_their_module(module):
 def test_sql_is_in_the_store_only():
     """And in the baseline, which does what the original did."""
     users = {
-        module for module, path in MODULES.items() if "sqlite3" in {name for name, _ in imported(path)}
+        module
+        for module, path in MODULES.items()
+        if "sqlite3" in {name for name, _ in imported(path)}
     }
     assert {name for name in users if not name.startswith("store")} <= {
         "bench.baseline", "bench.suite", "pipeline",

@@ -7,7 +7,9 @@ from atlas_fast._kernels.messages import Messages
 from atlas_fast.headers import HeaderColumns
 from atlas_fast.mime import MimeColumns
 
-MESSAGES = [b"Subject: =?gb2312?b?xOM=?=\nContent-Type: text/html\n\n" + b"<p>a &amp; b" * 5_000] * 20
+MESSAGES = [
+    b"Subject: =?gb2312?b?xOM=?=\nContent-Type: text/html\n\n" + b"<p>a &amp; b" * 5_000
+] * 20
 started = threading.Barrier(4)
 
 

@@ -9,7 +9,9 @@ from atlas_fast.headers import HeaderColumns
 from atlas_fast.mime import MimeColumns
 from atlas_fast.stages.features import extract
 
-MESSAGES = [b"Subject: =?gb2312?b?xOM=?=\nContent-Type: text/html\n\n" + b"<p>a &amp; b" * 5_000] * 20
+MESSAGES = [
+    b"Subject: =?gb2312?b?xOM=?=\nContent-Type: text/html\n\n" + b"<p>a &amp; b" * 5_000
+] * 20
 done = threading.Event()
 
 
