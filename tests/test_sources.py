@@ -171,7 +171,7 @@ def test_synthetic_is_the_same_everywhere():
     assert read(Synthetic(10, 7), after="6")[1] == raws[7:]
 
 
-DIGEST = "babcfc30e83b93765a7bd14791d582d17dfbbe832ce94dbfc631a27891052735"
+DIGEST = "ff127ac312f2c386c87fcdb305394cc7b6a5f498ce671357b7dde4de502bfe6d"
 
 
 def test_synthetic_is_mail():

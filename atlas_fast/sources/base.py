@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -70,6 +70,9 @@ class _Room:
 SMALL = 1 << 16
 """Bytes that the first read of a file asks for: most messages come with one call."""
 
+Again = Callable[[str], str | None]
+"""From the place of a message that is gone to the path where it lies now, if that is known."""
+
 READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -77,12 +80,14 @@ class FileReader:
     """Reads regular files, one message each, into batches.
 
     `paths` gives (place, path) in order. A file that cannot be read becomes a line of `problems`;
-    one above limits.MAX_MESSAGE_BYTES is cut there (Flag.MSG_CUT).
+    one above limits.MAX_MESSAGE_BYTES is cut there (Flag.MSG_CUT). One that is gone is looked for
+    with `again` first.
     """
 
-    def __init__(self, identity: str, problems: list[str]):
+    def __init__(self, identity: str, problems: list[str], again: Again | None = None):
         self.identity = identity
         self.problems = problems
+        self._again = again
 
     def batches(
         self, paths: Iterable[tuple[str, str]], max_messages: int, max_bytes: int
@@ -94,7 +99,7 @@ class FileReader:
                 yield room.batch(self.identity)
                 room = _Room(fresh)
             try:
-                handle = os.open(path, READ_FLAGS)
+                handle = self._open(place, path)
             except OSError as error:
                 self._problem(place, error)
                 continue
@@ -117,6 +122,15 @@ class FileReader:
         if room.places:
             yield room.batch(self.identity)
 
+    def _open(self, place: str, path: str) -> int:
+        try:
+            return os.open(path, READ_FLAGS)
+        except FileNotFoundError:
+            moved = self._again(place) if self._again is not None else None
+            if moved is None:
+                raise
+            return os.open(moved, READ_FLAGS)
+
     def _problem(self, place: str, error: OSError) -> None:
         self.problems.append(f"{place}: {error.strerror or error}")
 
@@ -132,3 +146,19 @@ def _read_large(handle: int, room: _Room, size: int) -> int:
             break
         got += n
     return got
+
+
+def is_regular(entry: os.DirEntry[str]) -> bool:
+    """Is it a file, or a link to one? A link to itself is none."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def file_size(path: str) -> int | None:
+    """Bytes of a file; None when it is gone."""
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return None

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from atlas_fast.batch import Batch
-from atlas_fast.sources.base import FileReader
+from atlas_fast.sources.base import FileReader, file_size, is_regular
 
 
 class EmlFolder:
@@ -38,7 +38,7 @@ class EmlFolder:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(relative + "/")
                     elif entry.name.lower().endswith(".eml"):
-                        if entry.is_file():
+                        if is_regular(entry):
                             found.append(relative)
                         else:
                             self.problems.append(f"{relative}: not a regular file")
@@ -68,4 +68,4 @@ class EmlFile:
         yield from FileReader(self.identity, self.problems).batches(paths, max_messages, max_bytes)
 
     def estimate(self) -> int | None:
-        return os.path.getsize(self.path)
+        return file_size(self.path)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from atlas_fast.batch import Batch
-from atlas_fast.sources.base import FileReader
+from atlas_fast.sources.base import FileReader, is_regular
 
 
 class Maildir:
@@ -14,21 +14,21 @@ class Maildir:
 
     A place is `cur/NAME` or `.Sub/cur/NAME` without the `:2,` flags, so that reading or flagging a
     message, or moving it from new to cur, does not make it another one: new and cur count as cur.
+    A mail program may do so while we read: the message is then looked for again.
     """
 
     def __init__(self, path: str):
         self.root = os.path.realpath(path)
         self.identity = f"maildir:{self.root}"
         self.problems: list[str] = []
+        self._listed: dict[str, tuple[int, dict[str, str]]] = {}
 
     def _folders(self) -> list[str]:
         with os.scandir(self.root) as entries:
             below = [
                 entry.name
                 for entry in entries
-                if entry.name.startswith(".")
-                and entry.is_dir()
-                and os.path.isdir(os.path.join(entry.path, "cur"))
+                if entry.name.startswith(".") and os.path.isdir(os.path.join(entry.path, "cur"))
             ]
         folders = ["", *(name + "/" for name in below)]
         return sorted(folders, key=lambda folder: os.fsencode(f"{folder}cur/"))
@@ -40,19 +40,40 @@ class Maildir:
             for box in ("new", "cur"):
                 where = os.path.join(self.root, folder, box)
                 try:
-                    names = os.listdir(where)
+                    with os.scandir(where) as listing:
+                        entries = [entry for entry in listing if not entry.name.startswith(".")]
                 except OSError as error:
                     self.problems.append(f"{folder}{box}: {error.strerror or error}")
                     continue
-                for name in names:
-                    if not name.startswith("."):
-                        place = f"{folder}cur/{name.partition(':')[0]}"
-                        found.append((os.fsencode(place), place, f"{where}/{name}"))
+                for entry in entries:
+                    if not is_regular(entry):
+                        self.problems.append(f"{folder}{box}/{entry.name}: not a regular file")
+                        continue
+                    place = f"{folder}cur/{entry.name.partition(':')[0]}"
+                    found.append((os.fsencode(place), place, f"{where}/{entry.name}"))
             found.sort()
             yield from ((place, path) for key, place, path in found if not after or key > mark)
 
+    def _again(self, place: str) -> str | None:
+        """Where a message lies that was moved to cur, or got other flags, since it was listed.
+
+        A folder is listed again only when it has changed, so that many dead links cost little.
+        """
+        folder, _, unique = place.rpartition("cur/")
+        where = os.path.join(self.root, folder, "cur")
+        try:
+            changed = os.stat(where).st_mtime_ns
+            if folder not in self._listed or self._listed[folder][0] != changed:
+                with os.scandir(where) as entries:
+                    regular = [entry for entry in entries if is_regular(entry)]
+                names = {entry.name.partition(":")[0]: entry.path for entry in regular}
+                self._listed[folder] = changed, names
+        except OSError:
+            return None
+        return self._listed[folder][1].get(unique)
+
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
-        reader = FileReader(self.identity, self.problems)
+        reader = FileReader(self.identity, self.problems, self._again)
         yield from reader.batches(self._paths(after), max_messages, max_bytes)
 
     def estimate(self) -> int | None:

@@ -8,18 +8,23 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from atlas_fast._kernels.mboxscan import scan_mbox, states_length
+from atlas_fast._kernels.mboxscan import looks_like_separator, scan_mbox, states_length
 from atlas_fast.batch import Batch
 from atlas_fast.errors import SourceError
+from atlas_fast.sources.base import file_size
+
+HEAD = 2048
+"""Bytes in which empty lines are skipped, and a separator line is looked for."""
 
 
 class Mbox:
     """mboxo, mboxrd, mboxcl and mboxcl2, with LF or CRLF.
 
     The size when `batches` begins counts; what is appended later is for the next run. A place, and
-    a mark, is the byte offset of a separator line. A file that another program cuts while it is
-    read faults, as every memory map does: copy a mailbox that is not locked before reading it.
-    Raises SourceError when the file cannot be opened or mapped.
+    a mark, is the byte offset of a separator line, or the end. Raises SourceError when the file
+    cannot be opened or mapped, when no message starts at `after`, and when the file is found to be
+    shorter than it was. One that another program cuts while a batch is read faults, as every memory
+    map does: copy a mailbox that is not locked before reading it.
     """
 
     def __init__(self, path: str):
@@ -28,12 +33,21 @@ class Mbox:
         self.problems: list[str] = []
 
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
-        raw = self._map()
-        pos = self._offset(after, len(raw))
-        trust = states_length(raw)
+        try:
+            with open(self.path, "rb") as file:
+                yield from self._read(file.fileno(), max_messages, max_bytes, after)
+        except OSError as error:
+            raise SourceError(f"{self.path}: {error.strerror or error}") from error
+
+    def _read(self, handle: int, max_messages: int, max_bytes: int, after: str) -> Iterator[Batch]:
+        raw = self._map(handle)
+        pos = self._begin(raw, after)
+        trust = states_length(raw[_first(raw, 0) or 0 :])
         places = np.empty(max_messages, np.int64)
         starts, stops = np.empty_like(places), np.empty_like(places)
         while pos < len(raw):
+            if os.fstat(handle).st_size < len(raw):
+                raise SourceError(f"{self.path}: cut while it was read, at offset {pos}")
             n, pos = scan_mbox(raw, pos, max_bytes, trust, places, starts, stops)
             yield Batch(
                 raw,
@@ -45,24 +59,34 @@ class Mbox:
                 quoting=True,
             )
 
-    def _map(self) -> np.ndarray:
+    def _map(self, handle: int) -> np.ndarray:
+        size = os.fstat(handle).st_size
+        if size == 0:
+            return np.empty(0, np.uint8)
         try:
-            with open(self.path, "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                if size == 0:
-                    return np.empty(0, np.uint8)
-                mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
-        except OSError as error:
-            raise SourceError(f"{self.path}: {error.strerror or error}") from error
+            mapped = mmap.mmap(handle, size, access=mmap.ACCESS_READ)
+        except ValueError as error:  # cut meanwhile
+            raise SourceError(f"{self.path}: {error}") from error
         mapped.madvise(mmap.MADV_SEQUENTIAL)
         return np.frombuffer(mapped, np.uint8)
 
-    def _offset(self, after: str, size: int) -> int:
+    def _begin(self, raw: np.ndarray, after: str) -> int:
+        """Where to start. What was appended behind the end may begin with the empty line of it."""
         if not after:
-            return 0
-        if not after.isdigit() or int(after) > size:
-            raise SourceError(f"{self.path}: no message starts at {after!r}; the file has changed")
-        return int(after)
+            return _first(raw, 0) or 0
+        if after.isascii() and after.isdigit() and len(after) < 20:
+            pos = int(after)
+            found = pos if pos == len(raw) else _first(raw, pos) if pos < len(raw) else None
+            if found is not None:
+                return found
+        raise SourceError(f"{self.path}: no message starts at {after[:20]!r}; the file has changed")
 
     def estimate(self) -> int | None:
-        return os.path.getsize(self.path)
+        return file_size(self.path)
+
+
+def _first(raw: np.ndarray, pos: int) -> int | None:
+    """The separator at pos, or behind the empty lines there; None if something else comes first."""
+    head = raw[pos : pos + HEAD].tobytes()
+    pos += len(head) - len(head.lstrip(b"\r\n"))
+    return pos if looks_like_separator(raw[pos : pos + HEAD]) else None

@@ -10,6 +10,7 @@ import numpy as np
 
 from atlas_fast import limits
 from atlas_fast.batch import Batch
+from atlas_fast.errors import SourceError
 from atlas_fast.flags import Flag
 
 
@@ -23,8 +24,15 @@ class Stdin:
         self.problems: list[str] = []
 
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
+        if after:
+            return
+        if self._stream is None and sys.stdin is None:
+            raise SourceError("standard input is closed")
         stream = self._stream or sys.stdin.buffer
-        raw = stream.read(limits.MAX_MESSAGE_BYTES + 1)
+        try:
+            raw = stream.read(limits.MAX_MESSAGE_BYTES + 1)
+        except OSError as error:
+            raise SourceError(f"standard input: {error.strerror or error}") from error
         if not raw:
             return
         size = min(len(raw), limits.MAX_MESSAGE_BYTES)

@@ -7,17 +7,19 @@ message itself states. Names and addresses are invented and lie in reserved doma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 
 from atlas_fast.batch import Batch
-from atlas_fast.errors import UsageError
+from atlas_fast.errors import SourceError, UsageError
 from atlas_fast.sources.synthetic.compose import compose
 
 __all__ = ["Synthetic", "generate"]
 
 MAX_MESSAGES = 1_000_000_000
+_FORM = re.compile(r"([0-9]{1,10})(?:,([0-9]{0,18}))?")
 
 
 def generate(count: int, seed: int = 1, start: int = 0) -> Iterator[tuple[str, bytes]]:
@@ -40,14 +42,14 @@ class Synthetic:
     @classmethod
     def of_text(cls, text: str) -> Synthetic:
         """From `N` or `N,SEED`; UsageError when that is something else."""
-        count, _, seed = text.partition(",")
-        if not (count.isascii() and count.isdigit()) or not (seed or "1").isascii():
-            raise UsageError(f"synthetic:{text}: expected synthetic:N or synthetic:N,SEED")
-        if not (seed or "1").isdigit():
-            raise UsageError(f"synthetic:{text}: the seed is no number")
-        return cls(int(count), int(seed or 1))
+        match = _FORM.fullmatch(text)
+        if match is None:
+            raise UsageError(f"synthetic:{text[:40]}: expected synthetic:N or synthetic:N,SEED")
+        return cls(int(match[1]), int(match[2] or 1))
 
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
+        if after and not (after.isascii() and after.isdigit() and len(after) < 20):
+            raise SourceError(f"{self.identity}: no message has the number {after[:20]!r}")
         index = int(after) + 1 if after else 0
         while index < self.count:
             first, size = index, 0

@@ -44,7 +44,7 @@ def make_body(draw: Draw, kind: str, values: dict[str, str], domain: str) -> Bod
     if kind in ("work", "transactional", "spam") and draw.maybe(0.15):
         return _mixed(draw, kind, fields, raw, charset, foreign)
     if charset == "us-ascii" and draw.maybe(0.3):
-        return Body([], raw if raw.isascii() else plain.encode(), charset, foreign)
+        return Body([], plain.encode(), charset, foreign)  # no fields: nothing may be encoded
     return Body(["MIME-Version: 1.0", *fields], raw, charset, foreign)
 
 
