@@ -82,7 +82,7 @@ def test_a_fifo_does_not_block(tmp_path):
     problems, places, of_box = done[0]
     assert problems == ["a.eml: not a regular file"]
     assert places == ["cur/2.mail"]
-    assert of_box == ["cur/1.fifo: not a regular file"]
+    assert of_box == ["new/1.fifo: not a regular file"]
 
 
 def test_a_maildir_with_odd_folders(tmp_path):
@@ -93,7 +93,7 @@ def test_a_maildir_with_odd_folders(tmp_path):
     mail(tmp_path / "new", "2.mail:2,S", ".hidden")
     mail(tmp_path / ".Sub" / "cur", "1.mail")
     source = Maildir(str(tmp_path))
-    assert places_of(source) == ["cur/2.mail", ".Sub/cur/1.mail"]
+    assert places_of(source) == [".Sub/cur/1.mail", "cur/2.mail"]
     assert source.problems == [".Sub/new: No such file or directory"]
 
 

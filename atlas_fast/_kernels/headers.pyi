@@ -1,4 +1,5 @@
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import Buffer
 
 from atlas_fast._kernels.buffers import Bytes
@@ -11,20 +12,20 @@ NO_DATE: int
 def headers_batch(
     messages: Messages,
     caps: tuple[int, int, int, int],
-    first: np.ndarray,
-    body: np.ndarray,
-    n_fields: np.ndarray,
-    n_received: np.ndarray,
-    date: np.ndarray,
-    zone: np.ndarray,
+    first: NDArray[np.int16],
+    body: NDArray[np.int32],
+    n_fields: NDArray[np.int32],
+    n_received: NDArray[np.int32],
+    date: NDArray[np.int64],
+    zone: NDArray[np.int32],
     fields: Bytes,
-    field_indptr: np.ndarray,
+    field_indptr: NDArray[np.int64],
     texts: list[Bytes],
-    text_offsets: np.ndarray,
+    text_offsets: NDArray[np.int64],
     to_name: Bytes,
     to_address: Bytes,
     to_ends: Bytes,
-    to_indptr: np.ndarray,
-    flags: np.ndarray,
+    to_indptr: NDArray[np.int64],
+    flags: NDArray[np.uint32],
 ) -> None: ...
 def identify_field(name: Buffer) -> int: ...

@@ -1,4 +1,5 @@
 import numpy as np
+from numpy.typing import NDArray
 
 from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.messages import Messages
@@ -9,18 +10,18 @@ DISPOSITION_NAMES: tuple[str, ...]
 
 def mime_batch(
     messages: Messages,
-    bodies: np.ndarray,
-    types: np.ndarray,
-    encodings: np.ndarray,
-    dispositions: np.ndarray,
+    bodies: NDArray[np.int32],
+    types: NDArray[np.int32],
+    encodings: NDArray[np.int32],
+    dispositions: NDArray[np.int32],
     caps: tuple[int, int, int, int, int],
     text: Bytes,
-    text_offsets: np.ndarray,
+    text_offsets: NDArray[np.int64],
     parts: Bytes,
-    part_indptr: np.ndarray,
+    part_indptr: NDArray[np.int64],
     links: Bytes,
-    link_indptr: np.ndarray,
+    link_indptr: NDArray[np.int64],
     strings: Bytes,
-    n_hidden: np.ndarray,
-    flags: np.ndarray,
+    n_hidden: NDArray[np.int32],
+    flags: NDArray[np.uint32],
 ) -> None: ...

@@ -1,7 +1,7 @@
 from typing_extensions import Buffer
 
-Span = tuple[int, int] | None
+_Span = tuple[int, int] | None
 
 def parse_received_text(
     raw: Buffer,
-) -> tuple[Span, Span, Span, Span, Span, Span, Span, Span, tuple[int, int] | None]: ...
+) -> tuple[_Span, _Span, _Span, _Span, _Span, _Span, _Span, _Span, tuple[int, int] | None]: ...
