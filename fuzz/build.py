@@ -112,15 +112,22 @@ def build(where: Path, compiler: str = "clang", root: Path = ROOT) -> None:
         "FUZZ_FLAGS": FLAGS[compiler],
     }
     command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", str(where)]
-    subprocess.run(command, cwd=tree, env=environment, check=True)
+    quietly(command, tree, environment)
     for name in ("inputs.pxd", "doors.pyx", "targets.pyx"):
         shutil.copy(root / "fuzz" / name, tree / name)
     (tree / "setup.py").write_text(TARGETS_SETUP)
     (tree / "pyproject.toml").unlink()
-    subprocess.run(command, cwd=tree, env=environment, check=True)
+    quietly(command, tree, environment)
     if compiler == "clang":
         link_fuzzer(tool, root / "fuzz" / "main.c", where / "fuzzer")
     (where / "done").touch()
+
+
+def quietly(command: list[str], where: Path, environment: dict[str, str]) -> None:
+    """Run a build; its output is shown when it fails."""
+    done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stdout}\n{done.stderr}\nfuzz: the build failed")
 
 
 def link_fuzzer(clang: str, source: Path, fuzzer: Path) -> None:

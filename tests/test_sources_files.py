@@ -139,7 +139,7 @@ def test_standard_input_that_is_closed():
         "    print(error)\n"
     )
     run = subprocess.run(
-        ["sh", "-c", 'exec "$0" -c "$1" <&-', sys.executable, script],
+        ["sh", "-c", 'exec "$0" -P -c "$1" <&-', sys.executable, script],
         capture_output=True, text=True,
     )  # fmt: skip
     assert run.stdout == "standard input is closed\n", run.stderr
