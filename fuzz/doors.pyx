@@ -79,6 +79,13 @@ cdef object _view(const uint8_t* buf, Py_ssize_t size):
     return <uint8_t[:size]> <uint8_t*> buf if size else b""
 
 
+cdef int _inside(starts, stops, Py_ssize_t size) except -1:
+    """Each span on its own: the least start and the greatest stop may belong to two."""
+    if (starts < 0).any() or (starts > stops).any() or (stops > size).any():
+        abort()
+    return 0
+
+
 cdef void _headers(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
     """headers_batch over one message; its first byte chooses the caps."""
     try:
@@ -94,7 +101,12 @@ cdef void _headers(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
         if not 0 <= BODY[0] <= size:
             abort()
         rows = np.frombuffer(fields, FIELD_DTYPE)
-        if len(rows) and not 0 <= rows["start"].min() <= rows["stop"].max() <= size:
+        if len(rows) != N_FIELDS[0] or len(rows) > caps[1]:
+            abort()
+        _inside(rows["start"], rows["stop"], size)
+        if (rows["name_gap"] > rows["start"]).any() or (rows["id"] >= len(FIELD_NAMES)).any():
+            abort()
+        if FIRST.min() < -1 or FIRST.max() >= max(len(rows), 1):
             abort()
         for text in (name, address, *texts):
             bytes(text).decode()
@@ -125,9 +137,15 @@ cdef void _mime(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
         if not 0 < len(rows) <= caps[2] or rows["header"].min() < 0 or rows["stop"].max() > size:
             abort()
         urls = np.frombuffer(links, LINK_DTYPE)
-        if len(urls) and (urls["url_stop"].max() > len(strings) or urls["url_start"].min() < 0
-                          or urls["text_stop"].max() > len(text)):
+        if (rows["parent"] >= np.arange(len(rows))).any() or rows["depth"].max() > caps[1]:
             abort()
+        if len(urls) > caps[4] or len(text) > caps[3] + 5:  # a character, white space around it
+            abort()
+        _inside(rows["name_start"], rows["name_stop"], len(strings))
+        _inside(urls["url_start"], urls["url_stop"], len(strings))
+        _inside(urls["text_start"], urls["text_stop"], len(text))
+        typed = rows[rows["type_start"] >= 0]
+        _inside(typed["type_start"], typed["type_stop"], size)
         bytes(text).decode()
         bytes(strings).decode()
     except BaseException as error:

@@ -8,14 +8,16 @@ from libc.stdlib cimport abort, free, malloc
 from libc.string cimport memcpy, memset
 
 from atlas_fast._kernels.addresses cimport (
-    Mailbox, MailboxState, addr_spec_append, next_mailbox, phrase_append,
+    Mailbox, MailboxState, addr_spec_append, domain_start, next_mailbox, phrase_append,
 )
 from atlas_fast._kernels.arena cimport Arena, arena_free, arena_init
-from atlas_fast._kernels.charsets cimport charset_append, charset_id, utf8_valid
-from atlas_fast._kernels.dates cimport parse_date
-from atlas_fast._kernels.html cimport Sink, html_append, plain_append
+from atlas_fast._kernels.charsets cimport CS_UNKNOWN, charset_append, charset_id, utf8_valid
+from atlas_fast._kernels.dates cimport ZONE_NONE, parse_date
+from atlas_fast._kernels.html cimport LINK_FRAME, LinkRecord, Sink, html_append, plain_append
 from atlas_fast._kernels.msgids cimport bare_msgid, next_msgid
-from atlas_fast._kernels.params cimport Param, next_param, param_append
+from atlas_fast._kernels.params cimport (
+    Param, find_param, next_param, param_append, value_end,
+)
 from atlas_fast._kernels.received cimport Hop, parse_received
 from atlas_fast._kernels.transfer cimport base64_append, quoted_printable_append
 from atlas_fast._kernels.types cimport Span
@@ -24,8 +26,11 @@ from inputs cimport run
 
 import doors
 
+from atlas_fast._kernels.charsets import MULTI_BYTE, SINGLE_BYTE
+
 cdef enum:
     LIMIT = 1 << 26
+    FIRST_PYTHON = 128          # id of the first charset that Python's codecs decode
 
 cdef const char* WORDS_TOKENS = (
     b"=?utf-8?b?\001=?UTF-8?Q?\001=?iso-8859-1?q?\001=?iso-2022-jp?B?\001=?x?b?\001"
@@ -76,10 +81,20 @@ cdef const char* HTML_TOKENS = (
 )
 
 
+cdef Py_ssize_t N_SINGLE = len(SINGLE_BYTE)
+cdef Py_ssize_t N_MULTI = len(MULTI_BYTE)
+
+
 cdef void _check_text(Arena* out) noexcept nogil:
-    if not utf8_valid(out.data, 0, out.size):
+    if out.failed or not utf8_valid(out.data, 0, out.size):
         abort()
     arena_free(out)
+
+
+cdef inline void _check_growth(const Arena* out, Py_ssize_t size) noexcept nogil:
+    """A byte becomes U+FFFD at worst, and the end of a shift sequence one more."""
+    if out.size > 3 * size + 3:
+        abort()
 
 
 cdef inline void _check_span(const Span* span, Py_ssize_t size) noexcept nogil:
@@ -92,18 +107,34 @@ cdef void _words(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
     cdef uint32_t flags = 0
     arena_init(&out, LIMIT)
     words_append(buf, 0, size, &out, &flags)
+    _check_growth(&out, size)
     _check_text(&out)
 
 
 cdef void _charsets(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
+    """UTF-8, one single-byte charset and one of Python's, or an unknown one, over the same bytes.
+
+    The size is part of the choice: an input that is mapped or made of tokens has few first bytes.
+    """
+    cdef Py_ssize_t choice
+    cdef int32_t id = charset_id(buf, 0, size)
+    if not (CS_UNKNOWN <= id <= N_SINGLE or FIRST_PYTHON <= id < FIRST_PYTHON + N_MULTI):
+        abort()
+    if size == 0:
+        return
+    choice = buf[0] + size
+    _charset(0, buf, size)
+    _charset(<int32_t> (1 + choice % N_SINGLE), buf, size)
+    choice %= N_MULTI + 1
+    _charset(<int32_t> (FIRST_PYTHON + choice) if choice < N_MULTI else CS_UNKNOWN, buf, size)
+
+
+cdef void _charset(int32_t charset, const uint8_t* buf, Py_ssize_t size) noexcept nogil:
     cdef Arena out
     cdef uint32_t flags = 0
     arena_init(&out, LIMIT)
-    if size:
-        charset_append(buf[0] % 53, buf, 1, size, &out, &flags)
-        charset_append(0, buf, 1, size, &out, &flags)
-        charset_append(128 + buf[0] % 31, buf, 1, size, &out, &flags)
-    charset_id(buf, 0, size)
+    charset_append(charset, buf, 1, size, &out, &flags)
+    _check_growth(&out, size)
     _check_text(&out)
 
 
@@ -112,26 +143,39 @@ cdef void _addresses(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
     cdef Mailbox box
     cdef MailboxState state
     cdef uint32_t flags = 0
-    cdef Py_ssize_t pos = 0
+    cdef Py_ssize_t pos = 0, last
     arena_init(&out, LIMIT)
     memset(&state, 0, sizeof(state))
     while True:
+        last = pos
         pos = next_mailbox(buf, pos, size, &state, &box, &flags)
         if pos < 0:
             break
+        if not last < pos <= size + 1:                      # each call takes a byte, or the end
+            abort()
         if not 0 <= box.name_start <= box.name_stop <= size:
             abort()
         if not 0 <= box.address_start <= box.address_stop <= size:
             abort()
         phrase_append(buf, box.name_start, box.name_stop, &out, &flags)
         addr_spec_append(buf, box.address_start, box.address_stop, &out, &flags)
+        if not box.address_start <= domain_start(
+                buf, box.address_start, box.address_stop) <= box.address_stop:
+            abort()
+    _check_growth(&out, 2 * size)                           # a group's name may serve again
     _check_text(&out)
 
 
 cdef void _dates(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
     cdef int64_t epoch = 0
+    cdef int64_t first = -62135596800LL, last = 253402300800LL      # the years 1 to 9999
     cdef int32_t zone = 0
-    parse_date(buf, 0, size, &epoch, &zone)
+    if not parse_date(buf, 0, size, &epoch, &zone):
+        return
+    if zone != ZONE_NONE and not -1440 < zone < 1440:
+        abort()
+    if epoch < first - 86400 or epoch > last + 86400:       # a zone may lie a day beside
+        abort()
 
 
 cdef void _msgids(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
@@ -141,7 +185,8 @@ cdef void _msgids(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
             abort()
         start = end
     start = 0
-    bare_msgid(buf, &start, size, &end)
+    if bare_msgid(buf, &start, size, &end) and not 0 <= start < end <= size:
+        abort()
 
 
 cdef void _received(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
@@ -152,6 +197,8 @@ cdef void _received(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
     _check_span(&hop.by, size)
     _check_span(&hop.by_ip, size)
     _check_span(&hop.helo, size)
+    _check_span(&hop.with_, size)
+    _check_span(&hop.id, size)
     _check_span(&hop.for_, size)
     _check_span(&hop.date, size)
 
@@ -160,16 +207,33 @@ cdef void _params(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
     cdef Arena out
     cdef Param param
     cdef uint32_t flags = 0
-    cdef Py_ssize_t pos = 0
+    cdef Py_ssize_t pos = 0, last
     arena_init(&out, LIMIT)
+    if not 0 <= value_end(buf, 0, size) <= size:
+        abort()
     while True:
+        last = pos
         pos = next_param(buf, pos, size, &param)
         if pos < 0:
             break
-        if not 0 <= param.value_start <= param.value_stop <= size:
+        if not last < pos <= size + 1:
             abort()
-    param_append(buf, 0, size, b"name", 4, &out, &flags)
+        _check_param(&param, size)
+    if find_param(buf, 0, size, b"name", 4, &param):
+        _check_param(&param, size)
+        if param.name_stop - param.name_start != 4:
+            abort()
+    if not param_append(buf, 0, size, b"name", 4, &out, &flags) and out.size:
+        abort()
+    _check_growth(&out, size)
     _check_text(&out)
+
+
+cdef inline void _check_param(const Param* param, Py_ssize_t size) noexcept nogil:
+    if not 0 <= param.name_start <= param.name_stop <= param.value_start:
+        abort()
+    if not param.value_start <= param.value_stop <= size:
+        abort()
 
 
 cdef void _transfer(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
@@ -177,13 +241,20 @@ cdef void _transfer(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
     cdef uint32_t flags = 0
     arena_init(&out, LIMIT)
     base64_append(buf, 0, size, &out, &flags)
+    if out.failed or out.size > size // 4 * 3 + 2:
+        abort()
+    out.size = 0
     quoted_printable_append(buf, 0, size, &out, &flags)
+    if out.failed or out.size > size:
+        abort()
     arena_free(&out)
 
 
 cdef void _html(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
     cdef Arena text, links, strings
+    cdef LinkRecord* link
     cdef Sink sink
+    cdef int32_t i
     if not utf8_valid(buf, 0, size):                        # what the kernel is promised
         return
     arena_init(&text, LIMIT)
@@ -197,6 +268,20 @@ cdef void _html(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
     sink.max_links = 20
     html_append(buf, 0, size, &sink)
     plain_append(buf, 0, size, &sink)
+    if text.size > sink.text_limit + 4:                     # the last character, a space before it
+        abort()
+    if not 0 <= sink.n_links <= sink.max_links:
+        abort()
+    if links.size != sink.n_links * <Py_ssize_t> sizeof(LinkRecord):
+        abort()
+    for i in range(sink.n_links):
+        link = <LinkRecord*> links.data + i
+        if not 0 <= link.url_start <= link.url_stop <= strings.size:
+            abort()
+        if not 0 <= link.text_start <= link.text_stop <= text.size:
+            abort()
+        if not 0 <= link.kind <= LINK_FRAME:
+            abort()
     arena_free(&links)
     _check_text(&text)
     _check_text(&strings)
