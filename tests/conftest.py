@@ -13,6 +13,9 @@ settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
+# Tests' child processes import the installed package, not a checkout without built kernels.
+os.environ["PYTHONSAFEPATH"] = "1"
+
 # Debian 12 has Python 3.11.2, whose tarfile has no filters yet.
 SAFE: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 CORPORA = Path(os.environ.get("ATLAS_CORPORA", Path(__file__).parents[2] / "shared" / "corpora"))
