@@ -29,6 +29,7 @@ from atlas_fast.errors import UsageError
 from atlas_fast.flags import Flag
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.observe.report import Report
+from atlas_fast.observe.trace import Trace
 from atlas_fast.sources import Source, open_source
 from atlas_fast.store import Run, SqliteStore, open_store
 from atlas_fast.store.grouping import GroupedWrites
@@ -67,7 +68,8 @@ class Pipeline:
     """The stages, and how many threads run them.
 
     Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
-    longer. `keys`: make message keys while a batch is with its worker, for a store.
+    longer. `keys`: make message keys while a batch is with its worker, for a store. `trace` gets
+    every stretch of every stage.
     Raises UsageError when `workers` is below 1.
     """
 
@@ -79,6 +81,7 @@ class Pipeline:
         model: str | Path | None = None,
         max_messages: int = limits.BATCH_MESSAGES,
         max_bytes: int = limits.BATCH_BYTES,
+        trace: Trace | None = None,
     ):
         if workers < 1:
             raise UsageError(f"workers is {workers}; at least one is needed")
@@ -87,6 +90,7 @@ class Pipeline:
         self.workers = workers
         self.max_messages = max_messages
         self.max_bytes = max_bytes
+        self.trace = trace
 
     def run(self, source: Source, clock: StageClock) -> Iterator[Done]:
         """Batches of the source in their order, stages done; reading time goes to `clock`."""
@@ -109,7 +113,7 @@ class Pipeline:
 
     def process(self, batch: Batch) -> Done:
         """Run the stages over one batch; with `keys` set, have its message keys made here too."""
-        done = Done()
+        done = Done(clock=StageClock(self.trace))
         if self.keys:
             with done.clock.measure("keys"):
                 _ = batch.keys
@@ -182,9 +186,9 @@ def triage(
     pipeline = pipeline or Pipeline(workers=workers, model=model)
     pipeline.keys = store is not None
     report = Report(sources=[opened.identity for opened in sources], workers=pipeline.workers)
-    clock = StageClock()
+    clock = StageClock(pipeline.trace)
     with ExitStack() as stack:
-        sink = _Sink(stack, store, report, pipeline.workers)
+        sink = _Sink(stack, store, report, pipeline)
         try:
             for opened in sources:
                 for done in pipeline.run(opened, clock):
@@ -222,9 +226,9 @@ class _Sink:
         stack: ExitStack,
         where: str | Path | SqliteStore | None,
         report: Report,
-        workers: int,
+        pipeline: Pipeline,
     ):
-        self._clock = StageClock()
+        self._clock = StageClock(pipeline.trace)
         self._report = report
         self._writer = None
         if where is None:
@@ -238,7 +242,7 @@ class _Sink:
         self._run: Run = self._store.begin_run(report.sources)
         self._group = GroupedWrites(self._store, self._run)
         stack.callback(self._group.close)
-        if workers > 1:
+        if pipeline.workers > 1:
             self._writer = Writer(self._write)
             stack.callback(self._writer.stop)
 

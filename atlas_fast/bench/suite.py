@@ -8,6 +8,7 @@ from __future__ import annotations
 import mailbox
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,15 @@ __all__ = ["SUITES", "Material", "material"]
 
 HEADER_MESSAGES = 10_000
 """Messages of the header comparison at most."""
+
+KERNEL_MESSAGES = 2_000
+"""Messages of the kernels' comparison at most: a batch."""
+
+KERNEL_ROUNDS = 60
+"""Rounds of the kernels' comparison at least: short turns, so that the quartiles are close."""
+
+KERNEL_SECONDS = 0.02
+"""A kernel's turn in a round, about."""
 
 BASELINE_MESSAGES = 40
 """Messages that the baseline gets, evenly spaced; its rate does not depend on their number."""
@@ -84,6 +94,31 @@ def _write_mbox(target: Path, paths: Sequence[Path]) -> None:
             box.add(raw)
     finally:
         box.close()
+
+
+def kernels(data: Material, rounds: int) -> list[Paired]:
+    """Each kernel beside a yardstick: what `--against` compares with an earlier run."""
+    import numpy as np
+
+    from atlas_fast.bench.kernels import contestants
+
+    raws = [path.read_bytes() for path in data.paths[:KERNEL_MESSAGES]]
+    sides = contestants(raws, np.fromfile(data.mbox, np.uint8), len(data.paths))
+
+    def check(answers: dict[str, Any]) -> None:
+        counts = [len(answers[name]) for name in ("headers", "mime", "features", "score")]
+        if counts != [len(raws)] * 4 or answers["mboxscan"][0] != len(data.paths):
+            raise AssertionError(f"{counts}, {answers['mboxscan'][0]} of {len(data.paths)} messages")
+
+    done = compare(
+        "kernels",
+        sides,
+        rounds=max(rounds, KERNEL_ROUNDS),
+        min_seconds=KERNEL_SECONDS,
+        check=check,
+        clock=time.process_time,  # one thread that never waits: what others do to the machine
+    )
+    return [done]
 
 
 def headers(data: Material, rounds: int) -> list[Paired]:
@@ -255,6 +290,7 @@ def _expect_rows(path: Path, n: int) -> None:
 
 
 SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
+    "kernels": kernels,
     "headers": headers,
     "features": features,
     "store": store,

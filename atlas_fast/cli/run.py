@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table, progress_bar
@@ -69,6 +70,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", metavar="FILE", help="a model by `train` (default: the shipped)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help="write a trace of stages and threads (Trace Event Format, JSON)",
+    )
 
 
 def _positive(text: str) -> int:
@@ -98,17 +105,23 @@ def do_demo(options: argparse.Namespace) -> int:
 
 def _triage(names: list[str], store: str | None, options: argparse.Namespace) -> tuple[Report, int]:
     from atlas_fast.cli import INTERRUPTED
-    from atlas_fast.pipeline import Interrupted, open_all, triage
+    from atlas_fast.observe.trace import Trace
+    from atlas_fast.pipeline import Interrupted, Pipeline, open_all, triage
 
+    trace = None if options.profile is None else Trace()
+    pipeline = Pipeline(workers=options.workers, model=options.model, trace=trace)
     sources = open_all(names)
     sizes = [source.estimate() for source in sources]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     try:
         with progress_bar(total) as progress:
-            report = triage(sources, store, options.workers, progress=progress, model=options.model)
+            report = triage(sources, store, progress=progress, pipeline=pipeline)
     except Interrupted as stopped:
         fail("interrupted; what is counted below is stored, the same command goes on from there")
         return stopped.report, INTERRUPTED
+    finally:
+        if trace is not None:
+            trace.write(options.profile)
     return report, 0
 
 
