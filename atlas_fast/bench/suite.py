@@ -33,6 +33,9 @@ KERNEL_ROUNDS = 60
 KERNEL_SECONDS = 0.02
 """A kernel's turn in a round, about."""
 
+MEMORY_SIZES = (10_000, 100_000)
+"""Messages of the runs whose peak memory is taken; the first is the baseline's batch."""
+
 BASELINE_MESSAGES = 40
 """Messages that the baseline gets, evenly spaced; its rate does not depend on their number."""
 
@@ -46,6 +49,7 @@ class Material:
     mbox: Path
     scratch: Path
     absent: list[str] = field(default_factory=list)
+    figures: list[tuple[str, str, str]] = field(default_factory=list)
 
     def fresh(self, name: str) -> Path:
         """A path in the scratch folder where no store is yet."""
@@ -289,11 +293,100 @@ def _expect_rows(path: Path, n: int) -> None:
         raise AssertionError(f"{path.name}: {found} rows where {n} messages were read")
 
 
+def scaling(data: Material, rounds: int) -> list[Paired]:
+    """Two workers against one: whole runs over the mbox, and the stages alone."""
+    from atlas_fast.observe.counters import StageClock
+    from atlas_fast.pipeline import Pipeline, triage
+    from atlas_fast.sources import open_source
+
+    n = len(data.paths)
+
+    def run(workers: int) -> Contestant:
+        place = f"scaling-{workers}.db"
+
+        def call() -> Path:
+            triage(str(data.mbox), data.scratch / place, workers)
+            return data.scratch / place
+
+        includes = "one mbox to committed rows, store opened and closed"
+        return Contestant(_workers(workers), call, n, includes, lambda: data.fresh(place))
+
+    def stages(workers: int) -> Contestant:
+        pipeline = Pipeline(workers=workers, max_messages=max(1, min(500, n // 8)))
+
+        def call() -> int:
+            source = open_source(str(data.mbox))
+            done = pipeline.run(source, StageClock())
+            return sum(len(part) for one in done for part in one.parts)
+
+        return Contestant(_workers(workers), call, n, "reading and all stages, no store")
+
+    def rows(answers: dict[str, Any]) -> None:
+        for path in answers.values():
+            _expect_rows(path, n)
+
+    def messages(answers: dict[str, Any]) -> None:
+        if set(answers.values()) != {n}:
+            raise AssertionError(f"{answers} of {n} messages")
+
+    note = ("parallel efficiency is half the ratio",)
+    return [
+        compare("scaling, whole run", [run(2), run(1)], rounds=rounds, check=rows, notes=note),
+        compare("scaling, stages", [stages(2), stages(1)], rounds=rounds, check=messages, notes=note),
+    ]
+
+
+def _workers(number: int) -> str:
+    return "atlas_fast, 2 workers" if number == 2 else "1 worker"
+
+
+def filters(data: Material, rounds: int) -> list[Paired]:
+    """Files to durable rows, against filters in use that read the same files."""
+    from atlas_fast.bench.filters import peers
+    from atlas_fast.pipeline import triage
+
+    n = len(data.paths)
+
+    def call() -> Path:
+        triage(str(data.mbox), data.scratch / "filters.db", 2)
+        return data.scratch / "filters.db"
+
+    def prepare() -> None:
+        data.fresh("filters.db")
+
+    def check(answers: dict[str, Any]) -> None:
+        _expect_rows(answers["atlas_fast, 2 workers"], n)
+        for one in sides:
+            if one.items > answers[one.name]:
+                raise AssertionError(f"{one.name}: {answers[one.name]} of {one.items} judged")
+
+    ours = Contestant(
+        "atlas_fast, 2 workers", call, n, "mbox to committed rows, store opened and closed", prepare
+    )
+    with peers(data.paths, data.scratch) as (sides, absent):
+        data.absent += absent
+        return [compare("filters", [ours, *sides], rounds=rounds, check=check)]
+
+
+def memory(data: Material, rounds: int) -> list[Paired]:
+    """Peak memory of whole processes: printed as figures, there is nothing to time."""
+    from atlas_fast.bench.memory import peaks
+
+    data.figures += [
+        ("memory", one.name, f"{one.bytes / 1e6:,.1f} MB")
+        for one in peaks(data.paths, data.scratch, MEMORY_SIZES, MEMORY_SIZES[0])
+    ]
+    return []
+
+
 SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "kernels": kernels,
     "headers": headers,
     "features": features,
     "store": store,
     "end-to-end": end_to_end,
+    "scaling": scaling,
+    "memory": memory,
+    "filters": filters,
 }
 """Comparisons by the name that the command line takes."""

@@ -24,7 +24,7 @@ def add_verbs(verbs: Any) -> None:
         "suites",
         nargs="*",
         metavar="SUITE",
-        help="kernels, headers, features, store, end-to-end (default: all)",
+        help="kernels, headers, features, store, end-to-end, scaling, memory, filters (default: all)",
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="measure on these .eml files")
     parser.add_argument(
@@ -77,17 +77,22 @@ def do_bench(options: argparse.Namespace) -> int:
         for name in options.suites or SUITES:
             print(f"measuring: {name}", file=sys.stderr)
             done += SUITES[name](data, options.rounds)
-        absent = data.absent
-    print_table("", HEAD, rows(done), numeric=(2, 3, 4, 5))
+        absent, figures = data.absent, data.figures
+    if done:
+        print_table("", HEAD, rows(done), numeric=(2, 3, 4, 5))
+    for group, name, value in figures:
+        print(f"{group}, {name}: {value}")
     for paired in done:
         for one in paired.measured:
             print(f"{paired.group}, {one.name}: {one.includes}")
+        for note in paired.notes:
+            print(f"{paired.group}: {note}")
     for missing in absent:
         print(f"not installed: {missing}")
-    figures = orjson.dumps(to_dict(done, absent), option=orjson.OPT_INDENT_2)
+    written = orjson.dumps(to_dict(done, absent, figures), option=orjson.OPT_INDENT_2)
     if options.json is not None:
-        options.json.write_bytes(figures)
-    return 0 if before is None else _compare(before, orjson.loads(figures))
+        options.json.write_bytes(written)
+    return 0 if before is None else _compare(before, orjson.loads(written))
 
 
 def _compare(before: dict[str, Any], after: dict[str, Any]) -> int:
