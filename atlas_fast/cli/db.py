@@ -47,6 +47,7 @@ def add_verbs(verbs: Any) -> None:
     backup.add_argument("target", nargs="?", metavar="TARGET", help="default: beside the store")
     check = action("check", do_check, "look for damage, orphans and wrong summaries")
     check.add_argument("--json", action="store_true", help="print one JSON object")
+    action("recount", do_recount, "count the summaries anew")
     prune = action("prune", do_prune, "delete old message rows")
     prune.add_argument(
         "--older-than", required=True, metavar="AGE", help="such as 90d, 12w or 36h; local time"
@@ -136,6 +137,12 @@ def do_check(options: argparse.Namespace) -> int:
         if not findings:
             print(f"{options.store}: sound")
     return COULD_NOT if findings else 0
+
+
+def do_recount(options: argparse.Namespace) -> int:
+    with _open(options.store) as store:
+        store.recount()
+    return 0
 
 
 def do_prune(options: argparse.Namespace) -> int:

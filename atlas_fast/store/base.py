@@ -116,6 +116,9 @@ class Store(Protocol):
     def check(self) -> list[Finding]:
         """What is wrong: damage, rows without their run, summaries that a recount contradicts."""
 
+    def recount(self) -> None:
+        """Count the summaries anew, after other programs changed message rows."""
+
     def vacuum(self) -> None: ...
 
     def count_messages(self) -> int: ...

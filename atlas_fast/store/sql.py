@@ -227,6 +227,13 @@ class SqlStore(ABC):
             found += self._wrong_summaries() + self._wrong_totals() + self._wrong_marks()
         return found
 
+    def recount(self) -> None:
+        """Count the summaries anew, after other programs changed message rows."""
+        with self.transaction():
+            for summary in SUMMARIES:
+                self._execute(f"DELETE FROM {summary.table}")
+            self._add_up(self._tally("1 = 1"))
+
     def _tally(self, where: str, values: Sequence[Any] = ()) -> Tally:
         """Count the message rows that a condition holds for."""
         tally = Tally()
@@ -242,6 +249,7 @@ class SqlStore(ABC):
             there = {
                 tuple(row[:width]): list(row[width:])
                 for row in self._execute(summary.rows).fetchall()
+                if any(row[width:])
             }
             counted = should.counts[summary.table]
             wrong = [key for key in {**there, **counted} if there.get(key) != counted.get(key)]
@@ -263,7 +271,7 @@ class SqlStore(ABC):
             "SELECT s.id, s.total_deleted + s.total_preserved, COALESCE(SUM(r.n), 0) "
             "FROM sessions s JOIN accounts a ON a.id = s.account_id "
             "LEFT JOIN summary_runs r ON r.session_id = s.id "
-            "WHERE a.email_address = ? GROUP BY 1, 2",
+            "WHERE a.email_address = ? AND s.session_type = 'preview' GROUP BY 1, 2",
             (LOCAL_ACCOUNT,),
         ).fetchall()
         return [

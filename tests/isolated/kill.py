@@ -17,7 +17,7 @@ from pathlib import Path
 
 from atlas_fast.store import SqliteStore, schema
 
-KILLS, MESSAGES, SEED = (*map(int, sys.argv[1:]), *(6, 6_000, 11)[len(sys.argv) - 1 :])
+KILLS, MESSAGES, SEED = (*map(int, sys.argv[1:]), *(4, 15_000, 11)[len(sys.argv) - 1 :])
 SOURCE = f"synthetic:{MESSAGES},{SEED}"
 WRITTEN = {"id", "session_id", "timestamp", "created_at"}
 SUMMARIES = (
