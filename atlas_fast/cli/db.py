@@ -34,13 +34,12 @@ def add_verbs(verbs: Any) -> None:
         parser.set_defaults(do=do)
         return parser
 
-    no_backup = {"action": "store_true", "help": "do not copy the file first"}
     upgrade = action("upgrade", do_upgrade, "bring a store up to date, or adopt a database")
     upgrade.add_argument("revision", nargs="?", metavar="REVISION", help="default: the newest")
-    upgrade.add_argument("--no-backup", **no_backup)
     downgrade = action("downgrade", do_downgrade, "go back to an earlier revision")
     downgrade.add_argument("revision", metavar="REVISION", help="`base`: as it was at first")
-    downgrade.add_argument("--no-backup", **no_backup)
+    for parser in (upgrade, downgrade):
+        parser.add_argument("--no-backup", action="store_true", help="do not copy the file first")
     action("current", do_current, "what the file is, and its revision")
     action("history", do_history, "all migrations")
     backup = action("backup", do_backup, "copy a store, also while it is written to")
@@ -62,9 +61,7 @@ def do_upgrade(options: argparse.Namespace) -> int:
     from atlas_fast.store.schema import REVISION
 
     revision = options.revision or REVISION
-    _show_move(
-        options.store, migrate.upgrade(options.store, revision, keep=not options.no_backup)
-    )
+    _show_move(options.store, migrate.upgrade(options.store, revision, keep=not options.no_backup))
     return 0
 
 

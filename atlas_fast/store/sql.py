@@ -286,4 +286,6 @@ class SqlStore(ABC):
             "SELECT m.source FROM resume_marks m LEFT JOIN sessions s ON s.id = m.session_id "
             "WHERE (m.session_id IS NOT NULL AND s.id IS NULL) OR m.messages < 0"
         ).fetchall()
-        return [Finding("mark", f"resume mark of {source}: its run is not there") for (source,) in rows]
+        return [
+            Finding("mark", f"resume mark of {source}: its run is not there") for (source,) in rows
+        ]
