@@ -213,6 +213,8 @@ def triage(
                 _count_source(report, opened)
         except KeyboardInterrupt:
             report.interrupted = True
+        finally:
+            pipeline.known = None
         sink.close(clock)
     report.stages = clock.seconds
     report.seconds = time.perf_counter() - begin

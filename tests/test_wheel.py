@@ -48,6 +48,9 @@ def rules(names: list[str]) -> None:
     assert {m[1] for m in found if m[0].endswith(".pyi")} == KERNELS
     assert {m[1] for m in found if m[0].endswith(".so")} == KERNELS | {"_cyutility"}
     python = {str(p.relative_to(ROOT)) for p in (ROOT / "atlas_fast").rglob("*.py")}
+    moved = {f"atlas_fast/{p.relative_to(ROOT)}" for p in (ROOT / "migrations").rglob("*.py")}
+    assert len(moved) > 5
+    python |= moved
     assert {name for name in names if name.endswith(".py")} == python
 
 
@@ -113,7 +116,16 @@ def test_sdist_then_wheel(tmp_path):
     assert generated == {"fuzz/main.c"}
     wanted = {
         str(path.relative_to(tree))
-        for folder in ("src_pyx", "tests", "fuzz", "benches", "docs", "scripts", "atlas_fast")
+        for folder in (
+            "src_pyx",
+            "tests",
+            "fuzz",
+            "benches",
+            "docs",
+            "scripts",
+            "atlas_fast",
+            "migrations",
+        )  # fmt: skip
         for path in (tree / folder).rglob("*")
         if path.is_file() and path.suffix not in (".c", ".html")
     }

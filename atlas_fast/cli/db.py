@@ -52,6 +52,7 @@ def add_verbs(verbs: Any) -> None:
         "--older-than", required=True, metavar="AGE", help="such as 90d, 12w or 36h; local time"
     )
     action("vacuum", do_vacuum, "give unused pages back to the file system")
+    action("runs", do_runs, "the newest runs")
     delete = action("delete-run", do_delete_run, "delete a run and its rows")
     delete.add_argument("run", type=int, metavar="ID", help="the run's row in `sessions`")
 
@@ -160,6 +161,22 @@ def do_vacuum(options: argparse.Namespace) -> int:
         store.vacuum()
         after = Path(options.store).stat().st_size
     print(f"{before:,} -> {after:,} bytes")
+    return 0
+
+
+def do_runs(options: argparse.Namespace) -> int:
+    with _open(options.store) as store:
+        rows = [
+            (
+                str(run["id"]),
+                str(run["start_time"]),
+                "" if run["end_time"] is None else str(run["end_time"]),
+                f"{(run['deleted'] or 0) + (run['preserved'] or 0):,}",
+                str(run["sources"] or "")[:60],
+            )
+            for run in store.runs()
+        ]
+    print_table("", ("run", "started", "ended", "messages", "sources"), rows, numeric=(0, 3))
     return 0
 
 

@@ -105,7 +105,10 @@ class Store(Protocol):
         """How far a source is done, or None when this store knows nothing of it."""
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Those of the keys that are stored, or were pruned."""
+        """Those of the keys that are stored, or were pruned. Any thread may ask."""
+
+    def runs(self, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest runs, newest first: id, start_time, end_time, sources, deleted, preserved."""
 
     def delete_run(self, session_id: int) -> Removed:
         """A run with its rows, summaries, reports and the marks of its sources."""

@@ -168,6 +168,16 @@ class SqlStore(ABC):
         ).fetchall()
         return [dict(zip(RECENT_COLUMNS, row, strict=True)) for row in found]
 
+    def runs(self, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest runs, newest first."""
+        found = self._execute(
+            "SELECT id, start_time, end_time, folders_processed, total_deleted, total_preserved "
+            "FROM sessions ORDER BY id DESC LIMIT ?",
+            (limit,),
+        ).fetchall()
+        names = ("id", "start_time", "end_time", "sources", "deleted", "preserved")
+        return [dict(zip(names, row, strict=True)) for row in found]
+
     # Upkeep
 
     def delete_run(self, session_id: int) -> Removed:

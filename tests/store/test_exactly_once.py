@@ -9,7 +9,7 @@ import time
 import pytest
 
 from atlas_fast.batch import Batch
-from atlas_fast.pipeline import Interrupted, Pipeline, triage
+from atlas_fast.pipeline import Interrupted, Pipeline, scan, triage
 from atlas_fast.sources import base, open_source
 from atlas_fast.sources.synthetic import generate
 from atlas_fast.store import SqliteStore, schema
@@ -212,6 +212,14 @@ def test_sigterm_keeps_what_was_done(path):
     assert "interrupted" in errors and '"interrupted": true' in out
     sound(path)
     assert len(keys(path)) > 0
+
+
+def test_a_pipeline_forgets_the_store(path):
+    """The same pipeline may be used without one afterwards."""
+    pipeline = Pipeline()
+    for _ in range(2):
+        triage("synthetic:50,3", path, pipeline=pipeline)
+    assert sum(map(len, scan("synthetic:50,3", pipeline=pipeline))) == 50
 
 
 def test_without_a_store_nothing_is_asked():

@@ -113,13 +113,8 @@ def test_read_only_file(tmp_path, path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("seconds", [0.5])
+@pytest.mark.parametrize("seconds", [0.5, pytest.param(30, marks=pytest.mark.slow)])
 def test_a_lock_is_waited_for(path, seconds):
-    """scripts of the bars hold it for 30 s; the wait is the same."""
-    waited_for_a_lock(path, seconds)
-
-
-def waited_for_a_lock(path, seconds):
     with SqliteStore(path) as store:
         run = store.begin_run([])
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
