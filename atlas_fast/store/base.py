@@ -83,7 +83,8 @@ class Store(Protocol):
         """The store as messages name it; never with a password."""
 
     def transaction(self) -> AbstractContextManager[Any]:
-        """Everything inside is committed together, or not at all; may be nested."""
+        """Everything inside is committed together, or not at all. Inside another transaction an
+        exception takes back this part, and the outer one decides on the rest."""
 
     def begin_run(self, sources: Sequence[str]) -> Run: ...
 

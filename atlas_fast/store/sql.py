@@ -37,6 +37,10 @@ class SqlStore(ABC):
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Any]: ...
 
+    def _reading(self) -> AbstractContextManager[Any]:
+        """A transaction that only reads, for `check`."""
+        return self.transaction()
+
     @abstractmethod
     def _execute(self, query: str, values: Sequence[Any] = ()) -> Any:
         """A cursor with `fetchall` and `rowcount`; StoreError in place of the driver's errors."""
@@ -233,7 +237,7 @@ class SqlStore(ABC):
         found = self._integrity()
         if any(finding.kind == "integrity" for finding in found):
             return found  # what a damaged file says of itself means nothing
-        with self.transaction():
+        with self._reading():
             found += self._wrong_summaries() + self._wrong_totals() + self._wrong_marks()
         return found
 

@@ -87,6 +87,19 @@ def test_outer_rolls_back(store, run, writer):
 
 
 @pytest.mark.parametrize("writer", WRITERS)
+def test_an_inner_failure_that_is_caught_takes_back_its_part_only(store, run, writer):
+    with store.transaction():
+        store.begin_run(["outer"])
+        with pytest.raises(RuntimeError), store.transaction():
+            WRITERS[writer](store, run)
+            raise RuntimeError
+    kept = content(store.path)
+    assert len(kept.pop("sessions")) == 2
+    assert len(kept["processed_emails_bulletproof"]) == 10
+    assert kept["resume_marks"] == kept["pruned_keys"] == []
+
+
+@pytest.mark.parametrize("writer", WRITERS)
 def test_an_error_at_each_statement_takes_all_of_it_back(store, run, writer, monkeypatch):
     """The n-th statement of the writer fails, for every n."""
     before = content(store.path)
