@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
+from atlas_fast._kernels.messages import Messages
 from atlas_fast.flags import Flag
 from atlas_fast.quoting import unquote
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from atlas_fast.headers import HeaderColumns
     from atlas_fast.mime import MimeColumns
 
-ORDER_BYTES, DIGEST_BYTES = 8, 16
-KEY_BYTES = ORDER_BYTES + DIGEST_BYTES
 
 
 class Batch:
@@ -107,29 +105,29 @@ class Batch:
         return map(self.message, range(len(self)))
 
 
-_NUMBER = re.compile(r"[0-9]{1,14}")
-
-
 def message_keys(batch: Batch) -> np.ndarray:
-    """Eight bytes that order, then BLAKE2b-128 over (source, NUL, place, NUL, content).
+    """uint8 (n, KEY_BYTES): eight bytes that order, then BLAKE2b-128 over (source, NUL, place, NUL,
+    content); see _kernels/keys.pyx.
 
-    The digest is what makes a key one message's. Before it stand two bytes of the source's digest
-    and six of the first number in the place's last part (byte offset, delivery time, file number):
-    messages that come after each other have keys close to each other, so that an index of keys
-    grows at one end, where random ones touch a page each.
+    An index of keys grows at one end, where one of digests alone would touch a page each.
     """
-    view = memoryview(batch.raw)
-    source = batch.source.encode("utf-8", "surrogateescape")
-    base = blake2b(source + b"\0", digest_size=DIGEST_BYTES)
-    near = blake2b(source, digest_size=2).digest()
-    number_in = _NUMBER.search
-    keys = []
-    spans = zip(batch.places, batch.starts.tolist(), batch.stops.tolist(), strict=True)
-    for place, start, stop in spans:
-        one = base.copy()
-        one.update(place.encode("utf-8", "surrogateescape") + b"\0")
-        one.update(view[start:stop])
-        found = number_in(place, place.rfind("/") + 1)
-        order = int(found[0]) if found is not None else 0
-        keys.append(near + order.to_bytes(6, "big") + one.digest())
-    return np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), KEY_BYTES)
+    keys = np.empty((len(batch), KEY_BYTES), np.uint8)
+    places, offsets = _joined(batch.places)
+    messages = Messages.of_spans(batch.raw, batch.starts, batch.stops)
+    keys_batch(messages, _encoded(batch.source), places, offsets, keys)
+    return keys
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _joined(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """All texts as one run of bytes, and the n + 1 offsets."""
+    joined: list[str] | list[bytes] = list(texts)
+    whole = "".join(texts)
+    if not whole.isascii():
+        joined = [_encoded(text) for text in texts]
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, joined), np.int64, len(texts)), out=offsets[1:])
+    return np.frombuffer(_encoded(whole), np.uint8), offsets

@@ -27,6 +27,7 @@ from atlas_fast._kernels import (
     transfer,
     words,
 )
+from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
 from atlas_fast._kernels.messages import Messages
 from atlas_fast.headers import HeaderColumns
 from atlas_fast.mime import MimeColumns

@@ -33,15 +33,12 @@ def add_many(connection: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) 
     if rows:
         names = list(rows[0])
         connection.executemany(
-            f"INSERT INTO {MESSAGES} ({', '.join(names)}) "
-            f"VALUES ({', '.join('?' * len(names))})",
+            f"INSERT INTO {MESSAGES} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
             ([row[name] for name in names] for row in rows),
         )
 
 
-def newest(
-    connection: sqlite3.Connection, limit: int, action: str | None
-) -> list[dict[str, Any]]:
+def newest(connection: sqlite3.Connection, limit: int, action: str | None) -> list[dict[str, Any]]:
     """Whole message rows, newest first."""
     rows = connection.execute(
         f"SELECT * FROM {MESSAGES} WHERE (? IS NULL OR action = ?) ORDER BY id DESC LIMIT ?",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-__all__ = ["PROTECT", "DELETE", "RESEARCH", "active", "count", "drop", "found", "put"]
+__all__ = ["DELETE", "PROTECT", "RESEARCH", "active", "count", "drop", "found", "put"]
 
 PROTECT, DELETE, RESEARCH = "PROTECT", "DELETE", "RESEARCH"
 

@@ -20,6 +20,31 @@ from atlas_fast.store.summaries import triggers
 __all__ = ["PlainConnections"]
 
 
+class _Closing:
+    """A thread's connection, closed with the thread."""
+
+    def __init__(self) -> None:
+        self.connection: sqlite3.Connection | None = None
+
+    def __del__(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+
+
+class _Mine(threading.local):
+    def __init__(self) -> None:
+        self.lent = False
+        self._held = _Closing()
+
+    @property
+    def connection(self) -> sqlite3.Connection | None:
+        return self._held.connection
+
+    @connection.setter
+    def connection(self, connection: sqlite3.Connection | None) -> None:
+        self._held.connection = connection
+
+
 class PlainConnections:
     """Opens a file as a store, and lends connections to it.
 
@@ -30,7 +55,7 @@ class PlainConnections:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self._local = threading.local()
+        self._local = _Mine()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._prepare()
 
@@ -65,14 +90,14 @@ class PlainConnections:
         Inside another `lend` of the same thread it is a new one.
         """
         local = self._local
-        if getattr(local, "lent", False):
+        if local.lent:
             connection = self.connect()
             try:
                 yield connection
             finally:
                 connection.close()
             return
-        if getattr(local, "connection", None) is None:
+        if local.connection is None:
             local.connection = self.connect()
         local.lent = True
         try:
@@ -96,7 +121,6 @@ class PlainConnections:
 
     def close(self) -> None:
         """Close this thread's connection."""
-        connection = getattr(self._local, "connection", None)
-        self._local.connection = None
+        connection, self._local.connection = self._local.connection, None
         if connection is not None:
             connection.close()

@@ -37,6 +37,10 @@ class SqlStore(ABC):
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Any]: ...
 
+    def _reading(self) -> AbstractContextManager[Any]:
+        """A transaction that only reads, for `check`."""
+        return self.transaction()
+
     @abstractmethod
     def _execute(self, query: str, values: Sequence[Any] = ()) -> Any:
         """A cursor with `fetchall` and `rowcount`; StoreError in place of the driver's errors."""
@@ -168,6 +172,16 @@ class SqlStore(ABC):
         ).fetchall()
         return [dict(zip(RECENT_COLUMNS, row, strict=True)) for row in found]
 
+    def runs(self, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest runs, newest first."""
+        found = self._execute(
+            "SELECT id, start_time, end_time, folders_processed, total_deleted, total_preserved "
+            "FROM sessions ORDER BY id DESC LIMIT ?",
+            (limit,),
+        ).fetchall()
+        names = ("id", "start_time", "end_time", "sources", "deleted", "preserved")
+        return [dict(zip(names, row, strict=True)) for row in found]
+
     # Upkeep
 
     def delete_run(self, session_id: int) -> Removed:
@@ -223,7 +237,7 @@ class SqlStore(ABC):
         found = self._integrity()
         if any(finding.kind == "integrity" for finding in found):
             return found  # what a damaged file says of itself means nothing
-        with self.transaction():
+        with self._reading():
             found += self._wrong_summaries() + self._wrong_totals() + self._wrong_marks()
         return found
 
@@ -266,7 +280,7 @@ class SqlStore(ABC):
 
     def _wrong_totals(self) -> list[Finding]:
         """Runs of atlas_fast whose totals are not their rows; pruned rows may be missing."""
-        pruned = bool(self._execute("SELECT 1 FROM pruned_keys LIMIT 1").fetchall())
+        pruned = self._pruned()
         rows = self._execute(
             "SELECT s.id, s.total_deleted + s.total_preserved, COALESCE(SUM(r.n), 0) "
             "FROM sessions s JOIN accounts a ON a.id = s.account_id "
@@ -281,9 +295,30 @@ class SqlStore(ABC):
         ]
 
     def _wrong_marks(self) -> list[Finding]:
-        """Marks that claim messages of a source of which nothing is stored."""
+        """Marks whose run is not there, or that claim messages of a source of which there is no
+        row: a run that starts at such a mark would not bring them back."""
         rows = self._execute(
-            "SELECT m.source FROM resume_marks m LEFT JOIN sessions s ON s.id = m.session_id "
-            "WHERE (m.session_id IS NOT NULL AND s.id IS NULL) OR m.messages < 0"
+            "SELECT m.source, m.messages, m.session_id IS NULL OR s.id IS NOT NULL "
+            "FROM resume_marks m LEFT JOIN sessions s ON s.id = m.session_id"
         ).fetchall()
-        return [Finding("mark", f"resume mark of {source}: its run is not there") for (source,) in rows]
+        found = [
+            Finding("mark", f"resume mark of {source}: its run is not there")
+            for source, _, has_run in rows
+            if not has_run
+        ]
+        if not rows or self._pruned():
+            return found
+        there = self._execute(f"SELECT DISTINCT folder_name FROM {MESSAGES}").fetchall()
+        sources = {source for (source,) in there}
+        return found + [
+            Finding(
+                "mark",
+                f"resume mark of {source}: says {messages} messages, no row is there; run it once "
+                "with --no-resume",
+            )
+            for source, messages, _ in rows
+            if messages and source not in sources
+        ]
+
+    def _pruned(self) -> bool:
+        return bool(self._execute("SELECT 1 FROM pruned_keys LIMIT 1").fetchall())

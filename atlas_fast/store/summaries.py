@@ -41,7 +41,9 @@ class Summary:
     def upsert(self) -> str:
         """Add counters to a row, which is made where it is missing."""
         columns = (*self.keys, *self.counters)
-        adds = ", ".join(f"{name} = {self.table}.{name} + excluded.{name}" for name in self.counters)
+        adds = ", ".join(
+            f"{name} = {self.table}.{name} + excluded.{name}" for name in self.counters
+        )
         return (
             f"INSERT INTO {self.table} ({', '.join(columns)}) "
             f"VALUES ({', '.join('?' * len(columns))}) "
@@ -133,8 +135,7 @@ def triggers() -> list[str]:
         f"CREATE TEMP TRIGGER message_goes BEFORE DELETE ON main.{MESSAGES} BEGIN {goes} END",
         f"CREATE TEMP TRIGGER message_was BEFORE UPDATE OF {of} ON main.{MESSAGES} "
         f"BEGIN {goes} END",
-        f"CREATE TEMP TRIGGER message_is AFTER UPDATE OF {of} ON main.{MESSAGES} "
-        f"BEGIN {comes} END",
+        f"CREATE TEMP TRIGGER message_is AFTER UPDATE OF {of} ON main.{MESSAGES} BEGIN {comes} END",
     ]
 
 

@@ -144,9 +144,7 @@ class DatabaseManager:
 
     # Trusted senders
 
-    def add_to_whitelist(
-        self, email_or_domain: str, notes: str = "Manually whitelisted"
-    ) -> bool:
+    def add_to_whitelist(self, email_or_domain: str, notes: str = "Manually whitelisted") -> bool:
         """Trust an address or a domain."""
 
         def do(connection: sqlite3.Connection) -> bool:
@@ -318,9 +316,7 @@ class DatabaseManager:
         """False on an error."""
         return self.get_email_flag_type(email_uid, folder_name, account_id) == flags.DELETE
 
-    def get_email_flag_type(
-        self, email_uid: str, folder_name: str, account_id: int
-    ) -> str | None:
+    def get_email_flag_type(self, email_uid: str, folder_name: str, account_id: int) -> str | None:
         """None on an error."""
         return self._change(
             "get_email_flag_type",
@@ -338,12 +334,12 @@ class DatabaseManager:
             lambda connection: flags.found(connection, account_id, limit, flag_type),
         )
 
-    def get_flagged_count(
-        self, account_id: int | None = None, flag_type: str | None = None
-    ) -> int:
+    def get_flagged_count(self, account_id: int | None = None, flag_type: str | None = None) -> int:
         """0 on an error."""
         return self._change(
-            "get_flagged_count", 0, lambda connection: flags.count(connection, account_id, flag_type)
+            "get_flagged_count",
+            0,
+            lambda connection: flags.count(connection, account_id, flag_type),
         )
 
     def get_research_flagged_emails_for_investigation(
@@ -361,9 +357,10 @@ class DatabaseManager:
         self, limit: int = 100, action_filter: str | None = None
     ) -> list[dict[str, Any]]:
         """Message rows of all runs, newest first; what is NULL has the original's words."""
+        none: list[dict[str, Any]] = []
         rows = self._change(
             "get_session_email_actions",
-            [],
+            none,
             lambda connection: actions.newest(connection, limit, action_filter),
         )
         return [
