@@ -2,6 +2,8 @@
 
 The input block itself is given as the view, so it keeps its exact size.
 """
+from hashlib import blake2b
+
 from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport abort, free, malloc
@@ -12,6 +14,7 @@ from inputs cimport run
 
 from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.headers import FIELD_NAMES, TEXT_COLUMNS, headers_batch
+from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
 from atlas_fast._kernels.learn import train_linear
 from atlas_fast._kernels.mboxscan import scan_mbox
 from atlas_fast._kernels.messages import Messages
@@ -196,6 +199,27 @@ cdef void _mboxscan(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
         abort()
 
 
+cdef void _keys(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
+    """The first half is a source and places, the second is messages: the same as by hashlib."""
+    try:
+        raw = np.asarray(<uint8_t[:size]> <uint8_t*> buf) if size else np.empty(0, np.uint8)
+        cuts = np.array([0, size // 6, size // 3, size // 2], np.int64)
+        ends = np.array([size // 2, size // 2 + size // 5, size], np.int64)
+        out = np.empty((2, KEY_BYTES), np.uint8)
+        messages = Messages.of_spans(raw, ends[:2], ends[1:])
+        source = bytes(raw[:cuts[1]])
+        places = raw[cuts[1]:cuts[3]]
+        keys_batch(messages, source, places, cuts[1:] - cuts[1], out)
+        for i in range(2):
+            place = bytes(raw[cuts[i + 1]:cuts[i + 2]])
+            whole = source + b"\0" + place + b"\0" + bytes(raw[ends[i]:ends[i + 1]])
+            if bytes(out[i, 8:]) != blake2b(whole, digest_size=16).digest():
+                abort()
+    except BaseException as error:
+        print(repr(error))
+        abort()
+
+
 cdef struct Reader:
     const uint8_t* buf
     Py_ssize_t pos
@@ -294,6 +318,10 @@ cdef void fuzz_mboxscan(const uint8_t* data, size_t size) noexcept nogil:
     run(_mboxscan, b"From a 12:00 2001\n\r>Content-Length:", MBOXSCAN_TOKENS, data, size)
 
 
+cdef void fuzz_keys(const uint8_t* data, size_t size) noexcept nogil:
+    run(_keys, b"0123456789/ab\x00", b"cur/\001new/\00112345678901234\001/\0010\001a\001\x00", data, size)
+
+
 cdef void fuzz_linear(const uint8_t* data, size_t size) noexcept nogil:
     run(_linear, b"\x01\x02\x03\x04\x05\x10\x17\x7e\x80\x8f\xfc\xfd\xfe\xff", LINEAR_TOKENS, data, size)
 
@@ -303,5 +331,6 @@ ADDRESSES = {
     "mime": <uintptr_t> &fuzz_mime,
     "message": <uintptr_t> &fuzz_message,
     "mboxscan": <uintptr_t> &fuzz_mboxscan,
+    "keys": <uintptr_t> &fuzz_keys,
     "linear": <uintptr_t> &fuzz_linear,
 }

@@ -6,6 +6,7 @@ TARGETS = {
     "dates": ("dates",),
     "headers": ("headers", "messages", "buffers"),
     "html": ("html",),
+    "keys": ("keys",),
     "linear": ("score", "learn"),
     "mboxscan": ("mboxscan",),
     "message": ("headers", "mime", "features"),

@@ -175,3 +175,16 @@ def test_every_cut_of_an_mbox(trust):
 
     for stop in range(1, len(MBOX) + 1):
         agrees(scan, MBOX[:stop])
+
+
+def test_every_cut_of_a_key():
+    def key(raw):
+        buffer = np.frombuffer(raw, np.uint8)
+        half = len(raw) // 2
+        messages = Messages.of_spans(buffer, np.array([half]), np.array([len(raw)]))
+        out = np.empty((1, KEY_BYTES), np.uint8)
+        keys_batch(messages, b"s", buffer[:half], np.array([0, half], np.int64), out)
+        return out.tobytes()
+
+    for stop in range(1, 300):
+        agrees(key, (b"cur/1234567890123456.a" * 20)[:stop])

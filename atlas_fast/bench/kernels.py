@@ -40,12 +40,16 @@ def contestants(messages: Sequence[bytes], mbox: np.ndarray, total: int) -> list
 
 def _jobs(messages: Sequence[bytes], mbox: np.ndarray, total: int) -> list[Job]:
     from atlas_fast._kernels.mboxscan import scan_mbox
+    from atlas_fast.batch import Batch, message_keys
     from atlas_fast.classify.model import load_model
     from atlas_fast.headers import parse_many
     from atlas_fast.mime import MimeColumns
     from atlas_fast.stages.features import extract
 
     n = len(messages)
+    ends = np.cumsum([0, *map(len, messages)]).astype(np.int64)
+    raw = np.frombuffer(b"".join(messages), np.uint8)
+    batch = Batch(raw, ends[:-1], ends[1:], source="bench", places=[str(i) for i in range(n)])
     headers = parse_many(messages)
     parts = MimeColumns(headers)
     rows = extract(headers, parts)
@@ -58,6 +62,7 @@ def _jobs(messages: Sequence[bytes], mbox: np.ndarray, total: int) -> list[Job]:
             total,
             "bounds of all messages of the mbox",
         ),
+        ("keys", lambda: message_keys(batch), n, "order and BLAKE2b of all bytes"),
         ("headers", lambda: parse_many(messages), n, "columns allocated and filled"),
         ("mime", lambda: MimeColumns(headers), n, "part tree, texts, links; columns allocated"),
         ("features", lambda: extract(headers, parts), n, "whole rows; columns allocated"),
