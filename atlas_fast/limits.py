@@ -31,3 +31,12 @@ BATCH_MESSAGES = 2_000
 
 BATCH_BYTES = 32 << 20
 """Bytes of one batch at most, unless a single message is longer."""
+
+MEMO_ENTRIES = 65_536
+"""Entries of one kind that the cache keeps in the process; the least used go."""
+
+CACHE_BYTES = 64 << 20
+"""Bytes of the cache file; when it is full all its entries are dropped."""
+
+CACHE_PENDING = 100_000
+"""Entries that wait to be written to the cache file; further ones are not kept there."""
