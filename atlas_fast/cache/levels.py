@@ -161,6 +161,7 @@ class Cache:
         self._lock = threading.RLock()
         self._pending: Pending = []
         self._shared: SharedLevel | None = None
+        self._held: SharedLevel | None = None
         self._tried = self.folder is None
         self._secret = np.frombuffer(os.urandom(16), np.uint64)
 
@@ -273,9 +274,20 @@ class Cache:
             self._tried = self.folder is None
             self._pending = []
 
-    def after_fork(self) -> None:
-        """In the child: locks may be held by threads that are not there, the file is the parent's."""
-        shared = self._shared
+    def before_fork(self) -> None:
+        self._lock.acquire()
+        self._held = self._shared
+        if self._held is not None:
+            self._held.hold()
+
+    def after_in_parent(self) -> None:
+        if self._held is not None:
+            self._held.release()
+        self._lock.release()
+
+    def after_in_child(self) -> None:
+        """Locks may be held by threads that are not here; the file is the parent's."""
+        shared = self._held
         self._reset()
         if shared is not None:
             shared.abandon()
@@ -307,12 +319,26 @@ def _close_all() -> None:
         cache.close()
 
 
-def _after_fork() -> None:
+def _before_fork() -> None:
+    _open_lock.acquire()
+    for cache in _open.values():
+        cache.before_fork()
+
+
+def _after_in_parent() -> None:
+    for cache in _open.values():
+        cache.after_in_parent()
+    _open_lock.release()
+
+
+def _after_in_child() -> None:
     global _open_lock
     _open_lock = threading.Lock()
     for cache in _open.values():
-        cache.after_fork()
+        cache.after_in_child()
 
 
 atexit.register(_close_all)
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+)

@@ -11,7 +11,7 @@ changed it, throw it away. There is no `whole`: the last user was killed, so car
 (salvage.py, a process of its own, as LMDB can fault on damaged pages). So LMDB never opens here what
 it did not write itself.
 
-A process that is forked opens for itself; what it inherited is left alone, not closed.
+A process that is forked opens for itself.
 """
 
 from __future__ import annotations
@@ -52,9 +52,6 @@ SALVAGE_SECONDS = 60.0
 
 Pending = list[tuple[str, np.ndarray, np.ndarray]]
 """(kind, keys uint64 (n, 2), sealed rows uint8 (n, size))."""
-
-_abandoned: list[Any] = []
-"""Environments that came through a fork: neither used nor closed."""
 
 
 def cache_folder() -> Path:
@@ -144,7 +141,7 @@ class SharedLevel:
     def _open(self) -> None:
         self._env = lmdb.open(
             str(self.folder), map_size=FIRST_BYTES, max_dbs=MAX_DBS, mode=0o600, sync=False,
-            metasync=False, lib_version=0,
+            metasync=False, max_spare_txns=0, lib_version=0,
         )  # fmt: skip
         self._env.reader_check()
         if not self._may_write(WAIT_SECONDS):
@@ -234,15 +231,20 @@ class SharedLevel:
                 os.close(handle)
         self._users = self._writer = -1
 
+    def hold(self) -> None:
+        """Before a fork: wait until no transaction is open."""
+        self._lock.acquire()
+
+    def release(self) -> None:
+        """After it, in the parent."""
+        self._lock.release()
+
     def abandon(self) -> None:
-        """In the child of a fork: let go of everything without touching it."""
-        _abandoned.append((self._env, self._dbs))
-        self._env = None
-        for handle in (self._users, self._writer):
-            if handle >= 0:
-                os.close(handle)  # the parent's lock stays: it belongs to the open file
-        self._users = self._writer = -1
+        """After it, in the child: close what came through, which ends no transaction (`hold`) and
+        keeps no reader's slot (`max_spare_txns`), so that the parent's file is not touched."""
+        self._lock = threading.Lock()
         self.off = "came through a fork"
+        self._release()
 
     # Transactions
 
@@ -312,6 +314,8 @@ class SharedLevel:
 
     def _put(self, pending: Pending) -> None:
         dropped = False
+        if self._used() + 2 * sum(rows.size for *_, rows in pending) > self.max_bytes:
+            self._drop_all()
         while True:
             try:
                 with self._begin(write=True) as transaction:
@@ -319,17 +323,23 @@ class SharedLevel:
                         _put_rows(transaction, self._dbs[kind], keys, rows)
                 return
             except lmdb.MapFullError:
-                if self._grow(self.max_bytes):
+                if self._grow():
                     continue
                 if dropped:
                     raise
                 self._drop_all()
                 dropped = True
 
-    def _grow(self, most: int) -> bool:
-        """Double the map, with no transaction open; False when it has its full size."""
+    def _used(self) -> int:
+        """Bytes of the pages that entries use; the file keeps free ones."""
+        with self._begin() as transaction:
+            return sum(_pages(transaction.stat(self._dbs[kind])) for kind in self.kinds)
+
+    def _grow(self) -> bool:
+        """Double the map, with no transaction open; False when it has its full size, which leaves
+        room to drop entries."""
         self._env.reader_check()
-        size = self._env.info()["map_size"]
+        size, most = self._env.info()["map_size"], self.max_bytes + self.max_bytes // 2
         if size >= most:
             return False
         self._env.set_mapsize(min(2 * size, most))
@@ -337,7 +347,6 @@ class SharedLevel:
 
     def _drop_all(self) -> None:
         """Make room by forgetting everything: what is computed again costs less than an order."""
-        self._grow(self.max_bytes + max(self.max_bytes // 8, 1 << 20))  # pages to drop with
         with self._begin(write=True) as transaction:
             for kind in self.kinds:
                 self.evicted += transaction.stat(self._dbs[kind])["entries"]
@@ -383,8 +392,7 @@ class SharedLevel:
             with self._begin() as transaction:
                 for name in self.kinds:
                     one = transaction.stat(self._dbs[name])
-                    pages = one["branch_pages"] + one["leaf_pages"] + one["overflow_pages"]
-                    out[name] = {"entries": one["entries"], "bytes": pages * one["psize"]}
+                    out[name] = {"entries": one["entries"], "bytes": _pages(one)}
             return out
 
     def size(self) -> int:
@@ -393,6 +401,10 @@ class SharedLevel:
             return (self.folder / "data.mdb").stat().st_size
         except OSError:
             return 0
+
+
+def _pages(one: Any) -> int:
+    return (one["branch_pages"] + one["leaf_pages"] + one["overflow_pages"]) * one["psize"]
 
 
 def _put_rows(transaction: Any, db: Any, keys: np.ndarray, rows: np.ndarray) -> None:
