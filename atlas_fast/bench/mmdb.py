@@ -125,7 +125,12 @@ def _alias(node: np.ndarray) -> np.ndarray:
 def _section(data: GeoData) -> tuple[bytes, np.ndarray]:
     """The data section, and where in it each record is."""
     out, places, names = bytearray(), [], {}
-    for text in ("country", "iso_code", "autonomous_system_number", "autonomous_system_organization"):
+    for text in (
+        "country",
+        "iso_code",
+        "autonomous_system_number",
+        "autonomous_system_organization",
+    ):
         names[text] = len(out)
         out += _text(text)
 
