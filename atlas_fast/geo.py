@@ -34,6 +34,7 @@ from atlas_fast._kernels.geo import (
     locate_items,
     locate_text,
     organisation_name,
+    record,
 )
 from atlas_fast.countries import COUNTRY_NAMES, COUNTRY_RISK, DEFAULT_RISK
 from atlas_fast.errors import ReferenceDamaged, SettingsError
@@ -61,14 +62,14 @@ GEO_DTYPE = np.dtype(
         ("risk", np.float32),
     ]
 )
-"""One address: `record` is UNKNOWN or NO_ADDRESS where there is none; then the country is empty, and
+"""One address: `record` is UNKNOWN or NO_ADDRESS where there is none; then the country is empty,
 `asn` and `organisation` are 0. Geo.organisations has the names of organisations."""
 
 NO_ADDRESS_RISK = 0.40
 """Of text that is no address."""
 
 REFRESH_SECONDS = 60.0
-KEPT = 10_000
+KEPT = 20_000
 """Records that are kept as Python objects at most."""
 
 Many = Sequence[Any] | Iterable[Any] | np.ndarray
@@ -136,13 +137,13 @@ class Geo:
 
     def _record(self, number: int) -> tuple[Any, ...]:
         """The fields of a record behind `ip`."""
-        country, asn, organisation = self._columns(np.array([number], np.int32))
-        code = country.tobytes().decode("ascii", "replace").rstrip("\0") or None
+        country, asn, organisation = record(self.table, number)
+        code = country.to_bytes(2, "little").decode("ascii", "replace") if country else None
         rest = (
             code,
             None if code is None else COUNTRY_NAMES.get(code, code),
-            int(asn[0]) or None,
-            organisation_name(self.table, int(organisation[0])) or None,
+            asn or None,
+            organisation_name(self.table, organisation) or None,
             self._default if code is None else self._risk.get(code, self._default),
         )
         if len(self._kept) >= KEPT:

@@ -494,6 +494,18 @@ def gather(
                 organisation[i] = 0
 
 
+def record(GeoTable table not None, int32_t number) -> tuple[int, int, int]:
+    """(country, asn, organisation) as `gather` has them."""
+    cdef uint32_t of
+    if <uint32_t> number >= <uint32_t> table.n_records:
+        return 0, 0, 0
+    of = table.organisations[number]
+    return (
+        table.countries[number], table.asns[number],
+        of if of < <uint32_t> table.n_organisations else 0,
+    )
+
+
 def organisation_name(GeoTable table not None, Py_ssize_t number) -> str:
     """Name of an organisation. IndexError when there is none of that number."""
     cdef uint32_t start, stop
