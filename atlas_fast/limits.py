@@ -40,3 +40,6 @@ CACHE_BYTES = 64 << 20
 
 CACHE_PENDING = 100_000
 """Entries that wait to be written to the cache file; further ones are not kept there."""
+
+MAX_RANGES = 50_000_000
+"""Networks of one MMDB file; one with more is refused (a tree can be made to grow endlessly)."""
