@@ -69,6 +69,6 @@ class DomainVerdict:
     scripts: tuple[str, ...]
     mixed_scripts: bool
     all_confusable: bool
-    """A label beyond ASCII looks wholly like ASCII."""
+    """A label without a Latin letter looks wholly like ASCII."""
     confusable_with: str | None
     """The brand that a label looks like without being it."""

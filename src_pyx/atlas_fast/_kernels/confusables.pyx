@@ -24,7 +24,7 @@ cdef enum:
     PUNYCODE = 1 << 0           # a label is an A-label
     BAD_PUNYCODE = 1 << 1       # one that has no U-label: left as it is
     MIXED_SCRIPTS = 1 << 2      # a label has scripts that are not written together
-    ALL_CONFUSABLE = 1 << 3     # a label beyond ASCII looks wholly like ASCII
+    ALL_CONFUSABLE = 1 << 3     # a label without a Latin letter looks wholly like ASCII
     BRAND_LOOKALIKE = 1 << 4    # a label looks like a brand and is not it
     LONG_LABEL = 1 << 5         # a label over the cap: neither decoded nor compared
     INVISIBLE = 1 << 6          # a character that is not seen
@@ -202,7 +202,7 @@ cdef uint32_t _label(
         flags |= MIXED_SCRIPTS
     if spelled.failed or skeleton.failed:
         return flags
-    if beyond and whole and skeleton.size > skeleton_at:
+    if beyond and whole and not own & LATIN and skeleton.size > skeleton_at:
         flags |= ALL_CONFUSABLE
     if compare and skeleton.size > skeleton_at:
         at = skeletons.find(skeleton.data + skeleton_at, skeleton.size - skeleton_at)

@@ -262,6 +262,8 @@ cdef inline bint _walk(
                 start -= 1
         else:
             while start > 0 and name[start - 1] != DOT:
+                if name[start - 1] >= 0x80:
+                    return False
                 start -= 1
         if start < i:
             out.registrable = <int32_t> start
