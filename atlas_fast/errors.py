@@ -31,6 +31,7 @@ class ModelError(AtlasFastError):
 class CacheError(AtlasFastError):
     """The file of the cache cannot be had, or not in time."""
 
+
 class ReferenceDataError(AtlasFastError):
     """Reference data is missing, or cannot be built; the text names the table or the source."""
 
