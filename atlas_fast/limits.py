@@ -31,3 +31,9 @@ BATCH_MESSAGES = 2_000
 
 BATCH_BYTES = 32 << 20
 """Bytes of one batch at most, unless a single message is longer."""
+
+MAX_HOPS = 100
+"""Received fields of one message that are walked for its origin (reason TOO_MANY_HOPS)."""
+
+MAX_TRUSTED = 1_000
+"""Trusted relays in the settings: addresses and prefixes, and names, each."""
