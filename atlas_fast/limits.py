@@ -37,3 +37,21 @@ MAX_HOPS = 100
 
 MAX_TRUSTED = 1_000
 """Trusted relays in the settings: addresses and prefixes, and names, each."""
+
+MAX_AUTH_FIELDS = 50
+"""Authentication-Results fields of one message that are read; also DKIM-Signature fields."""
+
+MAX_AUTH_METHODS = 64
+"""Statements of one Authentication-Results field that are read."""
+
+MAX_AUTH_PROPERTIES = 32
+"""Properties of one statement, and pairs of a Received-SPF field, that are read."""
+
+MAX_TAGS = 64
+"""Tags of a DKIM or ARC field that are read."""
+
+MAX_ARC_SETS = 50
+"""ARC sets of one message (RFC 8617, 4.2.1); a higher instance number breaks the chain."""
+
+MAX_DOMAIN_BYTES = 255
+"""Bytes of a domain that is compared; a longer one counts as absent."""
