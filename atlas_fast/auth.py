@@ -442,7 +442,7 @@ def original_result(
     DKIM are what the receiver says: without its word both are `none`, whatever `sender_ip` is.
     """
     if isinstance(message, str):
-        message = message.encode("utf-8", "surrogateescape")
+        message = message.encode("utf-8", "surrogatepass")
     raw = message.raw if isinstance(message, Headers) else message or b""
     columns = parse_many([raw])
     head, sender = columns.row(0), columns.from_domain[0]
