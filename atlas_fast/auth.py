@@ -443,8 +443,8 @@ def original_result(
     """
     if isinstance(message, str):
         message = message.encode("utf-8", "surrogatepass")
-    raw = message.raw if isinstance(message, Headers) else message or b""
-    columns = parse_many([raw])
+    raw = message.raw if isinstance(message, Headers) else message
+    columns = parse_many([b"" if raw is None else raw])
     head, sender = columns.row(0), columns.from_domain[0]
     answer: dict[str, Any] = {
         "spf_result": "none",

@@ -90,9 +90,12 @@ results_field = st.builds(
 arc_set = st.sampled_from([
     "ARC-Seal: i=1; cv=none\nARC-Message-Signature: i=1\nARC-Authentication-Results: i=1; a; none",
 ])  # fmt: skip
-mails = st.lists(
-    st.one_of(st.sampled_from(FIELDS), results_field, results_field, arc_set), max_size=9
-).map(lambda fields: "\n".join([*fields, "", ""]).encode())  # fmt: skip
+senders = st.sampled_from([field for field in FIELDS if field.startswith("From: ")])
+mails = st.builds(
+    lambda fields, sender: "\n".join([*fields, sender, "", ""]).encode(),
+    st.lists(st.one_of(st.sampled_from(FIELDS), results_field, results_field, arc_set), max_size=9),
+    senders,
+)
 choices = st.sampled_from([{}, {"below": False}, {"authserv_ids": ["MX.elm.test"]},
                            {"authserv_ids": ["elm.test", "other.test"], "below": False}])  # fmt: skip
 
