@@ -55,3 +55,21 @@ MAX_ARC_SETS = 50
 
 MAX_DOMAIN_BYTES = 255
 """Bytes of a domain that is compared; a longer one counts as absent."""
+
+MAX_VERIFIED_SIGNATURES = 5
+"""DKIM-Signature fields of one message that `--verify-auth` checks."""
+
+MAX_DNS_QUERIES = 60
+"""Questions to the DNS for one message; answers of the cache are not counted."""
+
+MAX_DNS_SECONDS = 20
+"""Seconds that all questions of one message may wait for the DNS."""
+
+MAX_DNS_ANSWERS = 50_000
+"""Answers of the DNS that are kept in memory; the oldest go."""
+
+MAX_DNS_TTL = 86_400
+"""Seconds that an answer of the DNS is kept at most."""
+
+NEGATIVE_DNS_TTL = 300
+"""Seconds that the absence of a name is remembered."""
