@@ -45,6 +45,8 @@ class GeoRecord(NamedTuple):
     asn: int | None
     organisation: str | None
     risk: float
+
+
 @dataclass(frozen=True, slots=True)
 class DomainVerdict:
     """Standing of a domain by its name alone; nothing was asked over the network."""

@@ -24,6 +24,9 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "_version": {"_kernels"},
     "_arrow": LEAVES | {"headers"},
     "headers": LEAVES | {"_arrow"},
+    "origin": LEAVES | {"headers"},
+    "auth": LEAVES | {"headers", "origin"},
+    "verify": LEAVES | {"batch", "headers", "origin", "auth"},
     "mime": LEAVES | {"headers"},
     "batch": LEAVES | {"headers", "mime"},
     "classify": LEAVES | {"batch"},
@@ -35,6 +38,7 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "cli": (LEAVES - {"_kernels"}) | {"pipeline", "store", "observe", "bench", "classify"},
     "bench": LEAVES | {
         "batch", "headers", "mime", "classify", "stages", "sources", "store", "observe", "pipeline",
+        "origin", "auth",
     },
     "__init__": LEAVES | {"batch", "observe", "pipeline", "sources", "store"},
     "__main__": {"cli"},
@@ -50,6 +54,10 @@ EXTRAS = {  # optional package: the only modules that may import it
     "sklearn": {"bench.features"},
     "fast_mail_parser": {"bench.headers"},
     "geoip2fast": {"bench.baseline"},
+    "authres": {"bench.auth"},
+    "dkim": {"verify"},
+    "dns": {"verify"},
+    "spf": {"verify"},
 }
 IS_THE_EXTRA = {"_arrow"}  # imported by functions only
 KERNELS_MAY_IMPORT = {"codecs", "encodings", "html"}  # tables that are built at import
