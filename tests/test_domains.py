@@ -257,3 +257,22 @@ def test_the_lists_are_the_documented_ones():
     assert sum(bool(provider) for provider, _, _ in KNOWN.values()) == 14
     brands = face._lines("brands.txt")
     assert len(brands) == len(set(brands)) > 50
+
+
+def test_names_are_split_as_by_the_original_s_library():
+    """Except for an empty label right before a wildcard, or an IPv6 literal that is none."""
+    tldextract = pytest.importorskip("tldextract")
+    extract = tldextract.TLDExtract(cache_dir=None, suffix_list_urls=())
+    rules = [".".join(rule) for rule, private in psl()[1].rules.items() if not private]
+    extract._extractor = tldextract.tldextract._PublicSuffixListTLDExtractor(rules, [], [])
+
+    @settings(max_examples=500)
+    @given(hosts)
+    def compare(host):
+        text = host.lower()
+        if ".ck" in text or "[" in text:
+            return
+        found = extract(text)
+        assert oracle.split(text, psl()[1]) == (found.subdomain, found.domain, found.suffix)
+
+    compare()

@@ -117,6 +117,26 @@ def features(data: Material, rounds: int) -> list[Paired]:
     return [compare("features", sides, rounds=rounds, check=check)]
 
 
+def domains(data: Material, rounds: int) -> list[Paired]:
+    """Registrable domains against the peers; the original's rules over distinct senders, one core."""
+    from atlas_fast.bench.domains import (
+        check_suffixes,
+        host_names,
+        rule_contestants,
+        suffix_contestants,
+    )
+
+    names = host_names([path.read_bytes() for path in data.paths])
+    sides, absent = suffix_contestants(names)
+    data.absent += absent
+    return [
+        compare(
+            "registrable domain", sides, rounds=rounds, check=lambda a: check_suffixes(names, a)
+        ),
+        compare("domain rules", rule_contestants(names), rounds=rounds),
+    ]
+
+
 def store(data: Material, rounds: int) -> list[Paired]:
     """Writing rows: the store against ready tuples, and against a commit for each row."""
     from atlas_fast.pipeline import scan
@@ -257,6 +277,7 @@ def _expect_rows(path: Path, n: int) -> None:
 SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "headers": headers,
     "features": features,
+    "domains": domains,
     "store": store,
     "end-to-end": end_to_end,
 }

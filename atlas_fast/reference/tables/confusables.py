@@ -2,7 +2,8 @@
 
 Made from Unicode's own files that the user named (`confusables.txt`, `Scripts.txt`, told apart by
 their first line), or from the installed data package. A skeleton here is for names, which have no
-case: that of UTS 39 in lower case, combining marks and invisible characters left out.
+case: that of UTS 39 in lower case, with `l` for `i` (an upper-case `i` is what `l` looks like),
+combining marks and invisible characters left out.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ def skeletons(prototypes: dict[str, str]) -> list[tuple[int, str]]:
     codes = {*range(LAST_ASSIGNED), *VARIATION_SELECTORS, *map(ord, prototypes)}
     for code in sorted(codes - {*range(0xAC00, 0xD7A4), *range(0xD800, 0xE000)}):
         plain = chr(code)
-        if plain not in prototypes and not unicodedata.decomposition(plain):
+        if plain not in prototypes and plain != "i" and not unicodedata.decomposition(plain):
             if unicodedata.category(plain) in DROPPED:
                 found.append((code, ""))
             continue
@@ -189,7 +190,7 @@ def skeletons(prototypes: dict[str, str]) -> list[tuple[int, str]]:
             text = "".join(prototypes.get(c, c) for c in text)
         text = unicodedata.normalize("NFD", text)
         text = "".join(
-            c.lower() if c.isascii() else c
+            c.lower().replace("i", "l") if c.isascii() else c
             for c in text
             if unicodedata.category(c) not in DROPPED
         )

@@ -252,7 +252,7 @@ cdef void _split(
         if _is_dot(host[i]):
             host[i] = 46
         n += write_char(s.utf8 + n, host[i])
-    suffix_find(rules, s.utf8, n, False, &found)
+    suffix_find(rules, s.utf8, n, 0, False, &found)
     out.suffix_stop = 0
     if found.suffix < 0 or found.flags & SFX_UNKNOWN:
         out.label_start, out.label_stop, out.subdomain_stop = 0, size, 0

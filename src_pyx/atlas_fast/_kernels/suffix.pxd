@@ -42,5 +42,6 @@ cdef class SuffixRules:
 
 
 cdef void suffix_find(
-    const RuleSet* rules, const uint8_t* name, Py_ssize_t size, bint private, Suffix* out,
+    const RuleSet* rules, const uint8_t* name, Py_ssize_t size, Py_ssize_t room, bint private,
+    Suffix* out,
 ) noexcept nogil

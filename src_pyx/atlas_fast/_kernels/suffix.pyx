@@ -17,6 +17,9 @@ from atlas_fast._kernels.ascii cimport is_digit, lower
 from atlas_fast._kernels.tables cimport Table
 from atlas_fast._kernels.types cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+cdef extern from *:
+    int __builtin_clzll(unsigned long long word) noexcept nogil
+
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 highest)
@@ -36,6 +39,7 @@ cdef enum:
     DOT = 46
     MAX_KEY = 255
     NOT_ASCII = -2
+    OBJECT_HEAD = 8             # bytes of a str or bytes object that lie before its text
 
 KIND = b"suffix"
 LAYOUT = 1
@@ -55,27 +59,52 @@ cdef inline uint64_t _mix(uint64_t h, uint64_t word) noexcept nogil:
     return h ^ (h >> 32)
 
 
-cdef inline Py_ssize_t _label(const uint8_t* name, Py_ssize_t stop, uint64_t* h) noexcept nogil:
+cdef inline uint64_t _lower8(uint64_t w) noexcept nogil:
+    """Eight ASCII bytes in lower case."""
+    return w | (((w + 0x3F3F3F3F3F3F3F3FULL) ^ (w + 0x2525252525252525ULL))
+                & 0x8080808080808080ULL) >> 2
+
+
+cdef inline Py_ssize_t _label(
+    const uint8_t* name, Py_ssize_t stop,
+    Py_ssize_t room,            # bytes that may be read before the name
+    uint64_t* h,
+) noexcept nogil:
     """Start of the label that ends at `stop`, mixed into the hash; NOT_ASCII when it is not."""
-    cdef uint64_t word = 0, mixed = h[0]
-    cdef Py_ssize_t i = stop
-    cdef int n = 0
-    cdef uint8_t c
-    while i > 0:
-        c = name[i - 1]
-        if c == DOT:
-            break
-        if c >= 0x80:
-            return NOT_ASCII
-        word = word << 8 | lower(c)
-        i -= 1
-        n += 1
-        if n == 8:
-            mixed = _mix(mixed, word)
+    cdef uint64_t word, other, mixed = h[0]
+    cdef Py_ssize_t i = stop, k
+    while True:
+        if i + room >= 8:
+            memcpy(&word, name + i - 8, 8)
+        else:
             word = 0
-            n = 0
-    h[0] = _mix(mixed, word)
-    return i
+            for k in range(i):
+                word |= <uint64_t> name[k] << (8 * (8 - i + k))
+        # the last `.`: its bit 7 alone stays of a byte that equals it
+        other = word ^ 0x2E2E2E2E2E2E2E2EULL
+        other = ~((((other & 0x7F7F7F7F7F7F7F7FULL) + 0x7F7F7F7F7F7F7F7FULL) | other)
+                  | 0x7F7F7F7F7F7F7F7FULL)
+        k = __builtin_clzll(other) >> 3 if other else 8
+        if k > i:
+            k = i
+        if k == 8:
+            if word & 0x8080808080808080ULL:
+                return NOT_ASCII
+            mixed = _mix(mixed, _lower8(word))
+            i -= 8
+            if i:
+                continue
+            word = 0
+        elif k:
+            word >>= 64 - 8 * k
+            if word & 0x8080808080808080ULL:
+                return NOT_ASCII
+            word = _lower8(word)
+            i -= k
+        else:
+            word = 0
+        h[0] = _mix(mixed, word)
+        return i
 
 
 cdef inline int _dot_before(const uint8_t* name, Py_ssize_t i) noexcept nogil:
@@ -155,21 +184,19 @@ cdef inline uint64_t _hash_tail(
     const uint8_t* label, Py_ssize_t size, uint64_t h,
 ) noexcept nogil:
     """What _label makes of a folded label, whatever its bytes."""
-    cdef uint64_t word = 0
-    cdef int n = 0
-    while size > 0:
-        size -= 1
-        word = word << 8 | label[size]
-        n += 1
-        if n == 8:
-            h = _mix(h, word)
-            word = 0
-            n = 0
+    cdef uint64_t word
+    while size >= 8:
+        size -= 8
+        memcpy(&word, label + size, 8)
+        h = _mix(h, word)
+    word = 0
+    memcpy(&word, label, <size_t> size)
     return _mix(h, word)
 
 
 cdef inline int _node(
-    const RuleSet* rules, uint64_t h, const uint8_t* name, Py_ssize_t size, bint folded,
+    const RuleSet* rules, uint64_t h,
+    const uint8_t* name, Py_ssize_t size, bint folded,
 ) noexcept nogil:
     """Flags of the node of a name, 0 when there is none."""
     cdef uint64_t at = h & rules.mask
@@ -195,7 +222,8 @@ cdef inline int _node(
 
 
 cdef inline bint _walk(
-    const RuleSet* rules, const uint8_t* name, Py_ssize_t size, bint private, Suffix* out,
+    const RuleSet* rules, const uint8_t* name, Py_ssize_t size, Py_ssize_t room, bint private,
+    Suffix* out,
     bint folded,                # labels beyond ASCII may be met
 ) noexcept nogil:
     """False when a label beyond ASCII was met and `folded` is not set."""
@@ -218,7 +246,7 @@ cdef inline bint _walk(
         if folded:
             start = _folded_label(rules, name, i, key, &key_start, &h)
         else:
-            start = _label(name, i, &h)
+            start = _label(name, i, room, &h)
             if start == NOT_ASCII:
                 return False
         if start == i:
@@ -299,11 +327,14 @@ cdef inline bint _walk(
 
 
 cdef void suffix_find(
-    const RuleSet* rules, const uint8_t* name, Py_ssize_t size, bint private,   # IN  below 2 GiB
-    Suffix* out,                                                                # OUT
+    const RuleSet* rules,
+    const uint8_t* name, Py_ssize_t size,       # IN   below 2 GiB
+    Py_ssize_t room,                            # IN   bytes before it that may be read, or 0
+    bint private,                               # IN   do the rules of the private section count?
+    Suffix* out,                                # OUT
 ) noexcept nogil:
-    if not _walk(rules, name, size, private, out, False):
-        _walk(rules, name, size, private, out, True)
+    if not _walk(rules, name, size, room, private, out, False):
+        _walk(rules, name, size, room, private, out, True)
 
 
 cdef inline uint32_t _u32(const uint8_t* p) noexcept nogil:
@@ -372,7 +403,7 @@ def suffix_batch(
             if start < 0 or stop < start or stop > size or stop - start > 0x7FFFFFFF:
                 bad = i
                 break
-            suffix_find(&rules.rules, buf + start, stop - start, private, &found)
+            suffix_find(&rules.rules, buf + start, stop - start, start, private, &found)
             registrable[i] = found.registrable
             suffix[i] = found.suffix
             stops[i] = found.stop
@@ -425,7 +456,7 @@ def suffix_texts(SuffixRules rules not None, names not None, bint private, bint 
             raise TypeError(f"name {i} is {type(item).__name__}")
         if size > 0x7FFFFFFF:
             raise ValueError(f"name {i} is too long")
-        suffix_find(&rules.rules, text, size, private, &found)
+        suffix_find(&rules.rules, text, size, OBJECT_HEAD, private, &found)
         if found.flags & (SFX_ADDRESS | SFX_EMPTY):
             continue
         start = found.registrable if registrable else found.suffix
