@@ -117,6 +117,20 @@ def features(data: Material, rounds: int) -> list[Paired]:
     return [compare("features", sides, rounds=rounds, check=check)]
 
 
+def auth(data: Material, rounds: int) -> list[Paired]:
+    """One field at a time against authres; origin and verdict of messages against patterns."""
+    from atlas_fast.bench import auth as peers
+
+    raws = [path.read_bytes() for path in data.paths[:HEADER_MESSAGES]]
+    fields, absent = peers.result_contestants()
+    data.absent += absent
+    messages, _ = peers.verdict_contestants(raws)
+    return [
+        compare("Authentication-Results, one body", fields, rounds=rounds, check=peers.check_results),
+        compare("origin and verdict", messages, rounds=rounds, check=peers.check_origins),
+    ]
+
+
 def store(data: Material, rounds: int) -> list[Paired]:
     """Writing rows: the store against ready tuples, and against a commit for each row."""
     from atlas_fast.pipeline import scan
@@ -257,6 +271,7 @@ def _expect_rows(path: Path, n: int) -> None:
 SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "headers": headers,
     "features": features,
+    "auth": auth,
     "store": store,
     "end-to-end": end_to_end,
 }
