@@ -2,6 +2,8 @@
 
 TARGETS = {
     "addresses": ("addresses",),
+    "authres": ("authres",),
+    "authverdict": ("authverdict", "authres"),
     "charsets": ("charsets",),
     "dates": ("dates",),
     "headers": ("headers", "messages", "buffers"),
@@ -11,6 +13,7 @@ TARGETS = {
     "message": ("headers", "mime", "features"),
     "mime": ("mime",),
     "msgids": ("msgids",),
+    "origin": ("origin",),
     "params": ("params",),
     "received": ("received",),
     "transfer": ("transfer",),

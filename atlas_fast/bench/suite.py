@@ -137,6 +137,20 @@ def domains(data: Material, rounds: int) -> list[Paired]:
     ]
 
 
+def auth(data: Material, rounds: int) -> list[Paired]:
+    """One field at a time against authres; origin and verdict of messages against patterns."""
+    from atlas_fast.bench import auth as peers
+
+    raws = [path.read_bytes() for path in data.paths[:HEADER_MESSAGES]]
+    fields, absent = peers.result_contestants()
+    data.absent += absent
+    messages, _ = peers.verdict_contestants(raws)
+    return [
+        compare("Authentication-Results, one body", fields, rounds=rounds, check=peers.check_results),
+        compare("origin and verdict", messages, rounds=rounds, check=peers.check_origins),
+    ]
+
+
 def store(data: Material, rounds: int) -> list[Paired]:
     """Writing rows: the store against ready tuples, and against a commit for each row."""
     from atlas_fast.pipeline import scan
@@ -278,6 +292,7 @@ SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "headers": headers,
     "features": features,
     "domains": domains,
+    "auth": auth,
     "store": store,
     "end-to-end": end_to_end,
 }
