@@ -34,6 +34,13 @@ __all__ = [
 Registrable = Callable[[TextColumn], np.ndarray]
 """Domains to int32 (n,): where the organizational domain starts in each, -1 where it has none."""
 
+Judged = tuple[np.ndarray, np.ndarray]
+"""uint8 (8, n) and float32 (n,), as the kernel's verdict_batch fills them."""
+
+Standing = Callable[["AuthColumns", TextColumn, np.ndarray, Callable[[], Judged]], Judged]
+"""Takes the evidence, the From domains, the results uint8 (6, n) and the judgement over all of
+them; gives what that would give, and completes DMARC in the results. A cache, for example."""
+
 EVIDENCE_DTYPE = np.dtype(
     [
         ("start", np.int32),
@@ -332,6 +339,7 @@ class AuthColumns:
         origins: OriginColumns | None = None,
         settings: AuthSettings | None = None,
         registrable: Registrable | None = None,
+        standing: Standing | None = None,
     ):
         n = len(headers)
         settings = settings or AuthSettings()
@@ -339,32 +347,44 @@ class AuthColumns:
         self.indptr = np.zeros(n + 1, np.int64)
         self.counted = np.empty(n, np.int32)
         self.arc_sets, self.signals, self.untrusted = (np.empty(n, np.uint8) for _ in range(3))
-        self._evidence, domains = Bytes(), Bytes()
+        self._evidence, self._domains = Bytes(), Bytes()
         results = np.zeros((6, n), np.uint8)
         authverdict.evidence_batch(
             *headers.for_fields(), self.origins.border, settings.ids, settings.id_ends,
-            settings.below, _CAPS, self._evidence, self.indptr, domains, results, self.arc_sets,
+            settings.below, _CAPS, self._evidence, self.indptr, self._domains, results, self.arc_sets,
             self.signals, self.untrusted, self.counted,
         )  # fmt: skip
         self.evidence = np.frombuffer(self._evidence, EVIDENCE_DTYPE)
-        self.domains = TextColumn(domains, np.zeros(len(self.evidence) + 1, np.int64))
+        self.domains = TextColumn(self._domains, np.zeros(len(self.evidence) + 1, np.int64))
         self.domains.offsets[1:] = self.evidence["stop"]
         sender = headers.from_domain
-        if registrable is None:
-            org, sender_org = np.full(len(self.evidence), -1, np.int32), np.full(n, -1, np.int32)
-        else:
-            org, sender_org = registrable(self.domains), registrable(sender)
-        columns = np.empty((8, n), np.uint8)
-        self.confidence_modifier = np.empty(n, np.float32)
-        authverdict.verdict_batch(
-            sender.data, sender.offsets, sender_org, self._evidence, self.indptr, domains, org,
-            results, columns, self.confidence_modifier,
-        )  # fmt: skip
+
+        def judge() -> Judged:
+            return self._judge(sender, results, registrable)
+
+        columns, self.confidence_modifier = (
+            judge() if standing is None else standing(self, sender, results, judge)
+        )
         self.dmarc, self.dmarc_source, self.arc, self.arc_source, *iprev = results
         self.iprev, self.iprev_source = iprev
         self.spf, self.spf_source, self.dkim, self.dkim_source = columns[:4]
         self.spf_aligned, self.dkim_aligned, self.signed_aligned = columns[4:7]
         self.is_authentic = columns[7].view(np.bool_)
+
+    def _judge(
+        self, sender: TextColumn, results: np.ndarray, registrable: Registrable | None
+    ) -> Judged:
+        n = len(sender)
+        if registrable is None:
+            org, sender_org = np.full(len(self.evidence), -1, np.int32), np.full(n, -1, np.int32)
+        else:
+            org, sender_org = registrable(self.domains), registrable(sender)
+        columns, modifier = np.empty((8, n), np.uint8), np.empty(n, np.float32)
+        authverdict.verdict_batch(
+            sender.data, sender.offsets, sender_org, self._evidence, self.indptr,
+            self._domains, org, results, columns, modifier,
+        )  # fmt: skip
+        return columns, modifier
 
     def __len__(self) -> int:
         return len(self.counted)

@@ -15,6 +15,7 @@ The functions pick up newer reference data within a minute; `open_geo` does at o
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
@@ -121,6 +122,8 @@ class Geo:
         self._by_code = np.full(1 << 16, self._default, np.float32)
         for code, risk in self._risk.items():
             self._by_code[int.from_bytes(code.encode(), "little")] = risk
+        self.risks = hashlib.blake2b(self._by_code.tobytes(), digest_size=8).digest()
+        """Tells one table of risks from another."""
         self._kept: dict[int, tuple[Any, ...]] = {}
 
     def lookup(self, ip: Any) -> GeoRecord:

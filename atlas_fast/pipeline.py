@@ -19,12 +19,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atlas_fast import limits
 from atlas_fast.batch import Batch
+from atlas_fast.cache.counts import with_rates
 from atlas_fast.errors import UsageError
 from atlas_fast.flags import Flag
 from atlas_fast.observe.counters import StageClock
@@ -35,6 +36,9 @@ from atlas_fast.store.grouping import GroupedWrites
 from atlas_fast.store.rows import CATEGORIES, UNKNOWN, clean, row_block
 from atlas_fast.store.sqlite import ErrorRow, local_now
 from atlas_fast.store.writer import Writer
+
+if TYPE_CHECKING:
+    from atlas_fast.stages.enrich import Enricher
 
 __all__ = ["Interrupted", "Pipeline", "scan", "triage"]
 
@@ -67,7 +71,8 @@ class Pipeline:
     """The stages, and how many threads run them.
 
     Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
-    longer. `keys`: make message keys while a batch is with its worker, for a store.
+    longer. `enrich`: look up origins, domains and authentication, as an Enricher says or as one by
+    default does. `keys`: make message keys while a batch is with its worker, for a store.
     Raises UsageError when `workers` is below 1.
     """
 
@@ -77,12 +82,17 @@ class Pipeline:
         *,
         workers: int = 1,
         model: str | Path | None = None,
+        enrich: Enricher | bool = True,
         max_messages: int = limits.BATCH_MESSAGES,
         max_bytes: int = limits.BATCH_BYTES,
     ):
         if workers < 1:
             raise UsageError(f"workers is {workers}; at least one is needed")
-        self.stages = list(default_stages(model) if stages is None else stages)
+        self.enricher: Enricher | None = None
+        if stages is None:
+            self.enricher = _enricher(enrich)
+            stages = default_stages(model, self.enricher)
+        self.stages = list(stages)
         self.keys = False
         self.workers = workers
         self.max_messages = max_messages
@@ -132,14 +142,26 @@ class Pipeline:
         return done
 
 
-def default_stages(model: str | Path | None = None) -> list[Stage]:
-    """parse, features, decide; `model` is the path of a model, by default the shipped one."""
+def _enricher(enrich: Enricher | bool) -> Enricher | None:
+    if enrich is True:
+        from atlas_fast.stages.enrich import Enricher
+
+        return Enricher()
+    return enrich or None
+
+
+def default_stages(
+    model: str | Path | None = None, enricher: Enricher | None = None
+) -> list[Stage]:
+    """parse, those of the enricher, features, decide; `model` is the path of a model, by default
+    the shipped one."""
     from atlas_fast.classify.model import load_model
     from atlas_fast.stages import decide, features, parse
 
     loaded = load_model(model)
     return [
         ("parse", parse.run),
+        *([] if enricher is None else enricher.stages),
         ("features", features.run),
         ("decide", lambda batch: decide.run(batch, loaded)),
     ]
@@ -152,7 +174,8 @@ def scan(
     model: str | Path | None = None,
     pipeline: Pipeline | None = None,
 ) -> Iterator[Batch]:
-    """Batches with `headers`, `mime`, `features` and `verdict` filled; nothing is stored.
+    """Batches with `headers`, `mime`, `enrichment`, `features` and `verdict` filled; nothing is
+    stored.
 
     A message on which a stage failed comes as a batch of one whose columns are None.
     """
@@ -183,6 +206,7 @@ def triage(
     pipeline.keys = store is not None
     report = Report(sources=[opened.identity for opened in sources], workers=pipeline.workers)
     clock = StageClock()
+    counters = _CacheCounts(pipeline.enricher)
     with ExitStack() as stack:
         sink = _Sink(stack, store, report, pipeline.workers)
         try:
@@ -197,6 +221,7 @@ def triage(
         except KeyboardInterrupt:
             report.interrupted = True
         sink.close(clock)
+    counters.tell(report)
     report.stages = clock.seconds
     report.seconds = time.perf_counter() - begin
     if report.interrupted:
@@ -212,6 +237,22 @@ def open_all(source: SourceLike | Iterable[SourceLike]) -> list[Source]:
     if not several:
         raise UsageError("no source was given")
     return [open_source(str(one)) if isinstance(one, str | Path) else one for one in several]
+
+
+class _CacheCounts:
+    """What the caches did during a run, by their counters before and after it."""
+
+    def __init__(self, enricher: Enricher | None):
+        self._enricher = enricher
+        self._before = {} if enricher is None else enricher.cache.counters()
+
+    def tell(self, report: Report) -> None:
+        if self._enricher is None:
+            return
+        self._enricher.cache.flush()
+        report.notes += self._enricher.notes
+        for kind, after in self._enricher.cache.counters().items():
+            report.caches[kind] = with_rates(after, self._before.get(kind, {}))
 
 
 class _Sink:

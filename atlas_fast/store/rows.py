@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from atlas_fast.store.geography import COLUMNS as GEOGRAPHY
+from atlas_fast.store.geography import geography
+
 if TYPE_CHECKING:
     from atlas_fast.batch import Batch
 
@@ -160,6 +163,8 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
         batch.flags.tolist(),
         batch.keys.view("V16").ravel().tolist(),
     ]
+    found = geography(batch)
+    columns += [found.get(name) or repeat(None, n) for name in GEOGRAPHY]
     return RowBlock(n, columns, decided.counts)
 
 

@@ -215,6 +215,11 @@ INSERT_COLUMNS = (
     "sender_name",
     "flags",
     "message_key",
+    "sender_ip",
+    "sender_country_code",
+    "sender_country_name",
+    "geographic_risk_score",
+    "detection_method",
 )
 """Columns of a message row that the engine fills, in the order of rows.py; the rest is NULL."""
 
