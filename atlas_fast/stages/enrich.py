@@ -181,23 +181,25 @@ class Enricher:
         assert batch.headers is not None and batch.mime is not None
         n = len(batch)
         data, starts, stops = _named(batch)
+        n_asked = len(starts)
         asked = np.flatnonzero((stops > starts) & (stops - starts <= limits.MAX_DOMAIN_BYTES))
-        ids, first = self._intern(data, starts[asked], stops[asked])
-        at, to = starts[asked][first], stops[asked][first]
+        starts, stops = starts[asked], stops[asked]
+        starts_in, stops_in = self._registrable(data, starts, stops)
+        # Registrable domains by number, so that equal ones compare equal; -1 where there is none.
+        number = np.full(n_asked, -1, np.int32)
+        known = np.flatnonzero(stops_in > starts_in)
+        number[asked[known]], _ = self._intern(data, starts_in[known], stops_in[known])
+        # A sender is judged by its whole name, a link and a reply by who registered theirs.
+        by_owner = known[asked[known] >= n]
+        starts[by_owner], stops[by_owner] = starts_in[by_owner], stops_in[by_owner]
+        ids, first = self._intern(data, starts, stops)
+        at, to = starts[first], stops[first]
         kind = self.cache.kind("domain", DOMAIN_DTYPE, geo.reference.generation.encode())
         found = kind.find(
             kind.keys(data, at, to), lambda m: _judge(data, at[m], to[m]), len(asked)
         )
-        values = np.repeat(_NO_DOMAIN, len(starts))
+        values = np.repeat(_NO_DOMAIN, n_asked)
         values[asked] = found[ids]
-        # Registrable domains by number, so that equal ones compare equal.
-        known = np.flatnonzero(found["registrable"] >= 0)
-        numbers = np.full(len(found), -1, np.int32)
-        numbers[known], _ = self._intern(
-            data, at[known] + found["registrable"][known], at[known] + found["stop"][known]
-        )
-        number = np.full(len(starts), -1, np.int32)
-        number[asked] = numbers[ids]
         own, reply, link = number[:n], number[n : 2 * n], number[2 * n :]
         enrichment: Enrichment = batch.enrichment
         enrichment.domain = values[:n]
@@ -208,6 +210,17 @@ class Enricher:
         enrichment.links_elsewhere = np.bincount(of[elsewhere], minlength=n).astype(np.int32)
         enrichment.link_score = np.zeros(n, np.int16)
         np.maximum.at(enrichment.link_score, of, values["score"][2 * n :])
+
+    def _registrable(
+        self, data: np.ndarray, starts: np.ndarray, stops: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Where the registrable domain of each name stands; empty where it has none. Computed and
+        not kept: the rules answer sooner than a cache would."""
+        ids, first = self._intern(data, starts, stops)
+        places = domains.registrable_many(_column(data, starts[first], stops[first]))
+        start, stop = places.registrable[ids], places.stop[ids]
+        there = start >= 0
+        return starts + np.where(there, start, 0), starts + np.where(there, stop, 0)
 
     def auth(self, batch: Batch) -> None:
         """What the receiver says of SPF, DKIM, DMARC and ARC, and what follows from it."""
@@ -327,14 +340,18 @@ def _named(batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return data, starts, stops
 
 
-def _judge(data: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """DOMAIN_DTYPE of the names at these places."""
-    n = len(starts)
-    offsets = np.zeros(n + 1, np.int64)
+def _column(data: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> TextColumn:
+    """The texts at these places, one behind the other."""
+    offsets = np.zeros(len(starts) + 1, np.int64)
     np.cumsum(stops - starts, out=offsets[1:])
     raw = memoryview(data)
     spans = zip(starts.tolist(), stops.tolist(), strict=True)
-    names = TextColumn(np.frombuffer(b"".join(raw[a:b] for a, b in spans), np.uint8), offsets)
+    return TextColumn(np.frombuffer(b"".join(raw[a:b] for a, b in spans), np.uint8), offsets)
+
+
+def _judge(data: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """DOMAIN_DTYPE of the names at these places."""
+    n, names = len(starts), _column(data, starts, stops)
     nobody = TextColumn(np.empty(0, np.uint8), np.zeros(n + 1, np.int64))
     judged = domains.judge_many(nobody, names, np.full(n, _UNKNOWN_CONTEXT, np.uint8)).rows
     looks, places = domains.look_many(names), domains.registrable_many(names)
