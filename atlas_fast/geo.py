@@ -190,7 +190,7 @@ class Geo:
 
     def records(self, ids: np.ndarray) -> np.ndarray:
         """What stands behind record numbers, as an array of GEO_DTYPE."""
-        country, asn, organisation = self._columns(ids)
+        country, asn, organisation = self.columns(ids)
         out = np.empty(len(ids), GEO_DTYPE)
         out["record"] = ids
         out["country"] = country.view("S2")
@@ -204,7 +204,13 @@ class Geo:
         """Names of organisations by their numbers."""
         return [organisation_name(self.table, number) for number in numbers]
 
-    def _columns(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def risk_of(self, countries: np.ndarray) -> np.ndarray:
+        """float32: risks of countries as `columns` gives them."""
+        return self._by_code[countries]
+
+    def columns(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of record numbers: countries (two letters as a uint16, 0 where unknown), AS numbers, and
+        numbers of organisations."""
         country = np.empty(len(ids), "<u2")
         asn = np.empty(len(ids), np.uint32)
         organisation = np.empty(len(ids), np.int32)

@@ -40,7 +40,7 @@ from atlas_fast.store.writer import Writer
 if TYPE_CHECKING:
     from atlas_fast.stages.enrich import Enricher
 
-__all__ = ["Interrupted", "Pipeline", "scan", "triage"]
+__all__ = ["Interrupted", "Pipeline", "make_enricher", "scan", "triage"]
 
 Stage = tuple[str, Callable[[Batch], None]]
 UNREADABLE = np.uint32(Flag.HDR_EMPTY | Flag.NO_MEMORY)
@@ -90,7 +90,7 @@ class Pipeline:
             raise UsageError(f"workers is {workers}; at least one is needed")
         self.enricher: Enricher | None = None
         if stages is None:
-            self.enricher = _enricher(enrich)
+            self.enricher = make_enricher() if enrich is True else enrich or None
             stages = default_stages(model, self.enricher)
         self.stages = list(stages)
         self.keys = False
@@ -142,12 +142,17 @@ class Pipeline:
         return done
 
 
-def _enricher(enrich: Enricher | bool) -> Enricher | None:
-    if enrich is True:
-        from atlas_fast.stages.enrich import Enricher
+def make_enricher(**settings: Any) -> Enricher:
+    """The enrichment of a pipeline; `settings` are those of stages.enrich.Enricher. Raises
+    UsageError, SettingsError."""
+    from atlas_fast.stages.enrich import Enricher
 
-        return Enricher()
-    return enrich or None
+    try:
+        return Enricher(**settings)
+    except ImportError as error:
+        raise UsageError(
+            f"checking authentication needs {error.name}: pip install 'atlas_fast[verify]'"
+        ) from error
 
 
 def default_stages(

@@ -8,7 +8,16 @@ docs/cache.md says what is kept where, for how long, how a hit is counted, and w
 does. Losing the cache costs time, never an answer.
 """
 
-from atlas_fast.cache.levels import KINDS, Cache, CachedKind, Kind, open_cache
+from atlas_fast.cache.levels import KINDS, Cache, CachedKind, Kind, open_cache, open_cache_file
 from atlas_fast.cache.shared import SharedLevel, cache_folder
 
-__all__ = ["KINDS", "Cache", "CachedKind", "Kind", "SharedLevel", "cache_folder", "open_cache"]
+__all__ = [
+    "KINDS",
+    "Cache",
+    "CachedKind",
+    "Kind",
+    "SharedLevel",
+    "cache_folder",
+    "open_cache",
+    "open_cache_file",
+]

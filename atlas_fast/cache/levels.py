@@ -22,7 +22,7 @@ from atlas_fast._version import __version__
 from atlas_fast.cache.shared import Pending, SharedLevel, cache_folder
 from atlas_fast.errors import CacheError
 
-__all__ = ["KINDS", "Cache", "CachedKind", "Kind", "open_cache"]
+__all__ = ["KINDS", "Cache", "CachedKind", "Kind", "open_cache", "open_cache_file"]
 
 log = logging.getLogger("atlas_fast.cache")
 
@@ -312,6 +312,14 @@ def open_cache(folder: Path | None = None) -> Cache:
         if key not in _open:
             _open[key] = Cache(Path(key))
         return _open[key]
+
+
+def open_cache_file() -> SharedLevel:
+    """The shared level of the default cache, for looking at it. CacheError when it cannot be had."""
+    cache = open_cache()
+    if cache.shared is None:
+        raise CacheError(cache.notes[-1].removeprefix("cache: "))
+    return cache.shared
 
 
 def _close_all() -> None:

@@ -53,7 +53,7 @@ both end at `stop`. `score`, `reasons`, `traits`, `reputation`, `entropy`: as in
 judged without a sender; `looks` and `brand` as in domains.LookColumns; `places`: flags of
 domains.SuffixColumns. Without a domain all are 0, and the places -1."""
 
-GEO_VALUE = np.dtype([(name, GEO_DTYPE[name]) for name in GEO_DTYPE.names or ()])
+GEO_VALUE = np.dtype([("risk", "<f4")])
 AUTH_VALUE = np.dtype([("dmarc", "u1", (2,)), ("columns", "u1", (8,)), ("modifier", "<f4")])
 _NO_DOMAIN = np.zeros(1, DOMAIN_DTYPE)
 for _place in ("registrable", "stop", "suffix", "brand"):
@@ -165,12 +165,16 @@ class Enricher:
         there = np.flatnonzero(origin.family)
         if len(there):
             ids = geo.locate_many(origin.address[there])
-            records, inverse = np.unique(ids, return_inverse=True)
+            country, asn, organisation = geo.columns(ids)
+            countries, inverse = np.unique(country, return_inverse=True)
             kind = self.cache.kind("geographic", GEO_VALUE, self._risks)
-            starts = np.arange(0, 4 * len(records), 4, dtype=np.int64)
-            keys = kind.keys(records.view(np.uint8), starts, starts + 4)
-            found = kind.find(keys, lambda missing: geo.records(records[missing]), len(there))
-            out[there] = found[inverse]
+            starts = np.arange(0, 2 * len(countries), 2, dtype=np.int64)
+            keys = kind.keys(countries.view(np.uint8), starts, starts + 2)
+            found = kind.find(keys, lambda m: _risks(geo, countries[m]), len(there))
+            rows = np.zeros(len(there), GEO_DTYPE)
+            rows["record"], rows["country"], rows["asn"] = ids, country.view("S2"), asn
+            rows["organisation"], rows["risk"] = organisation, found["risk"][inverse]
+            out[there] = rows
         batch.enrichment.geo = out
 
     def domains(self, batch: Batch) -> None:
@@ -316,6 +320,12 @@ def _relays(texts: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def _has_domains(geo: Geo) -> bool:
     return domains.suffix.KIND in geo.reference and domains.confusables.KIND in geo.reference
+
+
+def _risks(geo: Geo, countries: np.ndarray) -> np.ndarray:
+    out = np.empty(len(countries), GEO_VALUE)
+    out["risk"] = geo.risk_of(countries)
+    return out
 
 
 def _organizational(column: TextColumn) -> np.ndarray:
