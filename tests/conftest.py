@@ -1,7 +1,9 @@
 """Fixtures: real mail where it is at hand."""
 
+import atexit
 import os
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,13 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 # Tests' child processes import the installed package, not a checkout without built kernels.
 os.environ["PYTHONSAFEPATH"] = "1"
+
+# What the engine keeps is kept for this run of the tests, unless a folder is named.
+for name in ("ATLAS_FAST_CACHE", "ATLAS_FAST_REFERENCE"):
+    if name not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="atlas-fast-tests-", ignore_cleanup_errors=True)
+        atexit.register(folder.cleanup)
+        os.environ[name] = folder.name
 
 # Debian 12 has Python 3.11.2, whose tarfile has no filters yet.
 SAFE: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}

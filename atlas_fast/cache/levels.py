@@ -190,7 +190,7 @@ class Cache:
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
-            log.warning("%s", text)
+            log.info("%s", text)
 
     def kind(self, name: str, dtype: Any, made_from: bytes) -> CachedKind:
         """The cache of one of KINDS. `made_from` says what values are computed from, a reference

@@ -144,7 +144,7 @@ class Enricher:
             with self._lock:
                 if text not in self._notes:
                     self._notes.append(text)
-                    log.warning("%s", text)
+                    log.info("%s", text)
             return self._geo
         self._geo = geo
         return geo
