@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atlas_fast import Pipeline, SettingsError, UsageError, domains, geo, scan, triage
+from atlas_fast import Pipeline, UsageError, domains, geo, scan, triage
 from atlas_fast import auth as auth_face
 from atlas_fast.batch import Batch
 from atlas_fast.cache import Cache
 from atlas_fast.cli import main
-from atlas_fast.errors import ReferenceDataError
+from atlas_fast.errors import ReferenceDataError, SettingsError
 from atlas_fast.origin import origin
 from atlas_fast.pipeline import make_enricher
 from atlas_fast.sources import open_source
@@ -255,7 +255,7 @@ def test_the_report_counts_every_ask(tmp_path):
     again = Enricher(cache=Cache(tmp_path / "cache"))
     second = triage("synthetic:3000,2", pipeline=Pipeline(enrich=again, max_messages=500))
     assert second.caches["domain"]["l2_hits"] > 0
-    assert second.caches["domain"]["hit_rate"] > 0.9
+    assert second.caches["domain"]["known_rate"] > 0.9
     assert {"origin", "geo", "domains", "auth", "cache"} <= set(second.stages)
     json.dumps(second.to_dict())
     again.cache.close()
