@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import shutil
 import tarfile
 import tempfile
 from pathlib import Path
@@ -18,12 +19,11 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 # Tests' child processes import the installed package, not a checkout without built kernels.
 os.environ["PYTHONSAFEPATH"] = "1"
 
-# What the engine keeps is kept for this run of the tests, unless a folder is named.
-for name in ("ATLAS_FAST_CACHE", "ATLAS_FAST_REFERENCE"):
+# Nothing is read from, or written to, the user's folders; children of the tests share these.
+for name in ("ATLAS_FAST_REFERENCE", "ATLAS_FAST_CACHE"):
     if name not in os.environ:
-        folder = tempfile.TemporaryDirectory(prefix="atlas-fast-tests-", ignore_cleanup_errors=True)
-        atexit.register(folder.cleanup)
-        os.environ[name] = folder.name
+        os.environ[name] = tempfile.mkdtemp(prefix="atlas-fast-tests-")
+        atexit.register(shutil.rmtree, os.environ[name], ignore_errors=True)
 
 # Debian 12 has Python 3.11.2, whose tarfile has no filters yet.
 SAFE: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
