@@ -25,7 +25,9 @@ from atlas_fast.reference.open import open_reference
 
 __all__ = [
     "DomainColumns",
+    "LookColumns",
     "SuffixColumns",
+    "is_provider",
     "judge_many",
     "look_many",
     "public_suffix",
@@ -254,6 +256,13 @@ def verdict_many(
             )
         )
     return out
+
+
+def is_provider(name: str) -> bool:
+    """Is it a domain of the mail providers that the original knows?"""
+    lists = _lists()
+    found = lists.known.position(name.lower().encode("utf-8", "surrogatepass"))
+    return found >= 0 and bool(lists.providers[found])
 
 
 _PATTERNS = (

@@ -34,3 +34,13 @@ BATCH_BYTES = 32 << 20
 
 MAX_RANGES = 50_000_000
 """Networks of one MMDB file; one with more is refused (a tree can be made to grow endlessly)."""
+
+MAX_LABEL_BYTES = 63
+"""Octets of a label that is decoded from punycode, characters of one that is compared with brands;
+a longer one is left as it is (RFC 1035, 2.3.4)."""
+
+MAX_NAME_CHARACTERS = 253
+"""Characters of a domain that is asked about over the network; a longer one has no answer."""
+
+ONLINE_ANSWERS = 20_000
+"""Answers of WHOIS and DNS that a process keeps; the oldest go first."""

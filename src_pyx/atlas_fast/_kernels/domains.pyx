@@ -8,16 +8,17 @@ points once, and every rule is one pass over them.
 (b) Names: _host and _split read a name as the original's public-suffix library does.
 (c) _judge: one row. (d) judge_batch, the door.
 """
+from libc.math cimport log2
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from atlas_fast._kernels.arena cimport arena_append
 from atlas_fast._kernels.buffers cimport Bytes
 from atlas_fast._kernels.chars cimport is_decimal, is_space, read_char, write_char
 from atlas_fast._kernels.namesets cimport NameSet
 from atlas_fast._kernels.shapes cimport (
-    Counters, all_letters, alphanumeric, ends_with, entropy, gibberish, holds, interleaved,
+    MAX_TERM, Counters, all_letters, alphanumeric, ends_with, entropy, gibberish, holds, interleaved,
     is_number, is_small, natural_vowels, obvious,
 )
 from atlas_fast._kernels.suffix cimport SFX_UNKNOWN, RuleSet, Suffix, SuffixRules, suffix_find
@@ -105,6 +106,7 @@ cdef struct Lists:
     const uint8_t* reputations
     const uint8_t* preserved
 
+cdef double TERMS[MAX_TERM * MAX_TERM]
 cdef uint8_t KEY_PLACE[128]     # place on the keyboard; adjacent keys of a row are one apart
 
 
@@ -593,6 +595,7 @@ def judge_batch(
     lists.rules = &rules.rules
     lists.providers, lists.reputations = &providers[0], &reputations[0]
     lists.preserved = &preserved[0]
+    s.counters.terms = TERMS
     s.counters.mask = 256
     while s.counters.mask < 2 * room:
         s.counters.mask *= 2
@@ -624,7 +627,7 @@ def judge_batch(
                     used += write_char(s.utf8 + used, s.domain[k])
                 arena_append(&names.arena, s.utf8, 0, used)
                 name_offsets[i + 1] = names.arena.size
-                (<Row*> &rows[0])[i] = row
+                memcpy(&rows[i * <Py_ssize_t> sizeof(Row)], &row, sizeof(Row))
         if names.arena.failed:
             raise MemoryError
     finally:
@@ -638,6 +641,11 @@ def _build():
     for number, row in enumerate((b"qwertyuiop", b"asdfghjkl", b"zxcvbnm", b"1234567890")):
         for place, key in enumerate(row):
             KEY_PLACE[key] = 1 + 16 * number + place
+    cdef double share
+    for total in range(1, MAX_TERM):
+        for count in range(1, MAX_TERM):
+            share = <double> count / total
+            TERMS[total * MAX_TERM + count] = share * log2(share)
 
 
 _build()

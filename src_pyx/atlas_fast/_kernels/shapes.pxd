@@ -11,6 +11,10 @@ cdef struct Counters:
     uint32_t* keys              # those beyond ASCII, hashed; all counts are 0 between two texts
     int32_t* counts
     Py_ssize_t mask             # of the two above
+    const double* terms         # MAX_TERM rows of as many: what c of n characters add to the entropy
+
+cdef enum:
+    MAX_TERM = 64
 
 
 cdef inline bint is_vowel(uint32_t c) noexcept nogil:
@@ -55,8 +59,11 @@ cdef inline double entropy(
     for i in range(distinct):
         c = s.order[i]
         count = &counts[c] if c < 128 else counter(s, c)
-        share = <double> count[0] / total
-        sum -= share * log2(share)
+        if total < MAX_TERM and count[0] < MAX_TERM:
+            sum -= s.terms[total * MAX_TERM + count[0]]
+        else:
+            share = <double> count[0] / total
+            sum -= share * log2(share)
         if count[0] > most[0] and is_word(c):
             most[0] = count[0]
     for i in range(distinct):
