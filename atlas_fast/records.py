@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +73,14 @@ class DomainVerdict:
     """A label without a Latin letter looks wholly like ASCII."""
     confusable_with: str | None
     """The brand that a label looks like without being it."""
+
+
+class GeoRecord(NamedTuple):
+    """What is known of an address. What is not known is None; `risk` then is the default's."""
+
+    ip: str
+    country_code: str | None
+    country_name: str | None
+    asn: int | None
+    organisation: str | None
+    risk: float

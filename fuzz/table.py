@@ -3,7 +3,9 @@
 TARGETS = {
     "addresses": ("addresses",),
     "charsets": ("charsets",),
+    "confusables": ("confusables",),
     "dates": ("dates",),
+    "domains": ("domains", "namesets"),
     "headers": ("headers", "messages", "buffers"),
     "html": ("html",),
     "linear": ("score", "learn"),
@@ -13,6 +15,7 @@ TARGETS = {
     "msgids": ("msgids",),
     "params": ("params",),
     "received": ("received",),
+    "suffix": ("suffix",),
     "transfer": ("transfer",),
     "words": ("words",),
 }

@@ -15,8 +15,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import orjson
-
 from atlas_fast.errors import ReferenceDataError
 from atlas_fast.reference.sources import Named, Source, file_source
 
@@ -81,6 +79,8 @@ def _named(path: Path) -> Source:
 
 def compile(sources: Sequence[Source]) -> tuple[int, bytes]:
     """(number of mappings, payload). Raises ReferenceDataError when a file cannot be read."""
+    import orjson
+
     by_kind = {source.kind: source for source in sources}
     ranges: Ranges = []
     prototypes: dict[str, str] = {}
