@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any, Protocol, overload
 
 import numpy as np
@@ -129,9 +130,7 @@ def public_suffix(name: str | bytes, *, private: bool = True) -> str | None:
 @overload
 def registrable_many(names: Column, *, private: bool = True) -> SuffixColumns: ...
 @overload
-def registrable_many(
-    names: Iterable[str | bytes], *, private: bool = True
-) -> list[str | None]: ...
+def registrable_many(names: Iterable[str | bytes], *, private: bool = True) -> list[str | None]: ...
 def registrable_many(names: Any, *, private: bool = True) -> SuffixColumns | list[str | None]:
     """Registrable domains of many names: a list for texts, places for a column.
 
@@ -140,7 +139,8 @@ def registrable_many(names: Any, *, private: bool = True) -> SuffixColumns | lis
     if not hasattr(names, "offsets"):
         return suffix.suffix_texts(_rules(), names, private, True)
     n = len(names.offsets) - 1
-    out = SuffixColumns(*(np.empty(n, np.int32) for _ in range(3)), np.empty(n, np.uint8))
+    registrable, start, stop = (np.empty(n, np.int32) for _ in range(3))
+    out = SuffixColumns(registrable, start, stop, np.empty(n, np.uint8))
     suffix.suffix_batch(
         _rules(), names.data, names.offsets, private,
         out.registrable, out.suffix, out.stop, out.flags,
@@ -148,9 +148,7 @@ def registrable_many(names: Any, *, private: bool = True) -> SuffixColumns | lis
     return out
 
 
-def public_suffix_many(
-    names: Iterable[str | bytes], *, private: bool = True
-) -> list[str | None]:
+def public_suffix_many(names: Iterable[str | bytes], *, private: bool = True) -> list[str | None]:
     """Public suffixes of many names."""
     return suffix.suffix_texts(_rules(), names, private, False)
 
@@ -168,7 +166,7 @@ def judge_many(
     lists = _lists()
     sender_column = _lowered(senders)
     n = len(sender_column.offsets) - 1
-    sizes = None if hasattr(senders, "offsets") else _user_sizes(senders)
+    sizes = _user_sizes(senders)
     given = None if names is None else _lowered(names)
     out, offsets = Bytes(), np.empty(n + 1, np.int64)
     rows = np.empty(n, ROW_DTYPE)
@@ -189,12 +187,13 @@ def look_many(names: Column | Sequence[str]) -> LookColumns:
     n = len(column.offsets) - 1
     suffixes = registrable_many(column).suffix
     data = _unicode()
+    brands, brand_skeletons, _ = _brand_sets(data)
     spelled, skeletons = Bytes(), Bytes()
     ends = np.empty((2, n + 1), np.int64)
     scripts, flags = np.empty(n, np.uint64), np.empty(n, np.uint32)
     brand = np.empty(n, np.int32)
     confusables.look_batch(
-        data, *_brand_sets(data)[:2], column.data, column.offsets, suffixes,
+        data, brands, brand_skeletons, column.data, column.offsets, suffixes,
         spelled, ends[0], skeletons, ends[1], scripts, flags, brand,
     )  # fmt: skip
     return LookColumns(
@@ -295,9 +294,7 @@ def reason_texts(row: np.void, context: str) -> list[str]:
     """The reasons of a row in the original's words and order."""
     bits = int(row["reasons"])
     values = {name: row[name].item() for name in ("reputation", "entropy", "size", "random_parts")}
-    return [
-        text.format(context=context, **values) for name, text in _TEXTS if bits & REASONS[name]
-    ]
+    return [text.format(context=context, **values) for name, text in _TEXTS if bits & REASONS[name]]
 
 
 # columns of texts
@@ -305,15 +302,12 @@ def reason_texts(row: np.void, context: str) -> list[str]:
 
 def _lowered(texts: Column | Sequence[str]) -> TextColumn:
     """A lower-cased column: ASCII in one go, other texts one by one, as their ends matter."""
-    if hasattr(texts, "offsets"):
+    if not isinstance(texts, Sequence) or isinstance(texts, TextColumn):
         raw = bytes(texts.data)
         if raw.isascii():
             return TextColumn(np.frombuffer(raw.lower(), np.uint8), np.asarray(texts.offsets))
         ends = texts.offsets.tolist()
-        pieces = [
-            raw[a:b].decode("utf-8", "replace").lower().encode()
-            for a, b in zip(ends, ends[1:], strict=False)
-        ]
+        pieces = [raw[a:b].decode("utf-8", "replace").lower().encode() for a, b in pairwise(ends)]
     else:
         pieces = [text.lower().encode("utf-8", "surrogatepass") for text in texts]
     offsets = np.zeros(len(pieces) + 1, np.int64)
@@ -321,8 +315,11 @@ def _lowered(texts: Column | Sequence[str]) -> TextColumn:
     return TextColumn(np.frombuffer(b"".join(pieces), np.uint8), offsets)
 
 
-def _user_sizes(senders: Sequence[str]) -> np.ndarray | None:
-    """Characters before the `@` as written, where lower case may have changed their number."""
+def _user_sizes(senders: Column | Sequence[str]) -> np.ndarray | None:
+    """Characters before the `@` as written, where lower case changes their number: U+0130."""
+    if not isinstance(senders, Sequence):
+        texts = TextColumn(senders.data, senders.offsets)
+        senders = texts.tolist() if b"\xc4\xb0" in bytes(senders.data) else ()
     if not any("\u0130" in sender for sender in senders):
         return None
     return np.array([len(sender.partition("@")[0]) for sender in senders], np.int32)

@@ -53,7 +53,7 @@ class MemoryCache:
 
 
 def age_class(created: datetime | None, provider: str, now: datetime) -> str:
-    """"SAFE", "QUARANTINE" or "SUSPICIOUS" by age in whole days; unknown is "QUARANTINE".
+    """ "SAFE", "QUARANTINE" or "SUSPICIOUS" by age in whole days; unknown is "QUARANTINE".
 
     A date without a zone counts as UTC. Mail by iCloud has lower bounds, as in the original.
     """
@@ -160,7 +160,7 @@ class OnlineDomains:
         return self._whois
 
     def _ask_dns(self, domain: str) -> str:
-        """"yes", "no", or "" when nobody answered."""
+        """ "yes", "no", or "" when nobody answered."""
         try:
             import dns.exception
             import dns.name

@@ -11,6 +11,7 @@ from guard import before_guard, behind_guard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import domains as oracle
+from oracles.namesets import position
 
 from atlas_fast import domains as face
 from atlas_fast import validation
@@ -89,7 +90,9 @@ ends = st.sampled_from(
      "com:25", "com/x", "com#", "com?a", "github.io", "msn.com", "[1.2.3.4]", ""]
 )  # fmt: skip
 words = st.lists(pieces, max_size=4).flatmap(
-    lambda parts: st.sampled_from(["", ".", "-", "", "//", "://"]).map(lambda glue: glue.join(parts))
+    lambda parts: st.sampled_from(["", ".", "-", "", "//", "://"]).map(
+        lambda glue: glue.join(parts)
+    )
 )
 hosts = st.builds(lambda labels, end: ".".join([*labels, end]), st.lists(words, max_size=4), ends)
 senders = st.one_of(
@@ -209,7 +212,7 @@ def test_name_sets(names, other):
     assert len(made) == made.count == len(names)
     assert made.longest == max(map(len, names), default=0)
     for name in [*names, other]:
-        assert made.position(name) == (names.index(name) if name in names else -1)
+        assert made.position(name) == position(names, name)
         assert made.position(before_guard(name)) == made.position(name)
 
 

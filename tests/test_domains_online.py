@@ -3,11 +3,12 @@
 import socket
 import threading
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 
-from atlas_fast import limits, validation
 from atlas_fast import domains as face
+from atlas_fast import limits, validation
 from atlas_fast.domains_online import DAY, MemoryCache, OnlineDomains, age_class
 from atlas_fast.errors import UsageError
 
@@ -72,7 +73,7 @@ def test_answers_of_a_registry():
     assert online.created("NEW.test.") == ago(3).replace(microsecond=0)
     assert len(registry.asked) == 6
     times = [time for _, time in registry.asked]
-    assert [b - a for a, b in zip(times, times[1:], strict=False)] == [1.0] * 5
+    assert [b - a for a, b in pairwise(times)] == [1.0] * 5
 
 
 def test_answers_are_kept_for_their_time():
@@ -86,6 +87,14 @@ def test_answers_are_kept_for_their_time():
     registry.time += 11 * DAY
     online.age("old.test")
     assert len(registry.asked) == 4
+
+
+def test_bounds_are_those_of_the_provider():
+    registry = Registry({"young.test": ago(20)})
+    online = registry.online()
+    assert online.age("young.test", "icloud") == "QUARANTINE"
+    assert online.age("young.test", "gmail") == "SUSPICIOUS"
+    assert len(registry.asked) == 1
 
 
 def test_what_is_never_asked():

@@ -24,6 +24,10 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "_version": {"_kernels"},
     "_arrow": LEAVES | {"headers"},
     "headers": LEAVES | {"_arrow"},
+    "reference": LEAVES,
+    "domains": LEAVES | {"headers", "reference"},
+    "validation": LEAVES | {"domains"},
+    "domains_online": LEAVES | {"domains"},
     "mime": LEAVES | {"headers"},
     "batch": LEAVES | {"headers", "mime"},
     "classify": LEAVES | {"batch"},
@@ -35,6 +39,7 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "cli": (LEAVES - {"_kernels"}) | {"pipeline", "store", "observe", "bench", "classify"},
     "bench": LEAVES | {
         "batch", "headers", "mime", "classify", "stages", "sources", "store", "observe", "pipeline",
+        "domains", "reference",
     },
     "__init__": LEAVES | {"batch", "observe", "pipeline", "sources", "store"},
     "__main__": {"cli"},
@@ -50,11 +55,15 @@ EXTRAS = {  # optional package: the only modules that may import it
     "sklearn": {"bench.features"},
     "fast_mail_parser": {"bench.headers"},
     "geoip2fast": {"bench.baseline"},
+    "tldextract": {"bench.domains"},
+    "pydomainextractor": {"bench.domains"},
+    "dns": {"domains_online"},
+    "whois": {"domains_online"},
 }
 IS_THE_EXTRA = {"_arrow"}  # imported by functions only
 KERNELS_MAY_IMPORT = {"codecs", "encodings", "html"}  # tables that are built at import
 SOFT, HARD = 500, 800
-LONGER_THAN_SOFT = {"features", "headers", "html", "mime"}  # kernels: one subject each
+LONGER_THAN_SOFT = {"domains", "features", "headers", "html", "mime"}  # kernels: one subject each
 
 
 def module_name(path: Path) -> str:

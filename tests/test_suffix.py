@@ -96,7 +96,9 @@ labels = st.sampled_from(
 )  # fmt: skip
 names = st.lists(labels, max_size=8).flatmap(
     lambda parts: st.lists(
-        st.sampled_from([".", ".", ".", "。", "．", "｡"]), min_size=len(parts), max_size=len(parts)
+        st.sampled_from([".", ".", ".", "。", "\uff0e", "｡"]),
+        min_size=len(parts),
+        max_size=len(parts),
     ).map(lambda dots: "".join(p + d for p, d in zip(parts, dots, strict=True)))
 )
 ends = st.sampled_from(
@@ -142,7 +144,7 @@ def test_the_strategy_draws_each_class():
         ("", None), (".", None), ("com", None), ("example.com.", "example.com"),
         ("Example.COM", "example.com"), ("a..com", None), ("..example.com", None),
         ("192.0.2.1", None), ("[IPv6:2001:db8::1]", None), ("::ffff:192.0.2.1", None),
-        ("256.1.1.1", None), ("a.b.c.kobe.jp", "b.c.kobe.jp"), ("www.食狮。公司．cn", "食狮。公司．cn"),
+        ("256.1.1.1", None), ("a.b.c.kobe.jp", "b.c.kobe.jp"), ("www.食狮。公司\uff0ecn", "食狮。公司\uff0ecn"),
         (b"www.example.co.uk", "example.co.uk"), ("\ud800.com", "\ud800.com"),
         ("a." * 5000 + "example.com", "example.com"), ("x" * 10_000 + ".com", "x" * 10_000 + ".com"),
         (b"\xff.a.com", "a.com"),
@@ -198,7 +200,7 @@ def test_rules_that_make_no_sense(tmp_path, list_of_rules):
         table.payload(list_of_rules)
     path = tmp_path / "list.dat"
     path.write_text(list_of_rules)
-    with pytest.raises(ReferenceDataError, match="list.dat"):
+    with pytest.raises(ReferenceDataError, match=r"list\.dat"):
         table.compile([file_source(path, "list", "1", "")])
 
 
