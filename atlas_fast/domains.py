@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
-from typing import Any, Protocol, overload
+from typing import Any, Protocol, TypeGuard, cast, overload
 
 import numpy as np
 
@@ -136,7 +136,7 @@ def registrable_many(names: Any, *, private: bool = True) -> SuffixColumns | lis
 
     Raises TypeError for an item that is neither str nor bytes.
     """
-    if not hasattr(names, "offsets"):
+    if not _is_column(names):
         return suffix.suffix_texts(_rules(), names, private, True)
     n = len(names.offsets) - 1
     registrable, start, stop = (np.empty(n, np.int32) for _ in range(3))
@@ -300,16 +300,25 @@ def reason_texts(row: np.void, context: str) -> list[str]:
 # columns of texts
 
 
+def _is_column(texts: object) -> TypeGuard[Column]:
+    return hasattr(texts, "offsets")
+
+
+def _texts(texts: Column | Sequence[str]) -> Sequence[str]:
+    """One str a text; a byte that is no UTF-8 is U+FFFD."""
+    if not _is_column(texts):
+        return cast("Sequence[str]", texts)
+    raw, ends = bytes(texts.data), texts.offsets.tolist()
+    return [raw[a:b].decode("utf-8", "replace") for a, b in pairwise(ends)]
+
+
 def _lowered(texts: Column | Sequence[str]) -> TextColumn:
     """A lower-cased column: ASCII in one go, other texts one by one, as their ends matter."""
-    if not isinstance(texts, Sequence) or isinstance(texts, TextColumn):
+    if _is_column(texts):
         raw = bytes(texts.data)
         if raw.isascii():
             return TextColumn(np.frombuffer(raw.lower(), np.uint8), np.asarray(texts.offsets))
-        ends = texts.offsets.tolist()
-        pieces = [raw[a:b].decode("utf-8", "replace").lower().encode() for a, b in pairwise(ends)]
-    else:
-        pieces = [text.lower().encode("utf-8", "surrogatepass") for text in texts]
+    pieces = [text.lower().encode("utf-8", "surrogatepass") for text in _texts(texts)]
     offsets = np.zeros(len(pieces) + 1, np.int64)
     np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
     return TextColumn(np.frombuffer(b"".join(pieces), np.uint8), offsets)
@@ -317,12 +326,12 @@ def _lowered(texts: Column | Sequence[str]) -> TextColumn:
 
 def _user_sizes(senders: Column | Sequence[str]) -> np.ndarray | None:
     """Characters before the `@` as written, where lower case changes their number: U+0130."""
-    if not isinstance(senders, Sequence):
-        texts = TextColumn(senders.data, senders.offsets)
-        senders = texts.tolist() if b"\xc4\xb0" in bytes(senders.data) else ()
-    if not any("\u0130" in sender for sender in senders):
+    if _is_column(senders) and b"\xc4\xb0" not in bytes(senders.data):
         return None
-    return np.array([len(sender.partition("@")[0]) for sender in senders], np.int32)
+    texts = _texts(senders)
+    if not any("\u0130" in text for text in texts):
+        return None
+    return np.array([len(text.partition("@")[0]) for text in texts], np.int32)
 
 
 # reference data and lists, loaded once

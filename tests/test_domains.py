@@ -254,6 +254,15 @@ def test_columns_and_lists_agree():
     assert judged.names.tolist() == ["tide.com", ""]
 
 
+@given(st.lists(senders, max_size=6))
+def test_a_column_of_senders_is_its_list(batch):
+    plain = [text.encode("utf-8", "replace").decode() for text in batch]
+    column_of = face.TextColumn(*column([text.encode() for text in plain]))
+    one, other = face.judge_many(column_of), face.judge_many(plain)
+    assert one.rows.tobytes() == other.rows.tobytes()
+    assert one.names.tolist() == other.names.tolist()
+
+
 def test_the_lists_are_the_documented_ones():
     assert len(WORDS) == 72 and min(map(len, WORDS)) >= 3
     assert sum(preserved for _, _, preserved in KNOWN.values()) == 35

@@ -118,7 +118,7 @@ def features(data: Material, rounds: int) -> list[Paired]:
 
 
 def domains(data: Material, rounds: int) -> list[Paired]:
-    """Registrable domains against the peers; the original's rules over distinct senders, one core."""
+    """Registrable domains against the peers; the rules over distinct senders, one core."""
     from atlas_fast.bench.domains import (
         check_suffixes,
         host_names,

@@ -289,7 +289,8 @@ def look_batch(
     """Fill the columns. ValueError when shapes or offsets do not fit."""
     cdef Py_ssize_t n = offsets.shape[0] - 1, i, pos, label, bad = -1
     cdef int64_t start, stop
-    cdef const uint8_t* buf = &names[0] if names.shape[0] else NULL
+    cdef uint8_t nothing = 0
+    cdef const uint8_t* buf = &names[0] if names.shape[0] else &nothing
     cdef const uint8_t* text
     cdef int dot
     if (n < 0 or suffixes.shape[0] != n or spelled_offsets.shape[0] != n + 1

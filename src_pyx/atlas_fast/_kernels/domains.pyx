@@ -565,8 +565,9 @@ def judge_batch(
     cdef Scratch s
     cdef Lists lists
     cdef Row row
-    cdef const uint8_t* sender_bytes = &senders[0] if senders.shape[0] else NULL
-    cdef const uint8_t* domain_bytes = NULL
+    cdef uint8_t nothing = 0
+    cdef const uint8_t* sender_bytes = &senders[0] if senders.shape[0] else &nothing
+    cdef const uint8_t* domain_bytes = &nothing
     cdef Py_ssize_t user = -1
     if user_sizes is not None:
         users = user_sizes

@@ -389,7 +389,8 @@ def suffix_batch(
     """Fill the columns. ValueError when shapes or offsets do not fit."""
     cdef Py_ssize_t n = offsets.shape[0] - 1, i, bad = -1
     cdef int64_t start, stop, size = data.shape[0]
-    cdef const uint8_t* buf = NULL
+    cdef uint8_t nothing = 0
+    cdef const uint8_t* buf = &nothing
     cdef Suffix found
     if (n < 0 or registrable.shape[0] != n or suffix.shape[0] != n or stops.shape[0] != n
             or flags.shape[0] != n):
