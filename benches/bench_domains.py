@@ -3,17 +3,25 @@
 import pytest
 
 from atlas_fast._kernels import confusables, domains, namesets
-from atlas_fast.bench.domains import host_names, rule_contestants
+from atlas_fast.bench.domains import check_looks, host_names, look_contestants, rule_contestants
 
 
-@pytest.mark.parametrize("what", ["rules", "looks"])
 @pytest.mark.benchmark(group="domain rules")
-def bench_rules(benchmark, mail, what):
-    names = host_names([path.read_bytes() for path in mail.paths])
-    one = next(one for one in rule_contestants(names) if one.name.endswith(what))
+def bench_rules(benchmark, mail):
+    """Answers are compared with the oracle in tests/test_domains.py."""
+    (one,) = rule_contestants(host_names([path.read_bytes() for path in mail.paths]))
     benchmark(one.call)
-    flags = len(confusables.FLAGS) if what == "looks" else len(domains.REASONS)
-    benchmark.extra_info.update(checked=False, names=one.items, bits=flags)
+    benchmark.extra_info.update(names=one.items, reasons=len(domains.REASONS))
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["atlas_fast", "confusable-homoglyphs"])
+@pytest.mark.benchmark(group="looks of names")
+def bench_looks(benchmark, mail, side):
+    names = host_names([path.read_bytes() for path in mail.paths])
+    sides = look_contestants(names)
+    check_looks(names, {one.name: one.call() for one in sides})
+    benchmark(sides[side].call)
+    benchmark.extra_info.update(checked=True, names=sides[side].items, flags=len(confusables.FLAGS))
 
 
 @pytest.mark.benchmark(group="name sets, 10,000 look-ups of which half are found")

@@ -57,6 +57,7 @@ EXTRAS = {  # optional package: the only modules that may import it
     "geoip2fast": {"bench.baseline"},
     "tldextract": {"bench.domains"},
     "pydomainextractor": {"bench.domains"},
+    "confusable_homoglyphs": {"bench.domains"},
     "dns": {"domains_online"},
     "whois": {"domains_online"},
 }
