@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 from atlas_fast.bench.baseline import Baseline, geo_available
@@ -118,7 +119,7 @@ def features(data: Material, rounds: int) -> list[Paired]:
 
 
 def domains(data: Material, rounds: int) -> list[Paired]:
-    """Registrable domains against the peers; the rules over distinct senders, one core."""
+    """Registrable domains against the peers; the rules over distinct senders; processor time."""
     from atlas_fast.bench import domains as names_bench
 
     names = names_bench.host_names([path.read_bytes() for path in data.paths])
@@ -132,10 +133,10 @@ def domains(data: Material, rounds: int) -> list[Paired]:
         names_bench.check_looks(names, answers)
 
     return [
-        compare("registrable domain", sides, rounds=rounds, check=check),
+        compare("registrable domain", sides, rounds=rounds, check=check, clock=process_time),
         compare("domain rules", names_bench.rule_contestants(names), rounds=rounds),
         compare("looks of names", names_bench.look_contestants(names), rounds=rounds,
-                check=check_looks),
+                check=check_looks, clock=process_time),
     ]  # fmt: skip
 
 
