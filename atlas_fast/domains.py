@@ -7,11 +7,12 @@ rules of the original's validation with Unicode's view of the name. Nothing here
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
+from time import monotonic
 from typing import Any, Protocol, TypeGuard, cast, overload
 
 import numpy as np
@@ -337,22 +338,29 @@ def _user_sizes(senders: Column | Sequence[str]) -> np.ndarray | None:
 # reference data and lists, loaded once
 
 
+REFRESH_SECONDS = 1.0
+"""How long a table is used before the reference data is asked for a newer one."""
+
+_held: dict[bytes, tuple[float, Table, Any]] = {}
+"""Of each kind: when to look again, the table, and what a kernel made of it."""
+
+
 def _rules() -> suffix.SuffixRules:
-    return _rules_of(open_reference().table(suffix.KIND))
+    return _hold(suffix.KIND, suffix.SuffixRules)
 
 
 def _unicode() -> confusables.Confusables:
-    return _unicode_of(open_reference().table(confusables.KIND))
+    return _hold(confusables.KIND, confusables.Confusables)
 
 
-@lru_cache(maxsize=2)
-def _rules_of(table: Table) -> suffix.SuffixRules:
-    return suffix.SuffixRules(table)
-
-
-@lru_cache(maxsize=2)
-def _unicode_of(table: Table) -> confusables.Confusables:
-    return confusables.Confusables(table)
+def _hold(kind: bytes, make: Callable[[Table], Any]) -> Any:
+    held, now = _held.get(kind), monotonic()
+    if held is not None and now < held[0]:
+        return held[2]
+    table = open_reference().table(kind)
+    made = held[2] if held is not None and held[1] is table else make(table)
+    _held[kind] = (now + REFRESH_SECONDS, table, made)
+    return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from domaindata import column, confusables_data, psl
+from domaindata import column, confusables_data, psl, suffix_rules
 from guard import before_guard, behind_guard
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -288,3 +288,37 @@ def test_names_are_split_as_by_the_original_s_library():
         assert oracle.split(text, psl()[1]) == (found.subdomain, found.domain, found.suffix)
 
     compare()
+
+
+def test_tables_are_those_of_the_reference(monkeypatch):
+    """And a newer generation is taken up."""
+    from atlas_fast._kernels import confusables as confusables_kernel
+    from atlas_fast._kernels import suffix as suffix_kernel
+
+    monkeypatch.undo()
+
+    class Reference:
+        def __init__(self, rules):
+            self.rules = rules
+
+        def table(self, kind):
+            tables = {
+                suffix_kernel.KIND: self.rules.table,
+                confusables_kernel.KIND: confusables_data()[0].table,
+            }
+            return tables[kind]
+
+    current = [Reference(psl()[0])]
+    monkeypatch.setattr(face, "open_reference", lambda: current[0])
+    monkeypatch.setattr(face, "_held", {})
+    now = [0.0]
+    monkeypatch.setattr(face, "monotonic", lambda: now[0])
+    name = "www.example.co.uk"
+    assert face.registrable(name) == "example.co.uk"
+    assert face.verdict("paypa1.com").confusable_with == "paypal"
+    current[0] = Reference(suffix_rules("example.co.uk\n"))
+    now[0] = 0.9
+    assert face.registrable(name) == "example.co.uk"
+    now[0] = 1.1
+    assert face.registrable(name) == name
+    assert psl()[0].count > 9000
