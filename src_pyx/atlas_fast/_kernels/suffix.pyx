@@ -50,10 +50,7 @@ FLAGS = {
     "EXCEPTION": EXCEPTION, "EXCEPTION_PRIVATE": EXCEPTION_PRIVATE, "CHILDREN": CHILDREN,
     "NODE": NODE,
 }
-PRIVATE = SFX_PRIVATE
-UNKNOWN = SFX_UNKNOWN
-ADDRESS = SFX_ADDRESS
-EMPTY = SFX_EMPTY
+PRIVATE, UNKNOWN, ADDRESS, EMPTY = SFX_PRIVATE, SFX_UNKNOWN, SFX_ADDRESS, SFX_EMPTY
 
 
 cdef inline uint64_t _mix(uint64_t h, uint64_t word) noexcept nogil:
@@ -446,7 +443,7 @@ cdef object _lowered(const uint8_t* text, Py_ssize_t size):
     return made
 
 
-def suffix_texts(SuffixRules rules not None, names not None, bint private, bint registrable) -> list:
+def suffix_texts(SuffixRules rules not None, names not None, bint private, bint registrable):
     """The registrable domain, or the public suffix, of each of a list of str or bytes.
 
     Lower case; None where there is none. TypeError names the item that is no text.
