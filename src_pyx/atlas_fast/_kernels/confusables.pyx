@@ -29,7 +29,7 @@ cdef enum:
     LONG_LABEL = 1 << 5         # a label over the cap: neither decoded nor compared
     INVISIBLE = 1 << 6          # a character that is not seen
 
-    CAP = 63                    # octets of a label (RFC 1035, 2.3.4); characters of one that is read
+    CAP = 63                    # octets of a label (RFC 1035, 2.3.4), characters of a read one
     HEAD = 64
     COMMON = 0
     INHERITED = 1
@@ -225,7 +225,7 @@ cdef inline uint32_t _unseen(uint32_t c) noexcept nogil:
 # (c) the door
 
 cdef class Confusables:
-    """Unicode's data of a table of kind KIND and layout LAYOUT. ValueError when parts do not fit."""
+    """Unicode's data of a table of KIND and LAYOUT. ValueError when its parts do not fit."""
 
     cdef Data data
     cdef readonly Table table
@@ -277,7 +277,7 @@ def look_batch(
     NameSet skeletons not None,             # IN   skeletons of brands
     const uint8_t[::1] names not None,      # IN   lower-cased UTF-8
     const int64_t[::1] offsets not None,    # IN   (n + 1,)
-    const int32_t[::1] suffixes not None,   # IN   (n,)  labels from here on are no brands; -1: all are
+    const int32_t[::1] suffixes not None,   # IN   (n,)  labels from here on are no brands; or -1
     Bytes spelled not None,                 # OUT  names with A-labels decoded
     int64_t[::1] spelled_offsets not None,  # OUT  (n + 1,)
     Bytes skeleton not None,                # OUT

@@ -18,8 +18,8 @@ from atlas_fast._kernels.buffers cimport Bytes
 from atlas_fast._kernels.chars cimport is_decimal, is_space, read_char, write_char
 from atlas_fast._kernels.namesets cimport NameSet
 from atlas_fast._kernels.shapes cimport (
-    MAX_TERM, Counters, all_letters, alphanumeric, ends_with, entropy, gibberish, holds, interleaved,
-    is_number, is_small, natural_vowels, obvious,
+    MAX_TERM, Counters, all_letters, alphanumeric, ends_with, entropy, gibberish, holds,
+    interleaved, is_number, is_small, natural_vowels, obvious,
 )
 from atlas_fast._kernels.suffix cimport SFX_UNKNOWN, RuleSet, Suffix, SuffixRules, suffix_find
 from atlas_fast._kernels.types cimport int16_t, int32_t, uint8_t, uint32_t
@@ -83,7 +83,7 @@ cdef struct Row:
     int32_t labels
     int32_t words               # known words in the name without dots
     int32_t random_parts        # long labels of high entropy
-    int32_t registered_start    # bytes of the domain column's text; the whole where no suffix is known
+    int32_t registered_start    # bytes of the domain; the whole where no suffix is known
     int32_t registered_stop
     uint32_t reasons
     uint32_t traits
@@ -478,7 +478,7 @@ cdef void _judge(
     Row* row,                                               # OUT
 ) noexcept nogil:
     """s.sender and, unless `domain` is -1, s.domain. `user`: characters before the `@`, or -1."""
-    cdef Py_ssize_t at = _find(s.sender, 0, sender, 64), start = 0, stop, i, found, bytes_before
+    cdef Py_ssize_t at = _find(s.sender, 0, sender, 64), start = 0, stop, i, found
     cdef Split parts
     memset(row, 0, sizeof(Row))
     row.provider = UNKNOWN_CONTEXT
@@ -548,10 +548,10 @@ def judge_batch(
     NameSet words not None,                     # IN
     const uint8_t[::1] senders not None,        # IN   lower-cased UTF-8
     const int64_t[::1] sender_offsets not None,     # IN   (n + 1,)
-    user_sizes,                                 # IN   int32 (n,): characters before `@` as written; or None
+    user_sizes,                                 # IN   int32 (n,): characters before `@`; None
     domains,                                    # IN   as senders; None: those of the senders
     domain_offsets,                             # IN   as sender_offsets, or None
-    const uint8_t[::1] contexts not None,       # IN   (n,)  position in PROVIDERS, or CONTEXT_FROM_SENDER
+    const uint8_t[::1] contexts not None,       # IN   (n,)  in PROVIDERS, or CONTEXT_FROM_SENDER
     Bytes names not None,                       # OUT  the domains
     int64_t[::1] name_offsets not None,         # OUT  (n + 1,)
     uint8_t[::1] rows not None,                 # OUT  (n * ROW_BYTES,)
@@ -606,9 +606,11 @@ def judge_batch(
     s.sender = <uint32_t*> malloc(<size_t> room * 4 * 4 + 16)
     s.utf8 = <uint8_t*> malloc(<size_t> room * 4 + 16)
     try:
-        if s.counters.counts is NULL or s.counters.keys is NULL or s.sender is NULL or s.utf8 is NULL:
+        if (s.counters.counts is NULL or s.counters.keys is NULL or s.sender is NULL
+                or s.utf8 is NULL):
             raise MemoryError
-        s.domain, s.bare, s.counters.order = s.sender + room, s.sender + 2 * room, s.sender + 3 * room
+        s.domain, s.bare = s.sender + room, s.sender + 2 * room
+        s.counters.order = s.sender + 3 * room
         name_offsets[0] = 0
         with nogil:
             for i in range(n):

@@ -11,7 +11,7 @@ cdef struct Counters:
     uint32_t* keys              # those beyond ASCII, hashed; all counts are 0 between two texts
     int32_t* counts
     Py_ssize_t mask             # of the two above
-    const double* terms         # MAX_TERM rows of as many: what c of n characters add to the entropy
+    const double* terms         # MAX_TERM rows of as many: what k of n characters add
 
 cdef enum:
     MAX_TERM = 64
@@ -146,7 +146,9 @@ cdef inline bint interleaved(const uint32_t* text, Py_ssize_t size) noexcept nog
     return False
 
 
-cdef inline bint ends_with(const uint32_t* text, Py_ssize_t size, const char* tail, Py_ssize_t n) noexcept nogil:
+cdef inline bint ends_with(
+    const uint32_t* text, Py_ssize_t size, const char* tail, Py_ssize_t n,
+) noexcept nogil:
     cdef Py_ssize_t i
     if size < n:
         return False
@@ -156,7 +158,9 @@ cdef inline bint ends_with(const uint32_t* text, Py_ssize_t size, const char* ta
     return True
 
 
-cdef inline bint holds(const uint32_t* text, Py_ssize_t size, const char* part, Py_ssize_t n) noexcept nogil:
+cdef inline bint holds(
+    const uint32_t* text, Py_ssize_t size, const char* part, Py_ssize_t n,
+) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n, size + 1):
         if ends_with(text, i, part, n):
