@@ -7,11 +7,13 @@ rules of the original's validation with Unicode's view of the name. Nothing here
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Protocol, overload
+from itertools import pairwise
+from time import monotonic
+from typing import Any, Protocol, TypeGuard, cast, overload
 
 import numpy as np
 
@@ -25,7 +27,9 @@ from atlas_fast.reference.open import open_reference
 
 __all__ = [
     "DomainColumns",
+    "LookColumns",
     "SuffixColumns",
+    "is_provider",
     "judge_many",
     "look_many",
     "public_suffix",
@@ -127,18 +131,17 @@ def public_suffix(name: str | bytes, *, private: bool = True) -> str | None:
 @overload
 def registrable_many(names: Column, *, private: bool = True) -> SuffixColumns: ...
 @overload
-def registrable_many(
-    names: Iterable[str | bytes], *, private: bool = True
-) -> list[str | None]: ...
+def registrable_many(names: Iterable[str | bytes], *, private: bool = True) -> list[str | None]: ...
 def registrable_many(names: Any, *, private: bool = True) -> SuffixColumns | list[str | None]:
     """Registrable domains of many names: a list for texts, places for a column.
 
     Raises TypeError for an item that is neither str nor bytes.
     """
-    if not hasattr(names, "offsets"):
+    if not _is_column(names):
         return suffix.suffix_texts(_rules(), names, private, True)
     n = len(names.offsets) - 1
-    out = SuffixColumns(*(np.empty(n, np.int32) for _ in range(3)), np.empty(n, np.uint8))
+    registrable, start, stop = (np.empty(n, np.int32) for _ in range(3))
+    out = SuffixColumns(registrable, start, stop, np.empty(n, np.uint8))
     suffix.suffix_batch(
         _rules(), names.data, names.offsets, private,
         out.registrable, out.suffix, out.stop, out.flags,
@@ -146,9 +149,7 @@ def registrable_many(names: Any, *, private: bool = True) -> SuffixColumns | lis
     return out
 
 
-def public_suffix_many(
-    names: Iterable[str | bytes], *, private: bool = True
-) -> list[str | None]:
+def public_suffix_many(names: Iterable[str | bytes], *, private: bool = True) -> list[str | None]:
     """Public suffixes of many names."""
     return suffix.suffix_texts(_rules(), names, private, False)
 
@@ -166,7 +167,7 @@ def judge_many(
     lists = _lists()
     sender_column = _lowered(senders)
     n = len(sender_column.offsets) - 1
-    sizes = None if hasattr(senders, "offsets") else _user_sizes(senders)
+    sizes = _user_sizes(senders)
     given = None if names is None else _lowered(names)
     out, offsets = Bytes(), np.empty(n + 1, np.int64)
     rows = np.empty(n, ROW_DTYPE)
@@ -187,12 +188,13 @@ def look_many(names: Column | Sequence[str]) -> LookColumns:
     n = len(column.offsets) - 1
     suffixes = registrable_many(column).suffix
     data = _unicode()
+    brands, brand_skeletons, _ = _brand_sets(data)
     spelled, skeletons = Bytes(), Bytes()
     ends = np.empty((2, n + 1), np.int64)
     scripts, flags = np.empty(n, np.uint64), np.empty(n, np.uint32)
     brand = np.empty(n, np.int32)
     confusables.look_batch(
-        data, *_brand_sets(data)[:2], column.data, column.offsets, suffixes,
+        data, brands, brand_skeletons, column.data, column.offsets, suffixes,
         spelled, ends[0], skeletons, ends[1], scripts, flags, brand,
     )  # fmt: skip
     return LookColumns(
@@ -256,6 +258,13 @@ def verdict_many(
     return out
 
 
+def is_provider(name: str) -> bool:
+    """Is it a domain of the mail providers that the original knows?"""
+    lists = _lists()
+    found = lists.known.position(name.lower().encode("utf-8", "surrogatepass"))
+    return found >= 0 and bool(lists.providers[found])
+
+
 _PATTERNS = (
     ("hard", TRAITS["HARD"]),
     ("weak", TRAITS["WEAK"]),
@@ -286,58 +295,72 @@ def reason_texts(row: np.void, context: str) -> list[str]:
     """The reasons of a row in the original's words and order."""
     bits = int(row["reasons"])
     values = {name: row[name].item() for name in ("reputation", "entropy", "size", "random_parts")}
-    return [
-        text.format(context=context, **values) for name, text in _TEXTS if bits & REASONS[name]
-    ]
+    return [text.format(context=context, **values) for name, text in _TEXTS if bits & REASONS[name]]
 
 
 # columns of texts
 
 
+def _is_column(texts: object) -> TypeGuard[Column]:
+    return hasattr(texts, "offsets")
+
+
+def _texts(texts: Column | Sequence[str]) -> Sequence[str]:
+    """One str a text; a byte that is no UTF-8 is U+FFFD."""
+    if not _is_column(texts):
+        return cast("Sequence[str]", texts)
+    raw, ends = bytes(texts.data), texts.offsets.tolist()
+    return [raw[a:b].decode("utf-8", "replace") for a, b in pairwise(ends)]
+
+
 def _lowered(texts: Column | Sequence[str]) -> TextColumn:
     """A lower-cased column: ASCII in one go, other texts one by one, as their ends matter."""
-    if hasattr(texts, "offsets"):
+    if _is_column(texts):
         raw = bytes(texts.data)
         if raw.isascii():
             return TextColumn(np.frombuffer(raw.lower(), np.uint8), np.asarray(texts.offsets))
-        ends = texts.offsets.tolist()
-        pieces = [
-            raw[a:b].decode("utf-8", "replace").lower().encode()
-            for a, b in zip(ends, ends[1:], strict=False)
-        ]
-    else:
-        pieces = [text.lower().encode("utf-8", "surrogatepass") for text in texts]
+    pieces = [text.lower().encode("utf-8", "surrogatepass") for text in _texts(texts)]
     offsets = np.zeros(len(pieces) + 1, np.int64)
     np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
     return TextColumn(np.frombuffer(b"".join(pieces), np.uint8), offsets)
 
 
-def _user_sizes(senders: Sequence[str]) -> np.ndarray | None:
-    """Characters before the `@` as written, where lower case may have changed their number."""
-    if not any("\u0130" in sender for sender in senders):
+def _user_sizes(senders: Column | Sequence[str]) -> np.ndarray | None:
+    """Characters before the `@` as written, where lower case changes their number: U+0130."""
+    if _is_column(senders) and b"\xc4\xb0" not in bytes(senders.data):
         return None
-    return np.array([len(sender.partition("@")[0]) for sender in senders], np.int32)
+    texts = _texts(senders)
+    if not any("\u0130" in text for text in texts):
+        return None
+    return np.array([len(text.partition("@")[0]) for text in texts], np.int32)
 
 
 # reference data and lists, loaded once
 
 
+REFRESH_SECONDS = 1.0
+"""How long a table is used before the reference data is asked for a newer one."""
+
+_held: dict[bytes, tuple[float, Table, Any]] = {}
+"""Of each kind: when to look again, the table, and what a kernel made of it."""
+
+
 def _rules() -> suffix.SuffixRules:
-    return _rules_of(open_reference().table(suffix.KIND))
+    return _hold(suffix.KIND, suffix.SuffixRules)
 
 
 def _unicode() -> confusables.Confusables:
-    return _unicode_of(open_reference().table(confusables.KIND))
+    return _hold(confusables.KIND, confusables.Confusables)
 
 
-@lru_cache(maxsize=2)
-def _rules_of(table: Table) -> suffix.SuffixRules:
-    return suffix.SuffixRules(table)
-
-
-@lru_cache(maxsize=2)
-def _unicode_of(table: Table) -> confusables.Confusables:
-    return confusables.Confusables(table)
+def _hold(kind: bytes, make: Callable[[Table], Any]) -> Any:
+    held, now = _held.get(kind), monotonic()
+    if held is not None and now < held[0]:
+        return held[2]
+    table = open_reference().table(kind)
+    made = held[2] if held is not None and held[1] is table else make(table)
+    _held[kind] = (now + REFRESH_SECONDS, table, made)
+    return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,3 +85,13 @@ MAX_DNS_TTL = 86_400
 
 NEGATIVE_DNS_TTL = 300
 """Seconds that the absence of a name is remembered."""
+
+MAX_LABEL_BYTES = 63
+"""Octets of a label that is decoded from punycode, characters of one that is compared with brands;
+a longer one is left as it is (RFC 1035, 2.3.4)."""
+
+MAX_NAME_CHARACTERS = 253
+"""Characters of a domain that is asked about over the network; a longer one has no answer."""
+
+ONLINE_ANSWERS = 20_000
+"""Answers of WHOIS and DNS that a process keeps; the oldest go first."""

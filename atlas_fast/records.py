@@ -36,17 +36,6 @@ class Received:
     date: datetime | None
 
 
-class GeoRecord(NamedTuple):
-    """What is known of an address. What is not known is None; `risk` then is the default's."""
-
-    ip: str
-    country_code: str | None
-    country_name: str | None
-    asn: int | None
-    organisation: str | None
-    risk: float
-
-
 @dataclass(frozen=True, slots=True)
 class DomainVerdict:
     """Standing of a domain by its name alone; nothing was asked over the network."""
@@ -84,3 +73,14 @@ class DomainVerdict:
     """A label without a Latin letter looks wholly like ASCII."""
     confusable_with: str | None
     """The brand that a label looks like without being it."""
+
+
+class GeoRecord(NamedTuple):
+    """What is known of an address. What is not known is None; `risk` then is the default's."""
+
+    ip: str
+    country_code: str | None
+    country_name: str | None
+    asn: int | None
+    organisation: str | None
+    risk: float

@@ -5,7 +5,9 @@ TARGETS = {
     "authres": ("authres",),
     "authverdict": ("authverdict", "authres"),
     "charsets": ("charsets",),
+    "confusables": ("confusables",),
     "dates": ("dates",),
+    "domains": ("domains", "namesets"),
     "headers": ("headers", "messages", "buffers"),
     "html": ("html",),
     "linear": ("score", "learn"),
@@ -16,6 +18,7 @@ TARGETS = {
     "origin": ("origin",),
     "params": ("params",),
     "received": ("received",),
+    "suffix": ("suffix",),
     "transfer": ("transfer",),
     "words": ("words",),
 }

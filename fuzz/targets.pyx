@@ -1,4 +1,5 @@
-"""Fuzz targets: C functions of the kernels, called without the GIL. Those of doors.pyx join them.
+"""Fuzz targets: C functions of the kernels, called without the GIL. Those of doors.pyx and
+names.pyx join them.
 
 How an input is read is said in inputs.pxd. Text that a kernel makes must be UTF-8, spans must lie
 inside: else abort.
@@ -29,6 +30,7 @@ from atlas_fast._kernels.words cimport words_append
 from inputs cimport run
 
 import doors
+import names
 
 from atlas_fast._kernels.charsets import MULTI_BYTE, SINGLE_BYTE
 
@@ -395,7 +397,7 @@ ADDRESSES = {
     "transfer": <uintptr_t> &fuzz_transfer,
     "html": <uintptr_t> &fuzz_html,
 }
-ADDRESSES |= doors.ADDRESSES
+ADDRESSES |= doors.ADDRESSES | names.ADDRESSES
 
 
 def run_once(str target, bytes data):

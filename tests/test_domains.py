@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from domaindata import column, confusables_data, psl
+from domaindata import column, confusables_data, psl, suffix_rules
 from guard import before_guard, behind_guard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import domains as oracle
+from oracles.namesets import position
 
 from atlas_fast import domains as face
 from atlas_fast import validation
@@ -89,7 +90,9 @@ ends = st.sampled_from(
      "com:25", "com/x", "com#", "com?a", "github.io", "msn.com", "[1.2.3.4]", ""]
 )  # fmt: skip
 words = st.lists(pieces, max_size=4).flatmap(
-    lambda parts: st.sampled_from(["", ".", "-", "", "//", "://"]).map(lambda glue: glue.join(parts))
+    lambda parts: st.sampled_from(["", ".", "-", "", "//", "://"]).map(
+        lambda glue: glue.join(parts)
+    )
 )
 hosts = st.builds(lambda labels, end: ".".join([*labels, end]), st.lists(words, max_size=4), ends)
 senders = st.one_of(
@@ -209,7 +212,7 @@ def test_name_sets(names, other):
     assert len(made) == made.count == len(names)
     assert made.longest == max(map(len, names), default=0)
     for name in [*names, other]:
-        assert made.position(name) == (names.index(name) if name in names else -1)
+        assert made.position(name) == position(names, name)
         assert made.position(before_guard(name)) == made.position(name)
 
 
@@ -251,6 +254,15 @@ def test_columns_and_lists_agree():
     assert judged.names.tolist() == ["tide.com", ""]
 
 
+@given(st.lists(senders, max_size=6))
+def test_a_column_of_senders_is_its_list(batch):
+    plain = [text.encode("utf-8", "replace").decode() for text in batch]
+    column_of = face.TextColumn(*column([text.encode() for text in plain]))
+    one, other = face.judge_many(column_of), face.judge_many(plain)
+    assert one.rows.tobytes() == other.rows.tobytes()
+    assert one.names.tolist() == other.names.tolist()
+
+
 def test_the_lists_are_the_documented_ones():
     assert len(WORDS) == 72 and min(map(len, WORDS)) >= 3
     assert sum(preserved for _, _, preserved in KNOWN.values()) == 35
@@ -276,3 +288,37 @@ def test_names_are_split_as_by_the_original_s_library():
         assert oracle.split(text, psl()[1]) == (found.subdomain, found.domain, found.suffix)
 
     compare()
+
+
+def test_tables_are_those_of_the_reference(monkeypatch):
+    """And a newer generation is taken up."""
+    from atlas_fast._kernels import confusables as confusables_kernel
+    from atlas_fast._kernels import suffix as suffix_kernel
+
+    monkeypatch.undo()
+
+    class Reference:
+        def __init__(self, rules):
+            self.rules = rules
+
+        def table(self, kind):
+            tables = {
+                suffix_kernel.KIND: self.rules.table,
+                confusables_kernel.KIND: confusables_data()[0].table,
+            }
+            return tables[kind]
+
+    current = [Reference(psl()[0])]
+    monkeypatch.setattr(face, "open_reference", lambda: current[0])
+    monkeypatch.setattr(face, "_held", {})
+    now = [0.0]
+    monkeypatch.setattr(face, "monotonic", lambda: now[0])
+    name = "www.example.co.uk"
+    assert face.registrable(name) == "example.co.uk"
+    assert face.verdict("paypa1.com").confusable_with == "paypal"
+    current[0] = Reference(suffix_rules("example.co.uk\n"))
+    now[0] = 0.9
+    assert face.registrable(name) == "example.co.uk"
+    now[0] = 1.1
+    assert face.registrable(name) == name
+    assert psl()[0].count > 9000

@@ -27,18 +27,32 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "origin": LEAVES | {"headers"},
     "auth": LEAVES | {"headers", "origin"},
     "verify": LEAVES | {"batch", "headers", "origin", "auth"},
+    "reference": LEAVES,
+    "domains": LEAVES | {"headers", "reference"},
+    "validation": LEAVES | {"domains"},
+    "domains_online": LEAVES | {"domains"},
     "mime": LEAVES | {"headers"},
     "batch": LEAVES | {"headers", "mime"},
     "classify": LEAVES | {"batch"},
-    "stages": LEAVES | {"batch", "headers", "mime", "classify"},
+    "settings": LEAVES,
+    "countries": set(),
+    "geo": LEAVES | {"countries", "reference", "settings"},
+    "cache": LEAVES,
+    "stages": LEAVES | {
+        "auth", "batch", "cache", "classify", "domains", "geo", "headers", "mime", "origin",
+        "reference", "verify",
+    },
     "sources": LEAVES | {"batch"},
-    "store": LEAVES | {"batch"},
+    "store": LEAVES | {"batch", "countries"},
     "observe": LEAVES | {"batch"},
-    "pipeline": LEAVES | {"batch", "classify", "stages", "sources", "store", "observe"},
-    "cli": (LEAVES - {"_kernels"}) | {"pipeline", "store", "observe", "bench", "classify"},
+    "pipeline": LEAVES | {
+        "batch", "cache", "classify", "stages", "sources", "store", "observe",
+    },
+    "cli": (LEAVES - {"_kernels"}) | {"pipeline", "store", "observe", "bench", "classify", "cache", "reference"},
     "bench": LEAVES | {
         "batch", "headers", "mime", "classify", "stages", "sources", "store", "observe", "pipeline",
         "origin", "auth",
+        "domains", "reference",
     },
     "__init__": LEAVES | {"batch", "observe", "pipeline", "sources", "store"},
     "__main__": {"cli"},
@@ -56,13 +70,17 @@ EXTRAS = {  # optional package: the only modules that may import it
     "geoip2fast": {"bench.baseline"},
     "authres": {"bench.auth"},
     "dkim": {"verify"},
-    "dns": {"verify"},
     "spf": {"verify"},
+    "tldextract": {"bench.domains"},
+    "pydomainextractor": {"bench.domains"},
+    "confusable_homoglyphs": {"bench.domains"},
+    "dns": {"domains_online", "stages.enrich", "verify"},
+    "whois": {"domains_online"},
 }
 IS_THE_EXTRA = {"_arrow"}  # imported by functions only
 KERNELS_MAY_IMPORT = {"codecs", "encodings", "html"}  # tables that are built at import
 SOFT, HARD = 500, 800
-LONGER_THAN_SOFT = {"features", "headers", "html", "mime"}  # kernels: one subject each
+LONGER_THAN_SOFT = {"domains", "features", "headers", "html", "mime"}  # kernels: one subject each
 
 
 def module_name(path: Path) -> str:

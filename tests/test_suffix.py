@@ -59,10 +59,11 @@ def rows(rules, data, offsets, private):
     return list(zip(*(a.tolist() for a in out), named, strict=True))
 
 
-def agree(pair, names):
-    for private in (True, False):
-        kernel = answers(pair[0], names, private)
-        for name, found in zip(names, kernel, strict=True):
+def agree(pair, names, step=1):
+    """With the private section; and without it for every `step`-th name."""
+    for private, some in ((True, names), (False, names[::step])):
+        kernel = answers(pair[0], some, private)
+        for name, found in zip(some, kernel, strict=True):
             assert found == pair[1].find(name, private), (name, private)
 
 
@@ -82,7 +83,7 @@ def test_every_rule_and_its_surroundings():
         more = [text, f"b.a.{text}.", f".{text}", f"a..{text}", f"x{text}", f"A.{text.upper()}"]
         names += [f"a.{text}", f"b.{ascii_text}", more[number % len(more)]]
     assert len(names) > 30_000
-    agree(psl(), [name.encode() for name in names])
+    agree(psl(), [name.encode() for name in names], step=5)
 
 
 def _a_label(label: str) -> str:
@@ -96,7 +97,9 @@ labels = st.sampled_from(
 )  # fmt: skip
 names = st.lists(labels, max_size=8).flatmap(
     lambda parts: st.lists(
-        st.sampled_from([".", ".", ".", "。", "．", "｡"]), min_size=len(parts), max_size=len(parts)
+        st.sampled_from([".", ".", ".", "。", "\uff0e", "｡"]),
+        min_size=len(parts),
+        max_size=len(parts),
     ).map(lambda dots: "".join(p + d for p, d in zip(parts, dots, strict=True)))
 )
 ends = st.sampled_from(
@@ -142,7 +145,7 @@ def test_the_strategy_draws_each_class():
         ("", None), (".", None), ("com", None), ("example.com.", "example.com"),
         ("Example.COM", "example.com"), ("a..com", None), ("..example.com", None),
         ("192.0.2.1", None), ("[IPv6:2001:db8::1]", None), ("::ffff:192.0.2.1", None),
-        ("256.1.1.1", None), ("a.b.c.kobe.jp", "b.c.kobe.jp"), ("www.食狮。公司．cn", "食狮。公司．cn"),
+        ("256.1.1.1", None), ("a.b.c.kobe.jp", "b.c.kobe.jp"), ("www.食狮。公司\uff0ecn", "食狮。公司\uff0ecn"),
         (b"www.example.co.uk", "example.co.uk"), ("\ud800.com", "\ud800.com"),
         ("a." * 5000 + "example.com", "example.com"), ("x" * 10_000 + ".com", "x" * 10_000 + ".com"),
         (b"\xff.a.com", "a.com"),
@@ -198,18 +201,19 @@ def test_rules_that_make_no_sense(tmp_path, list_of_rules):
         table.payload(list_of_rules)
     path = tmp_path / "list.dat"
     path.write_text(list_of_rules)
-    with pytest.raises(ReferenceDataError, match="list.dat"):
+    with pytest.raises(ReferenceDataError, match=r"list\.dat"):
         table.compile([file_source(path, "list", "1", "")])
 
 
 def test_damaged_tables():
     count, made = table.payload(LIST)
-    slots = int.from_bytes(made[:4], "little")
+    slots, bits = (int.from_bytes(made[at : at + 4], "little") for at in (0, 12))
     full = bytearray(made)
-    full[64 : 64 + 8 * slots] = b"\0\0\0\0\1\x81\0\0" * slots
+    begin = 64 + bits
+    full[begin : begin + 8 * slots] = b"\0\0\0\0\1\x81\0\0" * slots
     outside = bytearray(made)
-    first = next(i for i in range(slots) if made[64 + 8 * i + 4])
-    outside[64 + 8 * first : 64 + 8 * first + 4] = b"\xff\xff\xff\0"
+    first = next(i for i in range(slots) if made[begin + 8 * i + 4])
+    outside[begin + 8 * first : begin + 8 * first + 4] = b"\xff\xff\xff\0"
     for bad in (b"", made[:63], made[:-1], made + b"\0", b"\3" + made[1:], bytes(full),
                 bytes(outside)):  # fmt: skip
         with pytest.raises(ValueError):

@@ -103,22 +103,47 @@ def check_suffixes(names: Sequence[str], answers: dict[str, Any]) -> None:
 
 
 def rule_contestants(names: Sequence[str]) -> list[Contestant]:
-    """The kernel over distinct senders, then the same rules in plain Python."""
-    from atlas_fast.domains import judge_many, look_many
+    """The original's rules over distinct senders; no peer does the same."""
+    from atlas_fast.domains import judge_many
 
     distinct = sorted({name.lower() for name in names})
-    senders = [f"rosa@{name}" for name in distinct]
-    columns, hosts = column(senders), column(distinct)
+    senders = column([f"rosa@{name}" for name in distinct])
     return [
         Contestant(
-            "atlas_fast, rules", lambda: judge_many(columns), len(distinct),
+            "atlas_fast, rules", lambda: judge_many(senders), len(distinct),
             "domain, registrable domain, all primitives, score and reasons of each distinct sender",
-        ),
+        )
+    ]  # fmt: skip
+
+
+def look_contestants(names: Sequence[str]) -> list[Contestant]:
+    """Unicode's view of distinct names, then the package whose data it is made from."""
+    from confusable_homoglyphs import confusables
+
+    from atlas_fast.domains import look_many
+
+    distinct = sorted({name.lower() for name in names})
+    hosts = column(distinct)
+    some = distinct[:: max(1, len(distinct) // SAMPLE)]
+    return [
         Contestant(
             "atlas_fast, looks", lambda: look_many(hosts), len(distinct),
-            "punycode, scripts, skeleton and brands of each distinct name",
+            "suffix, punycode, scripts, skeleton and brands of each distinct name",
+        ),
+        Contestant(
+            "confusable-homoglyphs",
+            lambda: [confusables.is_dangerous(name) for name in some], len(some),
+            "is_dangerous of every k-th name: mixed scripts and confusable, no skeleton, no brands",
         ),
     ]  # fmt: skip
+
+
+def check_looks(names: Sequence[str], answers: dict[str, Any]) -> None:
+    """AssertionError unless both find no mixed scripts in names of ASCII, which these are."""
+    from atlas_fast.domains import LOOKS
+
+    assert not (answers["atlas_fast, looks"].flags & LOOKS["MIXED_SCRIPTS"]).any()
+    assert not any(answers["confusable-homoglyphs"])
 
 
 def _list_text() -> str | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 from atlas_fast.bench.baseline import Baseline, geo_available
@@ -118,23 +119,25 @@ def features(data: Material, rounds: int) -> list[Paired]:
 
 
 def domains(data: Material, rounds: int) -> list[Paired]:
-    """Registrable domains against the peers; the original's rules over distinct senders, one core."""
-    from atlas_fast.bench.domains import (
-        check_suffixes,
-        host_names,
-        rule_contestants,
-        suffix_contestants,
-    )
+    """Registrable domains against the peers; the rules over distinct senders; processor time."""
+    from atlas_fast.bench import domains as names_bench
 
-    names = host_names([path.read_bytes() for path in data.paths])
-    sides, absent = suffix_contestants(names)
+    names = names_bench.host_names([path.read_bytes() for path in data.paths])
+    sides, absent = names_bench.suffix_contestants(names)
     data.absent += absent
+
+    def check(answers: dict[str, Any]) -> None:
+        names_bench.check_suffixes(names, answers)
+
+    def check_looks(answers: dict[str, Any]) -> None:
+        names_bench.check_looks(names, answers)
+
     return [
-        compare(
-            "registrable domain", sides, rounds=rounds, check=lambda a: check_suffixes(names, a)
-        ),
-        compare("domain rules", rule_contestants(names), rounds=rounds),
-    ]
+        compare("registrable domain", sides, rounds=rounds, check=check, clock=process_time),
+        compare("domain rules", names_bench.rule_contestants(names), rounds=rounds),
+        compare("looks of names", names_bench.look_contestants(names), rounds=rounds,
+                check=check_looks, clock=process_time),
+    ]  # fmt: skip
 
 
 def auth(data: Material, rounds: int) -> list[Paired]:

@@ -15,8 +15,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import orjson
-
 from atlas_fast.errors import ReferenceDataError
 from atlas_fast.reference.sources import Named, Source, file_source
 
@@ -55,7 +53,9 @@ def sources(named: Named) -> list[Source]:
         for kind in ("confusables", "categories"):
             if ("scripts" if kind == "categories" else kind) not in found:
                 path = folder / f"{kind}.json"
-                files.append(file_source(path, PACKAGE, version, LICENCE, "not stated", f"{kind}.json"))
+                files.append(
+                    file_source(path, PACKAGE, version, LICENCE, "not stated", f"{kind}.json")
+                )
     have = {source.kind.removesuffix(".json") for source in files}
     whole = "confusables" in have and ("scripts" in have or "categories" in have)
     return files if whole else []
@@ -76,11 +76,14 @@ def _named(path: Path) -> Source:
     dates = [line.removeprefix("# Date: ")[:10] for line in head if line.startswith("# Date: ")]
     versions = [line.split()[-1] for line in head if line.startswith("# Version: ")]
     version = (versions or [head[0].strip().removesuffix(".txt").rpartition("-")[2]])[0]
-    return file_source(path, f"Unicode {path.name}", version, LICENCE, *dates[:1], kind=kind)
+    date = dates[0] if dates else ""
+    return file_source(path, f"Unicode {path.name}", version, LICENCE, date, kind)
 
 
 def compile(sources: Sequence[Source]) -> tuple[int, bytes]:
     """(number of mappings, payload). Raises ReferenceDataError when a file cannot be read."""
+    import orjson
+
     by_kind = {source.kind: source for source in sources}
     ranges: Ranges = []
     prototypes: dict[str, str] = {}

@@ -16,7 +16,7 @@ from atlas_fast.errors import ReferenceDataError
 from atlas_fast.reference.sources import Named, Source, file_source
 
 NAME = b"suffix"
-LAYOUT = 1
+LAYOUT = 2
 
 PACKAGE = "publicsuffixlist"
 LICENCE = "MPL-2.0"
@@ -121,14 +121,17 @@ def _folds(letters: set[str]) -> list[tuple[int, int]]:
 
 
 def _pack(nodes: dict[bytes, int], folds: list[tuple[int, int]]) -> bytes:
-    from atlas_fast._kernels.suffix import FLAGS, hash_name
+    from atlas_fast._kernels.suffix import FLAGS, filter_bit, hash_name
 
     node = FLAGS["NODE"]
     size = 1 << (2 * len(nodes)).bit_length()
     slots = bytearray(8 * size)
+    bits = bytearray(max(8, size // 2))  # a bit in ten is set, or fewer
     texts = bytearray()
     for name, flags in sorted(nodes.items()):
         mixed = hash_name(name)
+        bit = filter_bit(mixed, len(bits))
+        bits[bit >> 3] |= 1 << (bit & 7)
         at = mixed % size
         while slots[8 * at + 4]:
             at = (at + 1) % size
@@ -138,6 +141,6 @@ def _pack(nodes: dict[bytes, int], folds: list[tuple[int, int]]) -> bytes:
             + (mixed >> 48).to_bytes(2, "little")
         )
         texts += name
-    head = b"".join(n.to_bytes(4, "little") for n in (size, len(folds), len(texts)))
+    head = b"".join(n.to_bytes(4, "little") for n in (size, len(folds), len(texts), len(bits)))
     pairs = b"".join(n.to_bytes(4, "little") for pair in folds for n in pair)
-    return head.ljust(64, b"\0") + bytes(slots) + pairs + bytes(texts)
+    return b"".join((head.ljust(64, b"\0"), bits, slots, pairs, texts))

@@ -6,11 +6,34 @@ tables of the interpreter, which need no GIL.
 from atlas_fast._kernels.types cimport uint8_t, uint32_t
 
 cdef extern from "Python.h":
-    bint is_space "Py_UNICODE_ISSPACE"(Py_UCS4 c) noexcept nogil
-    bint is_decimal "Py_UNICODE_ISDECIMAL"(Py_UCS4 c) noexcept nogil
-    bint is_any_digit "Py_UNICODE_ISDIGIT"(Py_UCS4 c) noexcept nogil
-    bint is_letter "Py_UNICODE_ISALPHA"(Py_UCS4 c) noexcept nogil
-    bint is_word "Py_UNICODE_ISALNUM"(Py_UCS4 c) noexcept nogil
+    bint _is_space "Py_UNICODE_ISSPACE"(Py_UCS4 c) noexcept nogil
+    bint _is_decimal "Py_UNICODE_ISDECIMAL"(Py_UCS4 c) noexcept nogil
+    bint _is_any_digit "Py_UNICODE_ISDIGIT"(Py_UCS4 c) noexcept nogil
+    bint _is_numeric "Py_UNICODE_ISNUMERIC"(Py_UCS4 c) noexcept nogil
+    bint _is_letter "Py_UNICODE_ISALPHA"(Py_UCS4 c) noexcept nogil
+
+
+cdef inline bint is_space(uint32_t c) noexcept nogil:
+    return c == 32 or c - 9 < 5 or c - 28 < 4 if c < 128 else _is_space(c)
+
+
+cdef inline bint is_decimal(uint32_t c) noexcept nogil:
+    return c - 48 < 10 if c < 128 else _is_decimal(c)
+
+
+cdef inline bint is_any_digit(uint32_t c) noexcept nogil:
+    return c - 48 < 10 if c < 128 else _is_any_digit(c)
+
+
+cdef inline bint is_letter(uint32_t c) noexcept nogil:
+    return (c | 32) - 97 < 26 if c < 128 else _is_letter(c)
+
+
+cdef inline bint is_word(uint32_t c) noexcept nogil:
+    """str.isalnum."""
+    if c < 128:
+        return is_decimal(c) or is_letter(c)
+    return _is_letter(c) or _is_decimal(c) or _is_any_digit(c) or _is_numeric(c)
 
 
 cdef inline bint _follows(uint8_t c) noexcept nogil:

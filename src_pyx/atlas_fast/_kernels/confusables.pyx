@@ -29,7 +29,7 @@ cdef enum:
     LONG_LABEL = 1 << 5         # a label over the cap: neither decoded nor compared
     INVISIBLE = 1 << 6          # a character that is not seen
 
-    CAP = 63                    # octets of a label (RFC 1035, 2.3.4); characters of one that is read
+    CAP = 63                    # octets of a label (RFC 1035, 2.3.4), characters of a read one
     HEAD = 64
     COMMON = 0
     INHERITED = 1
@@ -225,7 +225,7 @@ cdef inline uint32_t _unseen(uint32_t c) noexcept nogil:
 # (c) the door
 
 cdef class Confusables:
-    """Unicode's data of a table of kind KIND and layout LAYOUT. ValueError when parts do not fit."""
+    """Unicode's data of a table of KIND and LAYOUT. ValueError when its parts do not fit."""
 
     cdef Data data
     cdef readonly Table table
@@ -277,7 +277,7 @@ def look_batch(
     NameSet skeletons not None,             # IN   skeletons of brands
     const uint8_t[::1] names not None,      # IN   lower-cased UTF-8
     const int64_t[::1] offsets not None,    # IN   (n + 1,)
-    const int32_t[::1] suffixes not None,   # IN   (n,)  labels from here on are no brands; -1: all are
+    const int32_t[::1] suffixes not None,   # IN   (n,)  labels from here on are no brands; or -1
     Bytes spelled not None,                 # OUT  names with A-labels decoded
     int64_t[::1] spelled_offsets not None,  # OUT  (n + 1,)
     Bytes skeleton not None,                # OUT
@@ -289,7 +289,8 @@ def look_batch(
     """Fill the columns. ValueError when shapes or offsets do not fit."""
     cdef Py_ssize_t n = offsets.shape[0] - 1, i, pos, label, bad = -1
     cdef int64_t start, stop
-    cdef const uint8_t* buf = &names[0] if names.shape[0] else NULL
+    cdef uint8_t nothing = 0
+    cdef const uint8_t* buf = &names[0] if names.shape[0] else &nothing
     cdef const uint8_t* text
     cdef int dot
     if (n < 0 or suffixes.shape[0] != n or spelled_offsets.shape[0] != n + 1

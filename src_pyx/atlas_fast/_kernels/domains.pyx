@@ -8,17 +8,18 @@ points once, and every rule is one pass over them.
 (b) Names: _host and _split read a name as the original's public-suffix library does.
 (c) _judge: one row. (d) judge_batch, the door.
 """
+from libc.math cimport log2
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from atlas_fast._kernels.arena cimport arena_append
 from atlas_fast._kernels.buffers cimport Bytes
 from atlas_fast._kernels.chars cimport is_decimal, is_space, read_char, write_char
 from atlas_fast._kernels.namesets cimport NameSet
 from atlas_fast._kernels.shapes cimport (
-    Counters, all_letters, alphanumeric, ends_with, entropy, gibberish, holds, interleaved,
-    is_number, is_small, natural_vowels, obvious,
+    MAX_TERM, Counters, all_letters, alphanumeric, ends_with, entropy, gibberish, holds,
+    interleaved, is_number, is_small, natural_vowels, obvious,
 )
 from atlas_fast._kernels.suffix cimport SFX_UNKNOWN, RuleSet, Suffix, SuffixRules, suffix_find
 from atlas_fast._kernels.types cimport int16_t, int32_t, uint8_t, uint32_t
@@ -82,7 +83,7 @@ cdef struct Row:
     int32_t labels
     int32_t words               # known words in the name without dots
     int32_t random_parts        # long labels of high entropy
-    int32_t registered_start    # bytes of the domain column's text; the whole where no suffix is known
+    int32_t registered_start    # bytes of the domain; the whole where no suffix is known
     int32_t registered_stop
     uint32_t reasons
     uint32_t traits
@@ -105,6 +106,7 @@ cdef struct Lists:
     const uint8_t* reputations
     const uint8_t* preserved
 
+cdef double TERMS[MAX_TERM * MAX_TERM]
 cdef uint8_t KEY_PLACE[128]     # place on the keyboard; adjacent keys of a row are one apart
 
 
@@ -476,7 +478,7 @@ cdef void _judge(
     Row* row,                                               # OUT
 ) noexcept nogil:
     """s.sender and, unless `domain` is -1, s.domain. `user`: characters before the `@`, or -1."""
-    cdef Py_ssize_t at = _find(s.sender, 0, sender, 64), start = 0, stop, i, found, bytes_before
+    cdef Py_ssize_t at = _find(s.sender, 0, sender, 64), start = 0, stop, i, found
     cdef Split parts
     memset(row, 0, sizeof(Row))
     row.provider = UNKNOWN_CONTEXT
@@ -546,10 +548,10 @@ def judge_batch(
     NameSet words not None,                     # IN
     const uint8_t[::1] senders not None,        # IN   lower-cased UTF-8
     const int64_t[::1] sender_offsets not None,     # IN   (n + 1,)
-    user_sizes,                                 # IN   int32 (n,): characters before `@` as written; or None
+    user_sizes,                                 # IN   int32 (n,): characters before `@`; None
     domains,                                    # IN   as senders; None: those of the senders
     domain_offsets,                             # IN   as sender_offsets, or None
-    const uint8_t[::1] contexts not None,       # IN   (n,)  position in PROVIDERS, or CONTEXT_FROM_SENDER
+    const uint8_t[::1] contexts not None,       # IN   (n,)  in PROVIDERS, or CONTEXT_FROM_SENDER
     Bytes names not None,                       # OUT  the domains
     int64_t[::1] name_offsets not None,         # OUT  (n + 1,)
     uint8_t[::1] rows not None,                 # OUT  (n * ROW_BYTES,)
@@ -563,8 +565,9 @@ def judge_batch(
     cdef Scratch s
     cdef Lists lists
     cdef Row row
-    cdef const uint8_t* sender_bytes = &senders[0] if senders.shape[0] else NULL
-    cdef const uint8_t* domain_bytes = NULL
+    cdef uint8_t nothing = 0
+    cdef const uint8_t* sender_bytes = &senders[0] if senders.shape[0] else &nothing
+    cdef const uint8_t* domain_bytes = &nothing
     cdef Py_ssize_t user = -1
     if user_sizes is not None:
         users = user_sizes
@@ -593,6 +596,7 @@ def judge_batch(
     lists.rules = &rules.rules
     lists.providers, lists.reputations = &providers[0], &reputations[0]
     lists.preserved = &preserved[0]
+    s.counters.terms = TERMS
     s.counters.mask = 256
     while s.counters.mask < 2 * room:
         s.counters.mask *= 2
@@ -602,9 +606,11 @@ def judge_batch(
     s.sender = <uint32_t*> malloc(<size_t> room * 4 * 4 + 16)
     s.utf8 = <uint8_t*> malloc(<size_t> room * 4 + 16)
     try:
-        if s.counters.counts is NULL or s.counters.keys is NULL or s.sender is NULL or s.utf8 is NULL:
+        if (s.counters.counts is NULL or s.counters.keys is NULL or s.sender is NULL
+                or s.utf8 is NULL):
             raise MemoryError
-        s.domain, s.bare, s.counters.order = s.sender + room, s.sender + 2 * room, s.sender + 3 * room
+        s.domain, s.bare = s.sender + room, s.sender + 2 * room
+        s.counters.order = s.sender + 3 * room
         name_offsets[0] = 0
         with nogil:
             for i in range(n):
@@ -624,7 +630,7 @@ def judge_batch(
                     used += write_char(s.utf8 + used, s.domain[k])
                 arena_append(&names.arena, s.utf8, 0, used)
                 name_offsets[i + 1] = names.arena.size
-                (<Row*> &rows[0])[i] = row
+                memcpy(&rows[i * <Py_ssize_t> sizeof(Row)], &row, sizeof(Row))
         if names.arena.failed:
             raise MemoryError
     finally:
@@ -638,6 +644,11 @@ def _build():
     for number, row in enumerate((b"qwertyuiop", b"asdfghjkl", b"zxcvbnm", b"1234567890")):
         for place, key in enumerate(row):
             KEY_PLACE[key] = 1 + 16 * number + place
+    cdef double share
+    for total in range(1, MAX_TERM):
+        for count in range(1, MAX_TERM):
+            share = <double> count / total
+            TERMS[total * MAX_TERM + count] = share * log2(share)
 
 
 _build()

@@ -11,6 +11,10 @@ cdef struct Counters:
     uint32_t* keys              # those beyond ASCII, hashed; all counts are 0 between two texts
     int32_t* counts
     Py_ssize_t mask             # of the two above
+    const double* terms         # MAX_TERM rows of as many: what k of n characters add
+
+cdef enum:
+    MAX_TERM = 64
 
 
 cdef inline bint is_vowel(uint32_t c) noexcept nogil:
@@ -55,8 +59,11 @@ cdef inline double entropy(
     for i in range(distinct):
         c = s.order[i]
         count = &counts[c] if c < 128 else counter(s, c)
-        share = <double> count[0] / total
-        sum -= share * log2(share)
+        if total < MAX_TERM and count[0] < MAX_TERM:
+            sum -= s.terms[total * MAX_TERM + count[0]]
+        else:
+            share = <double> count[0] / total
+            sum -= share * log2(share)
         if count[0] > most[0] and is_word(c):
             most[0] = count[0]
     for i in range(distinct):
@@ -139,7 +146,9 @@ cdef inline bint interleaved(const uint32_t* text, Py_ssize_t size) noexcept nog
     return False
 
 
-cdef inline bint ends_with(const uint32_t* text, Py_ssize_t size, const char* tail, Py_ssize_t n) noexcept nogil:
+cdef inline bint ends_with(
+    const uint32_t* text, Py_ssize_t size, const char* tail, Py_ssize_t n,
+) noexcept nogil:
     cdef Py_ssize_t i
     if size < n:
         return False
@@ -149,7 +158,9 @@ cdef inline bint ends_with(const uint32_t* text, Py_ssize_t size, const char* ta
     return True
 
 
-cdef inline bint holds(const uint32_t* text, Py_ssize_t size, const char* part, Py_ssize_t n) noexcept nogil:
+cdef inline bint holds(
+    const uint32_t* text, Py_ssize_t size, const char* part, Py_ssize_t n,
+) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n, size + 1):
         if ends_with(text, i, part, n):

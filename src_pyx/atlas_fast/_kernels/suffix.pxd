@@ -24,6 +24,8 @@ cdef struct Fold:
 cdef struct RuleSet:
     const Node* slots
     uint64_t mask
+    const uint8_t* filter       # a bit for each hash that is there: most names are no node
+    uint64_t filter_mask        # of bits
     const uint8_t* texts
     const Fold* folds           # letters beyond ASCII, by `upper`
     Py_ssize_t n_folds

@@ -4,7 +4,8 @@ The table holds a node for each name that is a rule, or that a rule lies under; 
 label by label from the right, and the walk ends at the first name that is no node. A rule with
 labels beyond ASCII is there with U-labels and with A-labels, so that both are found.
 
-Payload: 64 bytes of counts, the slots of an open-addressing hash table, the folds, the names.
+Payload: 64 bytes of counts, the filter, the slots of an open-addressing hash table, the folds, the
+names. The filter fits the first cache, so that a name that is no node costs no miss.
 
 (a) _label, _folded_label: one label, hashed from the right; the second one for names beyond ASCII.
 (b) suffix_find: one name, never fails.
@@ -39,19 +40,17 @@ cdef enum:
     DOT = 46
     MAX_KEY = 255
     NOT_ASCII = -2
+    FILTER_SHIFT = 24
     OBJECT_HEAD = 8             # bytes of a str or bytes object that lie before its text
 
 KIND = b"suffix"
-LAYOUT = 1
+LAYOUT = 2
 FLAGS = {
     "RULE": RULE, "RULE_PRIVATE": RULE_PRIVATE, "WILD": WILD, "WILD_PRIVATE": WILD_PRIVATE,
     "EXCEPTION": EXCEPTION, "EXCEPTION_PRIVATE": EXCEPTION_PRIVATE, "CHILDREN": CHILDREN,
     "NODE": NODE,
 }
-PRIVATE = SFX_PRIVATE
-UNKNOWN = SFX_UNKNOWN
-ADDRESS = SFX_ADDRESS
-EMPTY = SFX_EMPTY
+PRIVATE, UNKNOWN, ADDRESS, EMPTY = SFX_PRIVATE, SFX_UNKNOWN, SFX_ADDRESS, SFX_EMPTY
 
 
 cdef inline uint64_t _mix(uint64_t h, uint64_t word) noexcept nogil:
@@ -199,11 +198,15 @@ cdef inline int _node(
     const uint8_t* name, Py_ssize_t size, bint folded,
 ) noexcept nogil:
     """Flags of the node of a name, 0 when there is none."""
-    cdef uint64_t at = h & rules.mask
+    cdef uint64_t at = h >> FILTER_SHIFT & rules.filter_mask
     cdef uint16_t tag = <uint16_t> (h >> 48)
-    cdef const Node* node = rules.slots + at
+    cdef const Node* node
     cdef const uint8_t* text
     cdef Py_ssize_t i
+    if not rules.filter[at >> 3] >> (at & 7) & 1:
+        return 0
+    at = h & rules.mask
+    node = rules.slots + at
     while node.size:
         if node.tag == tag and node.size == size:
             text = rules.texts + node.text
@@ -348,20 +351,22 @@ cdef class SuffixRules:
 
     def __init__(self, Table table not None):
         cdef const uint8_t* p = table.payload
-        cdef Py_ssize_t slots, texts, folds, i, used = 0
+        cdef Py_ssize_t slots, texts, folds, filter, i, used = 0
         cdef const Node* node
         if table.size < HEAD:
             raise ValueError("table of suffixes is too short")
-        slots, folds, texts = _u32(p), _u32(p + 4), _u32(p + 8)
-        if (slots < 2 or slots & (slots - 1)
-                or HEAD + slots * 8 + folds * 8 + texts != table.size):
+        slots, folds, texts, filter = _u32(p), _u32(p + 4), _u32(p + 8), _u32(p + 12)
+        if (slots < 2 or slots & (slots - 1) or filter < 8 or filter & (filter - 1)
+                or HEAD + filter + slots * 8 + folds * 8 + texts != table.size):
             raise ValueError("counts of the table of suffixes do not fit")
         self.table = table
-        self.rules.slots = <const Node*> (p + HEAD)
+        self.rules.filter = p + HEAD
+        self.rules.filter_mask = <uint64_t> filter * 8 - 1
+        self.rules.slots = <const Node*> (p + HEAD + filter)
         self.rules.mask = <uint64_t> (slots - 1)
-        self.rules.folds = <const Fold*> (p + HEAD + slots * 8)
+        self.rules.folds = <const Fold*> (self.rules.slots + slots)
         self.rules.n_folds = folds
-        self.rules.texts = p + HEAD + slots * 8 + folds * 8
+        self.rules.texts = <const uint8_t*> (self.rules.folds + folds)
         for i in range(slots):
             node = self.rules.slots + i
             used += node.size != 0
@@ -389,7 +394,8 @@ def suffix_batch(
     """Fill the columns. ValueError when shapes or offsets do not fit."""
     cdef Py_ssize_t n = offsets.shape[0] - 1, i, bad = -1
     cdef int64_t start, stop, size = data.shape[0]
-    cdef const uint8_t* buf = NULL
+    cdef uint8_t nothing = 0
+    cdef const uint8_t* buf = &nothing
     cdef Suffix found
     if (n < 0 or registrable.shape[0] != n or suffix.shape[0] != n or stops.shape[0] != n
             or flags.shape[0] != n):
@@ -412,6 +418,15 @@ def suffix_batch(
         raise ValueError(f"offsets of name {bad} do not fit")
 
 
+cdef bint _is_lower(const uint8_t* text, Py_ssize_t size) noexcept nogil:
+    """No letter A to Z, and nothing beyond ASCII."""
+    cdef Py_ssize_t i
+    cdef bint upper = False
+    for i in range(size):
+        upper |= (<uint8_t> (text[i] - 65) < 26) | (text[i] >= 0x80)
+    return not upper
+
+
 cdef object _lowered(const uint8_t* text, Py_ssize_t size):
     """Lower-cased text of UTF-8 bytes."""
     cdef Py_ssize_t i
@@ -428,7 +443,7 @@ cdef object _lowered(const uint8_t* text, Py_ssize_t size):
     return made
 
 
-def suffix_texts(SuffixRules rules not None, names not None, bint private, bint registrable) -> list:
+def suffix_texts(SuffixRules rules not None, names not None, bint private, bint registrable):
     """The registrable domain, or the public suffix, of each of a list of str or bytes.
 
     Lower case; None where there is none. TypeError names the item that is no text.
@@ -460,9 +475,16 @@ def suffix_texts(SuffixRules rules not None, names not None, bint private, bint 
         if found.flags & (SFX_ADDRESS | SFX_EMPTY):
             continue
         start = found.registrable if registrable else found.suffix
-        if start >= 0:
+        if start == 0 and found.stop == size and isinstance(item, str) and _is_lower(text, size):
+            out[i] = item
+        elif start >= 0:
             out[i] = _lowered(text + start, found.stop - start)
     return out
+
+
+def filter_bit(uint64_t mixed, Py_ssize_t size) -> int:
+    """The bit of a hash in a filter of `size` bytes: for the compiler of the table."""
+    return mixed >> FILTER_SHIFT & (<uint64_t> size * 8 - 1)
 
 
 def hash_name(const uint8_t[::1] name not None) -> int:
