@@ -74,7 +74,16 @@ FIELDS = [
     "ARC-Message-Signature: i=2", "ARC-Authentication-Results: i=2; none",
     "ARC-Seal: i=51; cv=pass", "ARC-Seal: i=1; cv=fail", "ARC-Seal: cv=none",
 ]  # fmt: skip
-IDS = ["mx.elm.test", "elm.test", "MX.Elm.Test", "other.test", "test", "", "mx.elm.test 1", "elm.test 2"]
+IDS = [
+    "mx.elm.test",
+    "elm.test",
+    "MX.Elm.Test",
+    "other.test",
+    "test",
+    "",
+    "mx.elm.test 1",
+    "elm.test 2",
+]
 STATEMENTS = [
     "spf=pass smtp.mailfrom=rosa@tide.example", "spf=fail smtp.mailfrom=tide.example",
     "spf=softfail", "spf=pass smtp.helo=tide.example", "spf=pass smtp.mailfrom=\"a@b\"@tide.example",
@@ -115,7 +124,12 @@ def check(raw, given_settings):
         for i, e in enumerate(found)
     ] == items
     row = columns.row(0)
-    assert (row.arc_sets, int(row.signals), row.untrusted, row.counted) == (sets, signals, untrusted, first)
+    assert (row.arc_sets, int(row.signals), row.untrusted, row.counted) == (
+        sets,
+        signals,
+        untrusted,
+        first,
+    )
     for name in ("arc", "iprev"):
         assert (getattr(row, name), row.sources[name]) == said.get(name, (0, 0))
     want = oracle.verdict(items, said, head.from_domain[0], org)
@@ -129,7 +143,10 @@ def check(raw, given_settings):
 
 @settings(max_examples=800)
 @given(mails, choices)
-@example(b"Authentication-Results: a; spf=pass smtp.mailfrom=<x@tide.example>\nFrom: a@tide.example\n\n", {})
+@example(
+    b"Authentication-Results: a; spf=pass smtp.mailfrom=<x@tide.example>\nFrom: a@tide.example\n\n",
+    {},
+)
 def test_the_kernel_is_the_oracle(raw, given_settings):
     check(raw, given_settings)
 
@@ -279,7 +296,9 @@ def test_a_domain_of_ten_thousand_characters():
 
 
 def test_caps():
-    many = "".join(f"Authentication-Results: mx; iprev=pass\nDKIM-Signature: d=a{i}\n" for i in range(60))
+    many = "".join(
+        f"Authentication-Results: mx; iprev=pass\nDKIM-Signature: d=a{i}\n" for i in range(60)
+    )
     head = parse_many([(many + BORDER + FROM).encode()])
     columns = AuthColumns(head)
     assert columns.row(0).signals & Signal.TOO_MANY
@@ -336,7 +355,15 @@ def test_the_table_of_the_original(spf, dkim, modifier, authentic):
     assert (found["spf_result"], found["dkim_result"]) == (spf, dkim)
 
 
-KEYS = ["spf_result", "dkim_result", "dmarc_result", "is_authentic", "confidence_modifier", "auth_summary", "details"]
+KEYS = [
+    "spf_result",
+    "dkim_result",
+    "dmarc_result",
+    "is_authentic",
+    "confidence_modifier",
+    "auth_summary",
+    "details",
+]
 
 
 def test_example_8():
@@ -362,7 +389,11 @@ def test_example_9_mended():
         "From: rosa@tidepool.test\nAuthentication-Results: elm.test; dkim=fail header.d=relay.test; "
         "dkim=pass header.d=tidepool.test; spf=softfail\n\n"
     )
-    assert (found["spf_result"], found["dkim_result"], found["dmarc_result"]) == ("softfail", "pass", "pass")
+    assert (found["spf_result"], found["dkim_result"], found["dmarc_result"]) == (
+        "softfail",
+        "pass",
+        "pass",
+    )
 
 
 def test_examples_10_and_11_mended():
@@ -370,7 +401,11 @@ def test_examples_10_and_11_mended():
     found = original_result(
         "From: rosa@post.tidepool.test\nDKIM-Signature: v=1; a=rsa-sha256; d=tidepool.test; s=m1; b=QQ==\n\n"
     )
-    assert (found["spf_result"], found["dkim_result"], found["is_authentic"]) == ("none", "none", False)
+    assert (found["spf_result"], found["dkim_result"], found["is_authentic"]) == (
+        "none",
+        "none",
+        False,
+    )
     assert found["auth_summary"] == "SPF: none, DKIM: none"
     assert found["details"]["dkim_details"] == {
         "result": "none", "reason": "DKIM signature not verified",
@@ -390,13 +425,15 @@ def test_example_12_mended():
     found = original_result(
         "From: Zoë <zoe@tidepool.test>\nAuthentication-Results: elm.test; spf=pass (é); dkim=pass\n\n"
     )
-    assert (found["spf_result"], found["dkim_result"], found["confidence_modifier"]) == ("pass", "pass", 10.0)
+    assert (found["spf_result"], found["dkim_result"], found["confidence_modifier"]) == (
+        "pass",
+        "pass",
+        10.0,
+    )
 
 
 def test_an_address_in_the_display_name_is_no_sender():
-    found = original_result(
-        'From: "rosa@bank.test" <x@evil.test>\nDKIM-Signature: d=bank.test\n\n'
-    )
+    found = original_result('From: "rosa@bank.test" <x@evil.test>\nDKIM-Signature: d=bank.test\n\n')
     assert found["dkim_result"] == "none" and not found["is_authentic"]
 
 
