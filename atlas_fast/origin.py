@@ -115,8 +115,8 @@ class Trusted:
     """Relays on the receiver's side, compiled for the kernel.
 
     `relays`: addresses and prefixes; `names`: host names, each also for the names below it, as they
-    stand behind `by` in what the relay writes. A name is weaker: anyone can write it (docs/origin.md).
-    Raises UsageError for what is neither, and above limits.MAX_TRUSTED.
+    stand behind `by` in what the relay writes. A name is weaker: anyone can write it
+    (docs/origin.md). Raises UsageError for what is neither, and above limits.MAX_TRUSTED.
     """
 
     def __init__(self, relays: Iterable[str] = (), names: Iterable[str] = ()):

@@ -285,7 +285,9 @@ def _align(a: str, b: str, organizational: Organizational | None) -> Alignment:
 def _dmarc_tags(lookup: Lookup, domain: str) -> dict[str, str] | None:
     """The tags of the only DMARC record of a domain, or None."""
     found = [
-        record for record in lookup.txt(f"_dmarc.{domain}") if re.match(rb"v\s*=\s*DMARC1\b", record)
+        record
+        for record in lookup.txt(f"_dmarc.{domain}")
+        if re.match(rb"v\s*=\s*DMARC1\b", record)
     ]
     if len(found) != 1:  # RFC 7489, 6.6.3
         return None

@@ -14,7 +14,9 @@ def sides(mail):
     return found
 
 
-@pytest.mark.parametrize("which", [0, 1, 2], ids=["origin and verdict", "origin", "patterns by line"])
+@pytest.mark.parametrize(
+    "which", [0, 1, 2], ids=["origin and verdict", "origin", "patterns by line"]
+)
 @pytest.mark.benchmark(group="origin and verdict of messages")
 def bench_origin(benchmark, sides, which):
     benchmark(sides[which].call)

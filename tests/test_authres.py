@@ -22,8 +22,12 @@ PARTS = [
 some = st.lists(st.sampled_from(PARTS), max_size=14).map(lambda parts: "".join(parts).encode())
 cfws = st.sampled_from(["", " ", "\r\n ", " (c) ", "((a)b)", '(")'])
 methods = st.sampled_from(["spf", "dkim", "dmarc", "arc", "iprev", "x-none", "DKIM"])
-words = st.sampled_from(["pass", "fail", "none", "SoftFail", "hardfail", "temperror", "x", "policy"])
-values = st.sampled_from(["tide.example", "@a.example", '"q; r"', '"l; m"@b.example', "a=b", "1.2.3.4"])
+words = st.sampled_from(
+    ["pass", "fail", "none", "SoftFail", "hardfail", "temperror", "x", "policy"]
+)
+values = st.sampled_from(
+    ["tide.example", "@a.example", '"q; r"', '"l; m"@b.example', "a=b", "1.2.3.4"]
+)
 properties = st.builds(
     "{0}{4}.{4}{1}{4}={4}{2} {3}".format,
     st.sampled_from(["smtp", "header", "policy"]), st.sampled_from(["mailfrom", "d", "i", "x-y"]),
@@ -45,7 +49,9 @@ sound = st.builds(
 def damaged(draw):
     raw = bytearray(draw(sound))
     at = draw(st.integers(0, len(raw)))
-    raw[at : at + draw(st.integers(0, 3))] = draw(st.sampled_from([b"", b'"', b"(", b";", b"\\", b"\xff"]))
+    raw[at : at + draw(st.integers(0, 3))] = draw(
+        st.sampled_from([b"", b'"', b"(", b";", b"\\", b"\xff"])
+    )
     return bytes(raw)
 
 
@@ -68,7 +74,11 @@ def test_received_spf_agrees(raw):
 
 
 @settings(max_examples=300)
-@given(st.lists(st.sampled_from([*PARTS, "v=1", "d=", "b=QQ==", "bh"]), max_size=12).map("".join).map(str.encode))
+@given(
+    st.lists(st.sampled_from([*PARTS, "v=1", "d=", "b=QQ==", "bh"]), max_size=12)
+    .map("".join)
+    .map(str.encode)
+)
 def test_tags_agree(raw):
     assert authres.parse_tags(raw, 5) == oracle.tags(raw, 5)
 
@@ -80,7 +90,13 @@ def test_vectors(vector):
     assert found.version == vector.get("version")
     assert found.none == vector.get("none", False)
     assert [
-        [r.method, r.version, r.word, r.reason, [[p.ptype or None, p.name, p.value] for p in r.properties]]
+        [
+            r.method,
+            r.version,
+            r.word,
+            r.reason,
+            [[p.ptype or None, p.name, p.value] for p in r.properties],
+        ]
         for r in found.results
     ] == vector["results"]
 
@@ -103,7 +119,13 @@ def test_real_mail(corpus):
     n = 0
     for _, _, raw in corpus:
         head = parse_headers(raw)
-        for name in ("Authentication-Results", "Received-SPF", "DKIM-Signature", "Received", "Subject"):
+        for name in (
+            "Authentication-Results",
+            "Received-SPF",
+            "DKIM-Signature",
+            "Received",
+            "Subject",
+        ):
             for body in head.get_all_raw(name)[:2]:
                 n += 1
                 assert authres.parse_results(body, 64, 32) == oracle.results(body, 64, 32)
@@ -117,10 +139,22 @@ def test_received_spf():
         b"pass (mx.kelp.example: domain of rosa@tide.example) receiver=mx.kelp.example;\r\n"
         b' client-ip=192.0.2.1; envelope-from="rosa@tide.example"; helo=foo.tide.example'
     )
-    assert (found.result, found.receiver, found.client_ip) == (auth.Result.PASS, "mx.kelp.example", "192.0.2.1")
-    assert (found.envelope_from, found.helo, found.identity) == ("rosa@tide.example", "foo.tide.example", "")
+    assert (found.result, found.receiver, found.client_ip) == (
+        auth.Result.PASS,
+        "mx.kelp.example",
+        "192.0.2.1",
+    )
+    assert (found.envelope_from, found.helo, found.identity) == (
+        "rosa@tide.example",
+        "foo.tide.example",
+        "",
+    )
     old = auth.parse_received_spf(b"Unknown (x) envelope-from=<a@b.example>;")
-    assert (old.result, old.word, old.envelope_from) == (auth.Result.PERMERROR, "unknown", "a@b.example")
+    assert (old.result, old.word, old.envelope_from) == (
+        auth.Result.PERMERROR,
+        "unknown",
+        "a@b.example",
+    )
     assert auth.parse_received_spf(b"").result == auth.Result.NONE
 
 
@@ -131,7 +165,12 @@ def test_dkim_signature():
     )
     assert (found.domain, found.selector, found.algorithm) == ("tide.example", "m1", "rsa-sha256")
     assert found.headers == ("from", "to", "subject")
-    assert (found.identity, found.timestamp, found.expiration, found.length) == ("@mail.tide.example", 1, 99, 10)
+    assert (found.identity, found.timestamp, found.expiration, found.length) == (
+        "@mail.tide.example",
+        1,
+        99,
+        10,
+    )
     assert (found.body_hash, found.signature) == ("QQ==", "Zm9v")
     assert found.problems == ("tag d stands twice",)
     empty = auth.parse_dkim_signature(b"")
@@ -150,7 +189,9 @@ def test_caps():
     assert len(auth.parse_dkim_signature(tags).tags) == limits.MAX_TAGS
 
 
-@pytest.mark.parametrize("unit", [b"(", b")", b'"', b"\\", b"; a=b ", b"a.", b"=", b"( ", b'"a" ', b"a/"])
+@pytest.mark.parametrize(
+    "unit", [b"(", b")", b'"', b"\\", b"; a=b ", b"a.", b"=", b"( ", b'"a" ', b"a/"]
+)
 def test_megabytes_of_one_thing_end(unit):
     raw = b"mx;" + unit * (1_000_000 // len(unit))
     authres.parse_results(raw, 64, 32)

@@ -84,7 +84,9 @@ def test_damaged_chains_agree(noise, received):
     parts = [b"Received: " + piece.replace(b"\n", b" ").replace(b"\r", b" ") for piece in noise]
     raw = b"\n".join([*parts, message(received)])
     head = parse_headers(raw)
-    want = oracle.walk(head.get_all_raw("Received"), head.get_raw("X-Originating-IP"), SPECIAL_RANGES)
+    want = oracle.walk(
+        head.get_all_raw("Received"), head.get_raw("X-Originating-IP"), SPECIAL_RANGES
+    )
     assert plain(origin(head)) == want
 
 

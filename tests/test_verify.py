@@ -15,10 +15,10 @@ pytest.importorskip("dns")
 from dnsserver import Server  # noqa: E402
 
 from atlas_fast import limits, verify  # noqa: E402
+from atlas_fast._kernels.messages import Messages  # noqa: E402
 from atlas_fast.auth import Result  # noqa: E402
 from atlas_fast.batch import Batch  # noqa: E402
 from atlas_fast.headers import HeaderColumns  # noqa: E402
-from atlas_fast._kernels.messages import Messages  # noqa: E402
 from atlas_fast.origin import Trusted  # noqa: E402
 
 PEER = "41.203.64.10"
@@ -120,7 +120,12 @@ def check(raw, server, cache=None, lifetime=0.3, organizational=org, **given):
 
 def test_a_good_message(key, server):
     row = check(trace(sign(HEAD + BODY, key)), server)
-    assert (row.spf, row.dkim, row.arc, row.dmarc) == (Result.PASS, Result.PASS, Result.NONE, Result.PASS)
+    assert (row.spf, row.dkim, row.arc, row.dmarc) == (
+        Result.PASS,
+        Result.PASS,
+        Result.NONE,
+        Result.PASS,
+    )
     assert row.policy == "reject" and row.spf_domain == "tide.example"
     (only,) = row.signatures
     assert (only.domain, only.selector, only.result) == ("tide.example", "m1", Result.PASS)
@@ -240,7 +245,10 @@ def test_arc(key, server):
     assert check(trace(twice), server).arc is Result.PASS
     assert check(trace(twice.replace(b"tide tables", b"free money")), server).arc is Result.FAIL
     assert check(trace(once.replace(b"ARC-Seal: i=1", b"X-Seal: i=1")), server).arc is Result.FAIL
-    assert check(trace(once.replace(b"d=list.test", b"d=slow.example")), server).arc is Result.TEMPERROR
+    assert (
+        check(trace(once.replace(b"d=list.test", b"d=slow.example")), server).arc
+        is Result.TEMPERROR
+    )
 
 
 def test_answers_are_cached(key, server):

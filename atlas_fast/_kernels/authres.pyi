@@ -4,9 +4,7 @@ RESULT_NAMES: tuple[str, ...]
 
 _Span = tuple[int, int] | None
 _Property = tuple[_Span, tuple[int, int], tuple[int, int]]
-_Statement = tuple[
-    tuple[int, int], _Span, tuple[int, int], int, _Span, list[_Property]
-]
+_Statement = tuple[tuple[int, int], _Span, tuple[int, int], int, _Span, list[_Property]]
 
 def parse_results(
     raw: Buffer, max_methods: int, max_properties: int

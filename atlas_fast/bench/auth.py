@@ -28,7 +28,7 @@ RESULTS = (
     b"mx.kelp.example; dkim=pass (2048-bit key) header.d=tide.example header.i=@tide.example\r\n"
     b"\theader.b=a1B2c3D4; dmarc=pass (p=none) header.from=tide.example",
     b"mx.kelp.example 1; none",
-    b"mx.kelp.example;\r\n       dkim=fail reason=\"signature verification failed\" "
+    b'mx.kelp.example;\r\n       dkim=fail reason="signature verification failed" '
     b"header.d=list.example;\r\n       spf=softfail smtp.mailfrom=list.example; iprev=pass "
     b"policy.iprev=192.0.2.7",
 )
@@ -55,7 +55,10 @@ def check_results(answers: dict[str, Any]) -> None:
     plain = {}
     for name, answer in answers.items():
         plain[name] = [
-            [(one.method, getattr(one, "word", None) or one.result.lower()) for one in found.results]
+            [
+                (one.method, getattr(one, "word", None) or one.result.lower())
+                for one in found.results
+            ]
             if not getattr(found, "none", False)
             else []
             for found in answer
@@ -74,7 +77,9 @@ def result_contestants(repeat: int = 250) -> tuple[list[Contestant], list[str]]:
     if not find_spec("authres"):
         return rows, ["authres"]
     name = "authres"
-    rows.append(Contestant(name, partial(by_authres, bodies), len(bodies), by_authres.__doc__ or ""))
+    rows.append(
+        Contestant(name, partial(by_authres, bodies), len(bodies), by_authres.__doc__ or "")
+    )
     return rows, []
 
 
@@ -116,7 +121,7 @@ def verdict_contestants(
             "atlas_fast, origin and verdict",
             lambda: AuthColumns(columns),
             n,
-            "header columns to origin, evidence and verdict; columns allocated; no relaxed alignment",
+            "header columns to origin, evidence, verdict; columns allocated; strict alignment only",
         ),
         Contestant(
             "atlas_fast, origin alone",
@@ -124,7 +129,9 @@ def verdict_contestants(
             n,
             "header columns to address, hop, border and reason",
         ),
-        Contestant("patterns by line", partial(by_patterns, heads), len(some), by_patterns.__doc__ or ""),
+        Contestant(
+            "patterns by line", partial(by_patterns, heads), len(some), by_patterns.__doc__ or ""
+        ),
     ]
     return rows, columns
 

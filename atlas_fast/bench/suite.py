@@ -149,7 +149,9 @@ def auth(data: Material, rounds: int) -> list[Paired]:
     data.absent += absent
     messages, _ = peers.verdict_contestants(raws)
     return [
-        compare("Authentication-Results, one body", fields, rounds=rounds, check=peers.check_results),
+        compare(
+            "Authentication-Results, one body", fields, rounds=rounds, check=peers.check_results
+        ),
         compare("origin and verdict", messages, rounds=rounds, check=peers.check_origins),
     ]
 

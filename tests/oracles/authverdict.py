@@ -28,7 +28,7 @@ def domain(text, max_domain):
     if text is None:
         return ""
     text = text.removesuffix(">")
-    head, at, tail = text.rpartition("@")
+    _, at, tail = text.rpartition("@")
     if not at:
         tail = tail.removeprefix("<")
     tail = tail.removesuffix(".")
@@ -135,7 +135,9 @@ def evidence(fields, border, ids=(), below=True, caps=(50, 64, 32, 64, 50, 255))
                 continue
             props = {}
             for ptype, key, value in properties:
-                props.setdefault(((cut(body, ptype) or "").lower(), cut(body, key).lower()), cut(body, value))
+                props.setdefault(
+                    ((cut(body, ptype) or "").lower(), cut(body, key).lower()), cut(body, value)
+                )
             if method == "spf":
                 spf, kind = True, 0
                 value = props.get(("smtp", "mailfrom"))

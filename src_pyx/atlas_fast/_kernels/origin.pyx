@@ -25,7 +25,7 @@ from atlas_fast._kernels.ip cimport parse_ip
 from atlas_fast._kernels.messages cimport Extent, Messages
 from atlas_fast._kernels.received cimport Hop, parse_received
 from atlas_fast._kernels.scan cimport starts_fold
-from atlas_fast._kernels.types cimport Span, int16_t, int32_t, int64_t, uint8_t
+from atlas_fast._kernels.types cimport Span, int16_t, int64_t, uint8_t
 
 cdef enum:                      # codes of a range
     R_GLOBAL = 0
