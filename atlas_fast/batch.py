@@ -26,12 +26,13 @@ class Batch:
     byte offset); `mark` is where the source goes on behind this batch. `keys` uint8 (n, 24) are
     stable: the same message at the same place of the same source has the same key in every run.
     `flags` uint32 (n,) are the bits of `atlas_fast.flags.Flag`. `quoting`: `>From ` lines of an
-    mbox are still quoted in raw. The stages fill `headers`, `mime`, `features` and `verdict`.
+    mbox are still quoted in raw. The stages fill `headers`, `mime`, `enrichment`,
+    `features` and `verdict`.
     Raises ValueError when the lengths differ.
     """
 
     __slots__ = (
-        "_keys", "features", "flags", "headers", "mark", "mime", "places", "quoting", "raw",
+        "_keys", "enrichment", "features", "flags", "headers", "mark", "mime", "places", "quoting", "raw",
         "source", "starts", "stops", "verdict",
     )  # fmt: skip
 
@@ -61,6 +62,7 @@ class Batch:
         self.flags = np.zeros(len(starts), np.uint32)
         self.headers: HeaderColumns | None = None
         self.mime: MimeColumns | None = None
+        self.enrichment: Any = None
         self.features: Any = None
         self.verdict: Any = None
         self._keys = keys

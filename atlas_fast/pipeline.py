@@ -19,12 +19,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atlas_fast import limits
 from atlas_fast.batch import Batch
+from atlas_fast.cache.counts import with_rates
 from atlas_fast.errors import UsageError
 from atlas_fast.flags import Flag
 from atlas_fast.observe.counters import StageClock
@@ -38,7 +39,10 @@ from atlas_fast.store.rows import CATEGORIES, UNKNOWN, clean, row_block
 from atlas_fast.store.sqlite import local_now
 from atlas_fast.store.writer import Writer
 
-__all__ = ["Interrupted", "Pipeline", "scan", "triage"]
+if TYPE_CHECKING:
+    from atlas_fast.stages.enrich import Enricher
+
+__all__ = ["Interrupted", "Pipeline", "make_enricher", "scan", "triage"]
 
 Stage = tuple[str, Callable[[Batch], None]]
 UNREADABLE = np.uint32(Flag.HDR_EMPTY | Flag.NO_MEMORY)
@@ -76,8 +80,10 @@ class Pipeline:
     """The stages, and how many threads run them.
 
     Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
-    longer. `keys`: make message keys while a batch is with its worker, for a store. `known`: asked
-    which keys are stored; these messages take no part. `trace` gets every stretch of every stage.
+    longer. `enrich`: look up origins, domains and authentication, as an Enricher says or as one by
+    default does. `keys`: make message keys while a batch is with its worker, for a store. `known`:
+    asked which keys are stored; these messages take no part. `trace` gets every stretch of every
+    stage.
     Raises UsageError when `workers` is below 1.
     """
 
@@ -87,13 +93,18 @@ class Pipeline:
         *,
         workers: int = 1,
         model: str | Path | None = None,
+        enrich: Enricher | bool = True,
         max_messages: int = limits.BATCH_MESSAGES,
         max_bytes: int = limits.BATCH_BYTES,
         trace: Trace | None = None,
     ):
         if workers < 1:
             raise UsageError(f"workers is {workers}; at least one is needed")
-        self.stages = list(default_stages(model) if stages is None else stages)
+        self.enricher: Enricher | None = None
+        if stages is None:
+            self.enricher = make_enricher() if enrich is True else enrich or None
+            stages = default_stages(model, self.enricher)
+        self.stages = list(stages)
         self.keys = False
         self.known: Known | None = None
         self.workers = workers
@@ -149,14 +160,31 @@ class Pipeline:
         return done
 
 
-def default_stages(model: str | Path | None = None) -> list[Stage]:
-    """parse, features, decide; `model` is the path of a model, by default the shipped one."""
+def make_enricher(**settings: Any) -> Enricher:
+    """The enrichment of a pipeline; `settings` are those of stages.enrich.Enricher. Raises
+    UsageError, SettingsError."""
+    from atlas_fast.stages.enrich import Enricher
+
+    try:
+        return Enricher(**settings)
+    except ImportError as error:
+        raise UsageError(
+            f"checking authentication needs {error.name}: pip install 'atlas_fast[verify]'"
+        ) from error
+
+
+def default_stages(
+    model: str | Path | None = None, enricher: Enricher | None = None
+) -> list[Stage]:
+    """parse, those of the enricher, features, decide; `model` is the path of a model, by default
+    the shipped one."""
     from atlas_fast.classify.model import load_model
     from atlas_fast.stages import decide, features, parse
 
     loaded = load_model(model)
     return [
         ("parse", parse.run),
+        *([] if enricher is None else enricher.stages),
         ("features", features.run),
         ("decide", lambda batch: decide.run(batch, loaded)),
     ]
@@ -169,7 +197,8 @@ def scan(
     model: str | Path | None = None,
     pipeline: Pipeline | None = None,
 ) -> Iterator[Batch]:
-    """Batches with `headers`, `mime`, `features` and `verdict` filled; nothing is stored.
+    """Batches with `headers`, `mime`, `enrichment`, `features` and `verdict` filled; nothing is
+    stored.
 
     A message on which a stage failed comes as a batch of one whose columns are None.
     """
@@ -202,6 +231,7 @@ def triage(
     pipeline.keys = store is not None
     report = Report(sources=[opened.identity for opened in sources], workers=pipeline.workers)
     clock = StageClock(pipeline.trace)
+    counters = _CacheCounts(pipeline.enricher)
     with ExitStack() as stack:
         sink = _Sink(stack, store, report, pipeline, resume)
         try:
@@ -219,6 +249,7 @@ def triage(
         finally:
             pipeline.known = None
         sink.close(clock)
+    counters.tell(report)
     report.stages = clock.seconds
     report.seconds = time.perf_counter() - begin
     if report.interrupted:
@@ -234,6 +265,22 @@ def open_all(source: SourceLike | Iterable[SourceLike]) -> list[Source]:
     if not several:
         raise UsageError("no source was given")
     return [open_source(str(one)) if isinstance(one, str | Path) else one for one in several]
+
+
+class _CacheCounts:
+    """What the caches did during a run, by their counters before and after it."""
+
+    def __init__(self, enricher: Enricher | None):
+        self._enricher = enricher
+        self._before = {} if enricher is None else enricher.cache.counters()
+
+    def tell(self, report: Report) -> None:
+        if self._enricher is None:
+            return
+        self._enricher.cache.flush()
+        report.notes += self._enricher.notes
+        for kind, after in self._enricher.cache.counters().items():
+            report.caches[kind] = with_rates(after, self._before.get(kind, {}))
 
 
 class _Sink:

@@ -2,8 +2,12 @@
 
 TARGETS = {
     "addresses": ("addresses",),
+    "authres": ("authres",),
+    "authverdict": ("authverdict", "authres"),
     "charsets": ("charsets",),
+    "confusables": ("confusables",),
     "dates": ("dates",),
+    "domains": ("domains", "namesets"),
     "headers": ("headers", "messages", "buffers"),
     "html": ("html",),
     "keys": ("keys",),
@@ -12,8 +16,10 @@ TARGETS = {
     "message": ("headers", "mime", "features"),
     "mime": ("mime",),
     "msgids": ("msgids",),
+    "origin": ("origin",),
     "params": ("params",),
     "received": ("received",),
+    "suffix": ("suffix",),
     "transfer": ("transfer",),
     "words": ("words",),
 }

@@ -41,9 +41,10 @@ def rules(names: list[str]) -> None:
     names = [name for name in names if "__pycache__" not in name and ".dist-info/" not in name]
     assert {name.split("/")[0] for name in names} == {"atlas_fast"}
     suffixes = {name.rpartition(".")[2] for name in names if not name.endswith("py.typed")}
-    assert suffixes == {"py", "pyi", "so", "npz"}
+    assert suffixes == {"py", "pyi", "so", "npz", "txt"}
     assert "atlas_fast/py.typed" in names
-    assert "atlas_fast/data/model.npz" in names
+    for name in ("model.npz", "words.txt", "brands.txt", "known_domains.txt"):
+        assert f"atlas_fast/data/{name}" in names
     kernel = re.compile(r"atlas_fast/_kernels/(\w+)\.(?:cpython[^/]*\.so|abi3\.so|pyi)")
     found = [match for match in map(kernel.fullmatch, names) if match]
     assert {m[1] for m in found if m[0].endswith(".pyi")} == KERNELS

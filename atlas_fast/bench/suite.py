@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 from atlas_fast.bench.baseline import Baseline, geo_available
@@ -157,6 +158,44 @@ def features(data: Material, rounds: int) -> list[Paired]:
             assert close.mean() > 0.9, close.mean()
 
     return [compare("features", sides, rounds=rounds, check=check)]
+
+
+def domains(data: Material, rounds: int) -> list[Paired]:
+    """Registrable domains against the peers; the rules over distinct senders; processor time."""
+    from atlas_fast.bench import domains as names_bench
+
+    names = names_bench.host_names([path.read_bytes() for path in data.paths])
+    sides, absent = names_bench.suffix_contestants(names)
+    data.absent += absent
+
+    def check(answers: dict[str, Any]) -> None:
+        names_bench.check_suffixes(names, answers)
+
+    def check_looks(answers: dict[str, Any]) -> None:
+        names_bench.check_looks(names, answers)
+
+    return [
+        compare("registrable domain", sides, rounds=rounds, check=check, clock=process_time),
+        compare("domain rules", names_bench.rule_contestants(names), rounds=rounds),
+        compare("looks of names", names_bench.look_contestants(names), rounds=rounds,
+                check=check_looks, clock=process_time),
+    ]  # fmt: skip
+
+
+def auth(data: Material, rounds: int) -> list[Paired]:
+    """One field at a time against authres; origin and verdict of messages against patterns."""
+    from atlas_fast.bench import auth as peers
+
+    raws = [path.read_bytes() for path in data.paths[:HEADER_MESSAGES]]
+    fields, absent = peers.result_contestants()
+    data.absent += absent
+    messages, _ = peers.verdict_contestants(raws)
+    return [
+        compare(
+            "Authentication-Results, one body", fields, rounds=rounds, check=peers.check_results
+        ),
+        compare("origin and verdict", messages, rounds=rounds, check=peers.check_origins),
+    ]
 
 
 def store(data: Material, rounds: int) -> list[Paired]:
@@ -443,6 +482,8 @@ SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "kernels": kernels,
     "headers": headers,
     "features": features,
+    "domains": domains,
+    "auth": auth,
     "store": store,
     "end-to-end": end_to_end,
     "scaling": scaling,

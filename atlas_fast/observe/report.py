@@ -14,7 +14,9 @@ class Report:
     at again, `stored` rows that are new in the store, `errors`: messages that could not be
     parsed (they are stored all the same) and places that could not be read. `categories` counts
     messages by category, `flags` by damage flag. `stages` are wall seconds; with several workers
-    they overlap. `problems` are the first error texts, at most `MAX_PROBLEMS`.
+    they overlap. `problems` are the first error texts, at most `MAX_PROBLEMS`;
+    `notes` are lines on what a run had to do without. `caches`: by kind, how many values were asked
+    for and which level had them (docs/cache.md).
     """
 
     sources: list[str] = field(default_factory=list)
@@ -30,6 +32,8 @@ class Report:
     flags: dict[str, int] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    caches: dict[str, dict[str, int | float]] = field(default_factory=dict)
     interrupted: bool = False
 
     @property
@@ -64,6 +68,8 @@ class Report:
             "store": self.store,
             "flags": dict(self.flags),
             "problems": list(self.problems),
+            "notes": list(self.notes),
+            "caches": {kind: dict(counts) for kind, counts in self.caches.items()},
             "interrupted": self.interrupted,
         }
 

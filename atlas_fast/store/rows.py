@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from atlas_fast.store.geography import geography
 from atlas_fast.store.summaries import BANDS, Tally, band, tally_columns
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
         "flags": batch.flags.tolist(),
         "message_key": batch.keys.view(f"V{batch.keys.shape[1]}").ravel().tolist(),
     }
+    columns |= geography(batch)
     tally = tally_columns(
         session_id, now, decided.counts, domain, decided.action, _countries(columns)
     )
