@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,10 @@ __all__ = [
 Registrable = Callable[[TextColumn], np.ndarray]
 """Domains to int32 (n,): where the organizational domain starts in each, -1 where it has none."""
 
-Judged = tuple[np.ndarray, np.ndarray]
-"""uint8 (8, n) and float32 (n,), as the kernel's verdict_batch fills them."""
-
+Judged = tuple[np.ndarray, np.ndarray]  # as the kernel's verdict_batch fills them
 Standing = Callable[["AuthColumns", TextColumn, np.ndarray, Callable[[], Judged]], Judged]
-"""Takes the evidence, the From domains, the results uint8 (6, n) and the judgement over all of
-them; gives what that would give, and completes DMARC in the results. A cache, for example."""
+"""Takes evidence, From domains, results uint8 (6, n), and the judgement over all of them; gives
+what that gives and completes DMARC in the results: a cache."""
 
 EVIDENCE_DTYPE = np.dtype(
     [
@@ -358,13 +357,9 @@ class AuthColumns:
         self.domains = TextColumn(self._domains, np.zeros(len(self.evidence) + 1, np.int64))
         self.domains.offsets[1:] = self.evidence["stop"]
         sender = headers.from_domain
-
-        def judge() -> Judged:
-            return self._judge(sender, results, registrable)
-
-        columns, self.confidence_modifier = (
-            judge() if standing is None else standing(self, sender, results, judge)
-        )
+        judge = partial(self._judge, sender, results, registrable)
+        judged = judge() if standing is None else standing(self, sender, results, judge)
+        columns, self.confidence_modifier = judged
         self.dmarc, self.dmarc_source, self.arc, self.arc_source, *iprev = results
         self.iprev, self.iprev_source = iprev
         self.spf, self.spf_source, self.dkim, self.dkim_source = columns[:4]
