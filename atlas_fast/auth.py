@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,10 +34,9 @@ __all__ = [
 Registrable = Callable[[TextColumn], np.ndarray]
 """Domains to int32 (n,): where the organizational domain starts in each, -1 where it has none."""
 
-Judged = tuple[np.ndarray, np.ndarray]  # as the kernel's verdict_batch fills them
+Judged = tuple[np.ndarray, np.ndarray]
 Standing = Callable[["AuthColumns", TextColumn, np.ndarray, Callable[[], Judged]], Judged]
-"""Takes evidence, From domains, results uint8 (6, n), and the judgement over all of them; gives
-what that gives and completes DMARC in the results: a cache."""
+"""A cache: takes evidence, senders, results, their judgement; gives what that would give."""
 
 EVIDENCE_DTYPE = np.dtype(
     [
@@ -350,14 +348,23 @@ class AuthColumns:
         results = np.zeros((6, n), np.uint8)
         authverdict.evidence_batch(
             *headers.for_fields(), self.origins.border, settings.ids, settings.id_ends,
-            settings.below, _CAPS, self._evidence, self.indptr, self._domains, results, self.arc_sets,
-            self.signals, self.untrusted, self.counted,
+            settings.below, _CAPS, self._evidence, self.indptr, self._domains, results,
+            self.arc_sets, self.signals, self.untrusted, self.counted,
         )  # fmt: skip
         self.evidence = np.frombuffer(self._evidence, EVIDENCE_DTYPE)
         self.domains = TextColumn(self._domains, np.zeros(len(self.evidence) + 1, np.int64))
         self.domains.offsets[1:] = self.evidence["stop"]
         sender = headers.from_domain
-        judge = partial(self._judge, sender, results, registrable)
+        find = registrable or (lambda column: np.full(len(column), -1, np.int32))
+
+        def judge() -> Judged:
+            columns, modifier = np.empty((8, n), np.uint8), np.empty(n, np.float32)
+            authverdict.verdict_batch(
+                sender.data, sender.offsets, find(sender), self._evidence, self.indptr,
+                self._domains, find(self.domains), results, columns, modifier,
+            )  # fmt: skip
+            return columns, modifier
+
         judged = judge() if standing is None else standing(self, sender, results, judge)
         columns, self.confidence_modifier = judged
         self.dmarc, self.dmarc_source, self.arc, self.arc_source, *iprev = results
@@ -365,21 +372,6 @@ class AuthColumns:
         self.spf, self.spf_source, self.dkim, self.dkim_source = columns[:4]
         self.spf_aligned, self.dkim_aligned, self.signed_aligned = columns[4:7]
         self.is_authentic = columns[7].view(np.bool_)
-
-    def _judge(
-        self, sender: TextColumn, results: np.ndarray, registrable: Registrable | None
-    ) -> Judged:
-        n = len(sender)
-        if registrable is None:
-            org, sender_org = np.full(len(self.evidence), -1, np.int32), np.full(n, -1, np.int32)
-        else:
-            org, sender_org = registrable(self.domains), registrable(sender)
-        columns, modifier = np.empty((8, n), np.uint8), np.empty(n, np.float32)
-        authverdict.verdict_batch(
-            sender.data, sender.offsets, sender_org, self._evidence, self.indptr,
-            self._domains, org, results, columns, modifier,
-        )  # fmt: skip
-        return columns, modifier
 
     def __len__(self) -> int:
         return len(self.counted)

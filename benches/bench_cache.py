@@ -69,10 +69,9 @@ def bench_memo(benchmark, peer):
 
     ours()
     assert found.all() and (values == stored).all()
+    kept = {}
     if peer == "cachetools":
         kept = pytest.importorskip("cachetools").TTLCache(1 << 14, 3600)
-    else:
-        kept = {}
     kept.update(zip(items, [row.tobytes() for row in stored], strict=True))
     calls = {"atlas_fast": ours, "atlas_fast with hashing": hashed}
     benchmark(calls.get(peer, lambda: [kept.get(item) for item in items]))

@@ -27,7 +27,6 @@ from atlas_fast.errors import ReferenceDataError
 from atlas_fast.geo import GEO_DTYPE, UNKNOWN, Geo, open_geo
 from atlas_fast.headers import TextColumn
 from atlas_fast.origin import OriginColumns, Trusted
-from atlas_fast.reference.open import open_reference
 
 __all__ = ["DOMAIN_DTYPE", "Enricher", "Enrichment"]
 
@@ -125,7 +124,7 @@ class Enricher:
     @property
     def stages(self) -> list[tuple[str, Callable[[Batch], None]]]:
         """In their order; the first makes `batch.enrichment`."""
-        made = [
+        made: list[tuple[str, Callable[[Batch], None]]] = [
             ("origin", self.origin), ("geo", self.geo), ("domains", self.domains),
             ("auth", self.auth), ("cache", self.keep),
         ]  # fmt: skip
@@ -199,9 +198,7 @@ class Enricher:
         ids, first = self._intern(data, starts, stops)
         at, to = starts[first], stops[first]
         kind = self.cache.kind("domain", DOMAIN_DTYPE, geo.reference.generation.encode())
-        found = kind.find(
-            kind.keys(data, at, to), lambda m: _judge(data, at[m], to[m]), len(asked)
-        )
+        found = kind.find(kind.keys(data, at, to), lambda m: _judge(data, at[m], to[m]), len(asked))
         values = np.repeat(_NO_DOMAIN, n_asked)
         values[asked] = found[ids]
         own, reply, link = number[:n], number[n : 2 * n], number[2 * n :]
