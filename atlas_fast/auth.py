@@ -296,8 +296,7 @@ class AuthSettings:
 
     `authserv_ids`: the names under which the receiver writes results; without any, the name of
     the topmost field counts. `below`: accept results right below the receiver's own Received
-    field. `trusted`: relays on the receiver's side, which move the border down.
-    Raises UsageError above limits.MAX_TRUSTED and for an empty name.
+    field. `trusted`: relays on the receiver's side. Raises UsageError above limits.MAX_TRUSTED.
     """
 
     def __init__(
@@ -325,9 +324,8 @@ class AuthColumns:
     `signals` are Signal bits; `untrusted` counts Authentication-Results that do not count.
     `is_authentic` bool and `confidence_modifier` float32 (n,): the original's table over SPF and
     DKIM. `counted` int32 (n,): number of the first field that counts, or -1. `evidence`:
-    EVIDENCE_DTYPE, of message i at indptr[i]:indptr[i + 1], with its `domains`.
-
-    Without `registrable`, relaxed alignment is unknown and only STRICT is found.
+    EVIDENCE_DTYPE, of message i at indptr[i]:indptr[i + 1], with its `domains`. Without
+    `registrable`, only STRICT alignment is found.
     """
 
     def __init__(
@@ -338,14 +336,12 @@ class AuthColumns:
         registrable: Registrable | None = None,
         standing: Standing | None = None,
     ):
-        n = len(headers)
-        settings = settings or AuthSettings()
+        n, settings = len(headers), settings or AuthSettings()
         self.origins = origins or OriginColumns(headers, settings.trusted)
         self.indptr = np.zeros(n + 1, np.int64)
-        self.counted = np.empty(n, np.int32)
+        self.counted, results = np.empty(n, np.int32), np.zeros((6, n), np.uint8)
         self.arc_sets, self.signals, self.untrusted = (np.empty(n, np.uint8) for _ in range(3))
         self._evidence, self._domains = Bytes(), Bytes()
-        results = np.zeros((6, n), np.uint8)
         authverdict.evidence_batch(
             *headers.for_fields(), self.origins.border, settings.ids, settings.id_ends,
             settings.below, _CAPS, self._evidence, self.indptr, self._domains, results,
@@ -365,7 +361,7 @@ class AuthColumns:
             )  # fmt: skip
             return columns, modifier
 
-        judged = judge() if standing is None else standing(self, sender, results, judge)
+        judged = standing(self, sender, results, judge) if standing else judge()
         columns, self.confidence_modifier = judged
         self.dmarc, self.dmarc_source, self.arc, self.arc_source, *iprev = results
         self.iprev, self.iprev_source = iprev
