@@ -26,14 +26,13 @@ class Batch:
     byte offset); `mark` is where the source goes on behind this batch. `keys` uint8 (n, 24) are
     stable: the same message at the same place of the same source has the same key in every run.
     `flags` uint32 (n,) are the bits of `atlas_fast.flags.Flag`. `quoting`: `>From ` lines of an
-    mbox are still quoted in raw. The stages fill `headers`, `mime`, `enrichment`,
-    `features` and `verdict`.
-    Raises ValueError when the lengths differ.
+    mbox are still quoted in raw. The stages fill `headers`, `mime`, `enrichment`, `features` and
+    `verdict`. Raises ValueError when the lengths differ.
     """
 
     __slots__ = (
-        "_keys", "enrichment", "features", "flags", "headers", "mark", "mime", "places", "quoting", "raw",
-        "source", "starts", "stops", "verdict",
+        "_keys", "enrichment", "features", "flags", "headers", "mark", "mime", "places",
+        "quoting", "raw", "source", "starts", "stops", "verdict",
     )  # fmt: skip
 
     def __init__(

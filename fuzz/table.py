@@ -6,6 +6,7 @@ TARGETS = {
     "authverdict": ("authverdict", "authres"),
     "charsets": ("charsets",),
     "confusables": ("confusables",),
+    "claims": ("claims",),
     "dates": ("dates",),
     "domains": ("domains", "namesets"),
     "headers": ("headers", "messages", "buffers"),
@@ -13,6 +14,7 @@ TARGETS = {
     "keys": ("keys",),
     "linear": ("score", "learn"),
     "mboxscan": ("mboxscan",),
+    "memo": ("memo",),
     "message": ("headers", "mime", "features"),
     "mime": ("mime",),
     "msgids": ("msgids",),
@@ -20,6 +22,7 @@ TARGETS = {
     "params": ("params",),
     "received": ("received",),
     "suffix": ("suffix",),
+    "spans": ("intern", "hosts"),
     "transfer": ("transfer",),
     "words": ("words",),
 }

@@ -50,7 +50,7 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
         "batch", "cache", "classify", "stages", "sources", "store", "observe",
     },
     "cli": (LEAVES - {"_kernels"}) | {
-        "pipeline", "store", "observe", "bench", "classify", "cache", "reference",
+        "bench", "cache", "classify", "observe", "pipeline", "reference", "store",
     },
     "bench": LEAVES | {
         "batch", "headers", "mime", "classify", "stages", "sources", "store", "observe", "pipeline",

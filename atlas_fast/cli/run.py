@@ -112,7 +112,7 @@ def _add_enrichment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify-auth",
         action="store_true",
-        help="check signatures and senders anew; asks the DNS, takes long, needs the extra `verify`",
+        help="check signatures and senders anew; asks the DNS, takes long, needs the extra verify",
     )
 
 
