@@ -140,6 +140,22 @@ def domains(data: Material, rounds: int) -> list[Paired]:
     ]  # fmt: skip
 
 
+def geo(data: Material, rounds: int) -> list[Paired]:
+    """Addresses to country, AS number and organisation against the readers of MMDB files."""
+    from atlas_fast.bench import geo as peers
+    from atlas_fast.errors import ReferenceDataError
+
+    try:
+        found = peers.material(data.scratch)
+    except ReferenceDataError as error:
+        data.absent.append(f"geo: {error}")
+        return []
+    messages = [path.read_bytes() for path in data.paths]
+    done = peers.comparisons(found, messages, rounds)
+    data.absent += found.absent
+    return done
+
+
 def store(data: Material, rounds: int) -> list[Paired]:
     """Writing rows: the store against ready tuples, and against a commit for each row."""
     from atlas_fast.pipeline import scan
@@ -281,6 +297,7 @@ SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "headers": headers,
     "features": features,
     "domains": domains,
+    "geo": geo,
     "store": store,
     "end-to-end": end_to_end,
 }

@@ -24,7 +24,7 @@ def add_verbs(verbs: Any) -> None:
         "suites",
         nargs="*",
         metavar="SUITE",
-        help="headers, features, domains, store, end-to-end (default: all)",
+        help="headers, features, domains, geo, store, end-to-end (default: all)",
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="measure on these .eml files")
     parser.add_argument(
