@@ -6,6 +6,7 @@ TARGETS = {
     "confusables": ("confusables",),
     "dates": ("dates",),
     "domains": ("domains", "namesets"),
+    "geo": ("geo", "tables"),
     "headers": ("headers", "messages", "buffers"),
     "html": ("html",),
     "linear": ("score", "learn"),
@@ -16,6 +17,7 @@ TARGETS = {
     "params": ("params",),
     "received": ("received",),
     "suffix": ("suffix",),
+    "tables": ("tables", "geo"),
     "transfer": ("transfer",),
     "words": ("words",),
 }

@@ -31,15 +31,20 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "mime": LEAVES | {"headers"},
     "batch": LEAVES | {"headers", "mime"},
     "classify": LEAVES | {"batch"},
+    "settings": LEAVES,
+    "countries": set(),
+    "geo": LEAVES | {"countries", "reference", "settings"},
     "stages": LEAVES | {"batch", "headers", "mime", "classify"},
     "sources": LEAVES | {"batch"},
     "store": LEAVES | {"batch"},
     "observe": LEAVES | {"batch"},
     "pipeline": LEAVES | {"batch", "classify", "stages", "sources", "store", "observe"},
-    "cli": (LEAVES - {"_kernels"}) | {"pipeline", "store", "observe", "bench", "classify"},
+    "cli": (LEAVES - {"_kernels"}) | {
+        "pipeline", "store", "observe", "bench", "classify", "reference",
+    },
     "bench": LEAVES | {
         "batch", "headers", "mime", "classify", "stages", "sources", "store", "observe", "pipeline",
-        "domains", "reference",
+        "domains", "geo", "reference",
     },
     "__init__": LEAVES | {"batch", "observe", "pipeline", "sources", "store"},
     "__main__": {"cli"},
@@ -58,13 +63,15 @@ EXTRAS = {  # optional package: the only modules that may import it
     "tldextract": {"bench.domains"},
     "pydomainextractor": {"bench.domains"},
     "confusable_homoglyphs": {"bench.domains"},
+    "maxminddb": {"bench.geo", "reference.geodata.mmdb"},
+    "maxminddb_rust": {"bench.geo"},
     "dns": {"domains_online"},
     "whois": {"domains_online"},
 }
 IS_THE_EXTRA = {"_arrow"}  # imported by functions only
-KERNELS_MAY_IMPORT = {"codecs", "encodings", "html"}  # tables that are built at import
+KERNELS_MAY_IMPORT = {"codecs", "encodings", "hashlib", "html"}  # tables made at import; checksums
 SOFT, HARD = 500, 800
-LONGER_THAN_SOFT = {"domains", "features", "headers", "html", "mime"}  # kernels: one subject each
+LONGER_THAN_SOFT = {"domains", "features", "geo", "headers", "html", "mime"}  # kernels: one subject each
 
 
 def module_name(path: Path) -> str:
