@@ -9,6 +9,7 @@ TARGETS = {
     "claims": ("claims",),
     "dates": ("dates",),
     "domains": ("domains", "namesets"),
+    "geo": ("geo", "tables"),
     "headers": ("headers", "messages", "buffers"),
     "html": ("html",),
     "keys": ("keys",),
@@ -23,6 +24,7 @@ TARGETS = {
     "received": ("received",),
     "suffix": ("suffix",),
     "spans": ("intern", "hosts"),
+    "tables": ("tables", "geo"),
     "transfer": ("transfer",),
     "words": ("words",),
 }

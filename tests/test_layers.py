@@ -55,7 +55,7 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "bench": LEAVES | {
         "batch", "headers", "mime", "classify", "stages", "sources", "store", "observe", "pipeline",
         "origin", "auth",
-        "domains", "reference",
+        "domains", "geo", "reference",
     },
     "__init__": LEAVES | {"batch", "observe", "pipeline", "sources", "store"},
     "__main__": {"cli"},
@@ -79,11 +79,13 @@ EXTRAS = {  # optional package: the only modules that may import it
     "tldextract": {"bench.domains"},
     "pydomainextractor": {"bench.domains"},
     "confusable_homoglyphs": {"bench.domains"},
+    "maxminddb": {"bench.geo", "reference.geodata.mmdb"},
+    "maxminddb_rust": {"bench.geo"},
     "dns": {"domains_online", "stages.enrich", "verify"},
     "whois": {"domains_online"},
 }
 IS_THE_EXTRA = {"_arrow"}  # imported by functions only
-KERNELS_MAY_IMPORT = {"codecs", "encodings", "html"}  # tables that are built at import
+KERNELS_MAY_IMPORT = {"codecs", "encodings", "hashlib", "html"}  # tables made at import; checksums
 SOFT, HARD = 500, 800
 LONGER_THAN_SOFT = {
     "authverdict", "domains", "features", "geo", "headers", "html", "mime",

@@ -198,6 +198,22 @@ def auth(data: Material, rounds: int) -> list[Paired]:
     ]
 
 
+def geo(data: Material, rounds: int) -> list[Paired]:
+    """Addresses to country, AS number and organisation against the readers of MMDB files."""
+    from atlas_fast.bench import geo as peers
+    from atlas_fast.errors import ReferenceDataError
+
+    try:
+        found = peers.material(data.scratch)
+    except ReferenceDataError as error:
+        data.absent.append(f"geo: {error}")
+        return []
+    messages = [path.read_bytes() for path in data.paths]
+    done = peers.comparisons(found, messages, rounds)
+    data.absent += found.absent
+    return done
+
+
 def store(data: Material, rounds: int) -> list[Paired]:
     """Writing rows: the store against ready tuples, and against a commit for each row."""
     from atlas_fast.pipeline import scan
@@ -484,6 +500,7 @@ SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "features": features,
     "domains": domains,
     "auth": auth,
+    "geo": geo,
     "store": store,
     "end-to-end": end_to_end,
     "scaling": scaling,
