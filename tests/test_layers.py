@@ -18,25 +18,26 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "atlas_fast"
 PYX = ROOT / "src_pyx" / "atlas_fast" / "_kernels"
 
-LEAVES = {"_kernels", "errors", "flags", "limits", "quoting", "records", "_version"}
+LEAVES = {"_kernels", "errors", "flags", "limits", "quoting", "records", "visible", "_version"}
 ROOM = {  # of each first name below atlas_fast: the first names that it may import
     **{leaf: set() for leaf in LEAVES},
     "_version": {"_kernels"},
-    "_arrow": LEAVES | {"headers"},
+    "_arrow": LEAVES | {"headers", "batch"},
     "headers": LEAVES | {"_arrow"},
     "mime": LEAVES | {"headers"},
-    "batch": LEAVES | {"headers", "mime"},
+    "batch": LEAVES | {"headers", "mime", "_arrow"},
     "classify": LEAVES | {"batch"},
     "stages": LEAVES | {"batch", "headers", "mime", "classify"},
     "sources": LEAVES | {"batch"},
     "store": LEAVES | {"batch"},
     "observe": LEAVES | {"batch"},
+    "export": LEAVES | {"store"},
     "pipeline": LEAVES | {"batch", "classify", "stages", "sources", "store", "observe"},
-    "cli": (LEAVES - {"_kernels"}) | {"pipeline", "store", "observe", "bench", "classify"},
+    "cli": (LEAVES - {"_kernels"}) | {"pipeline", "export", "store", "observe", "bench", "classify"},
     "bench": LEAVES | {
         "batch", "headers", "mime", "classify", "stages", "sources", "store", "observe", "pipeline",
     },
-    "__init__": LEAVES | {"batch", "observe", "pipeline", "sources", "store"},
+    "__init__": LEAVES | {"batch", "export", "observe", "pipeline", "sources", "store"},
     "__main__": {"cli"},
 }  # fmt: skip
 JOINS = {  # (module, first name): why it may look upward
@@ -46,12 +47,12 @@ JOINS = {  # (module, first name): why it may look upward
 }
 
 EXTRAS = {  # optional package: the only modules that may import it
-    "pyarrow": {"_arrow", "headers"},
+    "pyarrow": {"_arrow", "batch", "headers", "export.columnar", "store.parquet"},
     "sklearn": {"bench.features"},
     "fast_mail_parser": {"bench.headers"},
     "geoip2fast": {"bench.baseline"},
 }
-IS_THE_EXTRA = {"_arrow"}  # imported by functions only
+IS_THE_EXTRA = {"_arrow", "export.columnar", "store.parquet"}  # imported by functions only
 KERNELS_MAY_IMPORT = {"codecs", "encodings", "html"}  # tables that are built at import
 SOFT, HARD = 500, 800
 LONGER_THAN_SOFT = {"features", "headers", "html", "mime"}  # kernels: one subject each

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from atlas_fast.errors import UsageError
+from atlas_fast.store.reading import Reader, SqliteReader
 from atlas_fast.store.sqlite import Run, SqliteStore, Totals
 
-__all__ = ["Run", "SqliteStore", "Totals", "open_store"]
+__all__ = ["Run", "SqliteStore", "Totals", "open_reader", "open_store"]
 
 
 def open_store(where: str | Path) -> SqliteStore:
@@ -19,3 +20,11 @@ def open_store(where: str | Path) -> SqliteStore:
         scheme = where.split("://", 1)[0]
         raise UsageError(f"--store {scheme}://: not a known store; give the path of a file")
     return SqliteStore(where)
+
+
+def open_reader(where: str | Path) -> Reader:
+    """Open the store at `where` to read its rows; nothing is made or changed.
+
+    Raises UsageError for a form that is not known, StoreError when there is no such store.
+    """
+    return SqliteReader(where)
