@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache, partial
 from itertools import groupby
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.state import State
 from atlas_fast.store.summaries import SUMMARIES, Tally
 
-__all__ = ["Dsn", "PostgresReader", "PostgresStore", "state_of"]
+__all__ = ["Dsn", "PostgresReader", "PostgresStore", "server_state", "state_of"]
 
 T = TypeVar("T")
 
@@ -122,6 +122,12 @@ class Dsn:
         except BaseException:
             connection.close()
             raise
+        return connection
+
+    def connect_to_migrate(self) -> psycopg.Connection[Any]:
+        """A connection that begins transactions by itself, as SQLAlchemy expects."""
+        connection = self.connect()
+        connection.autocommit = False
         return connection
 
     def failure(self, error: psycopg.Error) -> StoreError:
@@ -482,6 +488,16 @@ def _references() -> list[tuple[str, str, str]]:
         for table, text in schema.TABLES.items()
         for column, parent in re.findall(r"(\w+) \w+[ A-Z]* REFERENCES (\w+)\(id\)", text)
     ]
+
+
+def server_state(url: str) -> State:
+    """What the database at a URL is. Raises StoreError when it cannot be reached."""
+    dsn = Dsn(url)
+    with closing(dsn.connect()) as connection:
+        try:
+            return state_of(connection)
+        except psycopg.Error as error:
+            raise dsn.failure(error) from error
 
 
 def state_of(connection: psycopg.Connection[Any]) -> State:
