@@ -34,7 +34,8 @@ class Report:
 
     @property
     def messages_per_second(self) -> float:
-        return self.messages / self.seconds if self.seconds > 0 else 0.0
+        """Messages that were looked at, a second."""
+        return (self.messages - self.known) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def slowest_stage(self) -> str | None:

@@ -11,7 +11,7 @@ from atlas_fast.store.base import Run, Store, Totals
 from atlas_fast.store.reading import Reader, SqliteReader
 from atlas_fast.store.sqlite import SqliteStore
 
-__all__ = ["Run", "SqliteStore", "Store", "Totals", "kind_of", "open_reader", "open_store"]
+__all__ = ["Run", "SqliteStore", "Store", "Totals", "kind_of", "name_of", "open_reader", "open_store"]
 
 SCHEMES = ("postgresql", "postgres")
 
@@ -31,6 +31,15 @@ def kind_of(where: str | Path) -> str:
             "or the path of an SQLite file is"
         )
     return "parquet" if text.rstrip("/").endswith(".parquet") else "sqlite"
+
+
+def name_of(where: str | Path) -> str:
+    """The store as messages and reports name it: a URL without its password."""
+    if kind_of(where) != "postgres":
+        return str(where)
+    with _extra("postgres", "psycopg"):
+        from atlas_fast.store.postgres import Dsn
+    return Dsn(str(where)).name
 
 
 def open_store(where: str | Path) -> Store:

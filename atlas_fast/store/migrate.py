@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas_fast.errors import StoreError, UsageError
-from atlas_fast.store import kind_of
+from atlas_fast.store import kind_of, name_of
 from atlas_fast.store.schema import REVISION
 from atlas_fast.store.sqlite import BUSY_SECONDS, backup
 from atlas_fast.store.state import State, state_of
@@ -52,6 +52,8 @@ def current(path: str | Path) -> State:
         from atlas_fast.store.postgres import server_state
 
         return server_state(str(path))
+    if kind_of(path) == "parquet":
+        raise UsageError(f"{path}: a folder of Parquet files has no migrations")
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"{path}: there is no such file")
@@ -81,10 +83,10 @@ def upgrade(path: str | Path, revision: str = REVISION, *, keep: bool = True) ->
     there = _on_server(path) or Path(path).is_file()
     state = current(path) if there else State("empty")
     if state.kind == "foreign" or state.newer:
-        raise StoreError(state.refusal(_name(path)))
+        raise StoreError(state.refusal(name_of(path)))
     _known(revision)
     if revision == BASE or (state.revision or "") > revision:
-        raise UsageError(f"{_name(path)}: is at {state.revision}; `db downgrade` leads to {revision}")
+        raise UsageError(f"{name_of(path)}: is at {state.revision}; `db downgrade` leads to {revision}")
     if state.revision == revision:
         return Move(revision, revision, None)
     keep = keep and state.kind != "empty" and not _on_server(path)
@@ -101,10 +103,10 @@ def downgrade(path: str | Path, revision: str, *, keep: bool = True) -> Move:
     """
     state = current(path)
     if state.kind != "store" or state.newer:
-        raise StoreError(state.refusal(_name(path)))
+        raise StoreError(state.refusal(name_of(path)))
     _known(revision)
     if revision != BASE and revision > (state.revision or ""):
-        raise UsageError(f"{_name(path)}: is at {state.revision}; `db upgrade` leads to {revision}")
+        raise UsageError(f"{name_of(path)}: is at {state.revision}; `db upgrade` leads to {revision}")
     if state.revision == revision:
         return Move(revision, revision, None)
     kept = backup(path) if keep and not _on_server(path) else None
@@ -114,15 +116,6 @@ def downgrade(path: str | Path, revision: str, *, keep: bool = True) -> Move:
 
 def _on_server(path: str | Path) -> bool:
     return kind_of(path) == "postgres"
-
-
-def _name(path: str | Path) -> str:
-    """The store as messages name it."""
-    if not _on_server(path):
-        return str(path)
-    from atlas_fast.store.postgres import Dsn
-
-    return Dsn(str(path)).name
 
 
 def _known(revision: str) -> None:
@@ -182,7 +175,7 @@ def _move(path: str | Path, revision: str, *, up: bool) -> None:
                     connection.exec_driver_sql("DROP TABLE alembic_version")
     except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
         reason = getattr(error, "orig", None) or error
-        raise StoreError(f"{_name(path)}: nothing was changed: {reason}") from error
+        raise StoreError(f"{name_of(path)}: nothing was changed: {reason}") from error
 
 
 @contextmanager

@@ -171,14 +171,14 @@ class SqlStore(ABC):
     # Upkeep
 
     def delete_run(self, session_id: int) -> Removed:
-        """A run with its rows, its share of the summaries, its reports, and the marks of the
-        sources that it had rows of: running them again stores them anew."""
+        """A run with its rows, its share of the summaries and its reports. The sources that it had
+        rows of lose their marks: running them again stores these messages anew."""
         with self.transaction():
             if not self._execute("SELECT 1 FROM sessions WHERE id = ?", (session_id,)).fetchall():
                 raise StoreError(f"{self.name}: there is no run {session_id}")
             self._add_up(self._tally("session_id = ?", (session_id,)), sign=-1)
             self._execute(
-                "DELETE FROM resume_marks WHERE source IN "
+                "UPDATE resume_marks SET mark = '', state = '', messages = 0 WHERE source IN "
                 f"(SELECT DISTINCT folder_name FROM {MESSAGES} WHERE session_id = ?)",
                 (session_id,),
             )

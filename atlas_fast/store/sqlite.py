@@ -131,7 +131,7 @@ class SqliteStore(SqlStore):
         if "locked" in str(error):
             text += f" by another program for more than {BUSY_SECONDS:g} s"
         elif "malformed" in str(error):
-            text += f"; see what is left with `atlas-fast db check {self.path}`"
+            text += f"; see what is left with `atlas-fast db check --store {self.path}`"
         return StoreError(text)
 
     def _execute(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:

@@ -42,12 +42,12 @@ class State:
         if self.kind == "store":
             return (
                 f"{path}: is at revision {self.revision}, not {REVISION}; "
-                f"bring it up to date with `atlas-fast db upgrade {path}`"
+                f"bring it up to date with `atlas-fast db upgrade --store {path}`"
             )
         if self.kind == "original":
             return (
                 f"{path}: is a database of Atlas_Email (schema version {self.version or 0}); "
-                f"adopt it with `atlas-fast db upgrade {path}`, which keeps a backup"
+                f"adopt it with `atlas-fast db upgrade --store {path}`, which keeps a backup"
             )
         return (
             f"{path}: is not a store of atlas_fast and was left as it is; "
