@@ -33,9 +33,10 @@ def add_verbs(verbs: Any) -> None:
     )
     run.add_argument(
         "--store",
-        metavar="FILE",
+        metavar="STORE",
         default=DEFAULT_STORE,
-        help="SQLite file for the rows (default: %(default)s in the current folder)",
+        help="where the rows go: an SQLite file, a postgresql:// URL, or a folder NAME.parquet "
+        "(default: %(default)s in the current folder)",
     )
     run.add_argument("--no-store", action="store_true", help="classify and count only")
     _add_common(run)
@@ -54,7 +55,7 @@ def add_verbs(verbs: Any) -> None:
         help="default: %(default)s",
     )
     demo.add_argument("--seed", type=int, default=1, metavar="SEED", help="default: %(default)s")
-    demo.add_argument("--store", metavar="FILE", default=DEMO_STORE, help="default: %(default)s")
+    demo.add_argument("--store", metavar="STORE", default=DEMO_STORE, help="default: %(default)s")
     _add_common(demo)
     demo.set_defaults(do=do_demo)
 
@@ -98,7 +99,7 @@ def do_demo(options: argparse.Namespace) -> int:
     _show(report, options.json)
     if not options.json and code == 0:
         _show_recent(options.store)
-        print(f"The rows are in {options.store}, table processed_emails_bulletproof.")
+        print(f"The rows are in {report.store}, table processed_emails_bulletproof.")
         print("Your own mail: atlas-fast run PATH, where PATH is an mbox, a Maildir or a folder.")
     return code
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from atlas_fast.errors import UsageError
+from atlas_fast.errors import StoreError, UsageError
 from atlas_fast.store.base import Run, Store, Totals
 from atlas_fast.store.reading import Reader, SqliteReader
 from atlas_fast.store.sqlite import SqliteStore
@@ -42,22 +42,24 @@ def name_of(where: str | Path) -> str:
     return Dsn(str(where)).name
 
 
-def open_store(where: str | Path) -> Store:
+def open_store(where: str | Path, *, make: bool = True) -> Store:
     """Open, or make, the store at `where`: the path of an SQLite file, a postgresql:// URL, or a
     folder whose name ends in .parquet.
 
     Raises UsageError for a form that is not known or needs a package that is absent, StoreError
-    when it cannot be opened.
+    when it cannot be opened, or is not there and `make` is False.
     """
     kind = kind_of(where)
     if kind == "postgres":
         with _extra("postgres", "psycopg"):
             from atlas_fast.store.postgres import PostgresStore
-        return PostgresStore(str(where))
+        return PostgresStore(str(where), make=make)
     if kind == "parquet":
         with _extra("arrow", "pyarrow"):
             from atlas_fast.store.parquet import ParquetStore
-        return ParquetStore(where)
+        return ParquetStore(where, make=make)
+    if not make and not Path(where).is_file():
+        raise StoreError(f"{where}: there is no such file")
     return SqliteStore(where)
 
 

@@ -21,7 +21,8 @@ from typing import Any
 from atlas_fast.errors import StoreError, UsageError
 from atlas_fast.store import kind_of, name_of
 from atlas_fast.store.schema import REVISION
-from atlas_fast.store.sqlite import BUSY_SECONDS, backup
+from atlas_fast.store.sqlite import BUSY_SECONDS
+from atlas_fast.store.sqlite import backup as copy_file
 from atlas_fast.store.state import State, state_of
 
 __all__ = ["Move", "Step", "backup", "current", "downgrade", "history", "upgrade"]
@@ -67,6 +68,15 @@ def current(path: str | Path) -> State:
         raise StoreError(f"{path}: {error}") from error
 
 
+def backup(path: str | Path, target: str | Path | None = None) -> Path:
+    """Copy a file, see `sqlite.backup`. Raises UsageError for a store that is none."""
+    kind = kind_of(path)
+    if kind == "sqlite":
+        return copy_file(path, target)
+    way = "pg_dump makes the backup" if kind == "postgres" else "copy the folder"
+    raise UsageError(f"{name_of(path)}: is no SQLite file; {way}")
+
+
 def history() -> list[Step]:
     """All migrations, the oldest first."""
     found = _scripts().walk_revisions()
@@ -80,7 +90,7 @@ def upgrade(path: str | Path, revision: str = REVISION, *, keep: bool = True) ->
     Raises StoreError for a newer file, or one of another program; UsageError for a revision that
     does not exist or lies behind.
     """
-    there = _on_server(path) or Path(path).is_file()
+    there = kind_of(path) != "sqlite" or Path(path).is_file()
     state = current(path) if there else State("empty")
     if state.kind == "foreign" or state.newer:
         raise StoreError(state.refusal(name_of(path)))

@@ -169,7 +169,7 @@ class PostgresStore(SqlStore):
     that are not ours, older or newer ones.
     """
 
-    def __init__(self, url: str, retry_seconds: float = RETRY_SECONDS):
+    def __init__(self, url: str, *, make: bool = True, retry_seconds: float = RETRY_SECONDS):
         self._dsn = Dsn(url)
         self.name = self._dsn.name
         self.retry_seconds = retry_seconds
@@ -179,7 +179,7 @@ class PostgresStore(SqlStore):
         self._staged = False
         self._connection = self._connect()
         try:
-            self._open()
+            self._open(make)
         except BaseException:
             self._connection.close()
             raise
@@ -190,8 +190,10 @@ class PostgresStore(SqlStore):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _open(self) -> None:
+    def _open(self, make: bool) -> None:
         state = self._guard(lambda: state_of(self._connection))
+        if state.kind == "empty" and not make:
+            raise StoreError(f"{self.name}: there is no store in this database")
         if state.kind == "empty":
             with self.transaction():
                 # Two runs may start at once; the second finds the tables of the first.
@@ -441,6 +443,16 @@ class PostgresStore(SqlStore):
         """Make the room of removed rows usable again, and refresh the planner's statistics."""
         for table in schema.TABLES:
             self._execute(f"VACUUM (ANALYZE) {table}")
+
+    def size(self) -> int:
+        """Bytes of the tables and their indexes."""
+        tables = tuple(schema.TABLES)
+        marks = ", ".join(["?"] * len(tables))
+        return self._execute(
+            "SELECT COALESCE(SUM(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c "
+            f"WHERE relnamespace = current_schema()::regnamespace AND relname IN ({marks})",
+            tables,
+        ).fetchall()[0][0]
 
     def close(self) -> None:
         """Close the connections; may be called twice."""
