@@ -12,6 +12,7 @@ import pyarrow as pa
 from atlas_fast._kernels.dates import NO_ZONE
 from atlas_fast._kernels.headers import NO_DATE, TEXT_COLUMNS
 from atlas_fast._kernels.words import decode_words
+from atlas_fast.batch import KEY_BYTES
 from atlas_fast.records import ACTIONS, CATEGORIES
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ BATCH_TEXTS = ("from_address", "from_name", "from_domain", "subject", "message_i
 
 BATCH_SCHEMA = pa.schema(
     [
-        pa.field("message_key", pa.binary(16), nullable=False),
+        pa.field("message_key", pa.binary(KEY_BYTES), nullable=False),
         pa.field("source", pa.dictionary(pa.int32(), pa.string()), nullable=False),
         pa.field("place", pa.large_string(), nullable=False),
         pa.field("size", pa.int64(), nullable=False),
@@ -94,7 +95,7 @@ def batch_record(batch: Batch) -> pa.RecordBatch:
     indices = pa.array(np.zeros(n, np.int32))
     keys = pa.py_buffer(np.ascontiguousarray(batch.keys))
     columns: dict[str, pa.Array] = {
-        "message_key": pa.Array.from_buffers(pa.binary(16), n, [None, keys]),
+        "message_key": pa.Array.from_buffers(pa.binary(KEY_BYTES), n, [None, keys]),
         "source": pa.DictionaryArray.from_arrays(indices, source),
         "place": pa.array(texts, pa.large_string()),
         "size": pa.array(batch.stops - batch.starts),

@@ -98,6 +98,9 @@ DOMAINS = Summary(
 SUMMARIES = (HOURS, RUNS, COUNTRIES, DOMAINS)
 
 
+BANDS = range(4)
+
+
 def band(percent: float | None) -> int:
     """Confidence band of `summary_runs`: 3 from 70, 2 from 40, 1 below, 0 without a confidence."""
     if percent is None:
