@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import messages
 
 from atlas_fast.batch import Batch
 from atlas_fast.pipeline import Pipeline, scan
 from atlas_fast.records import ACTIONS, CATEGORIES
 from atlas_fast.stages import parse
-from strategies import messages
 
 pa = pytest.importorskip("pyarrow")
 
@@ -88,7 +88,9 @@ def test_absent_dates_and_zones_are_null():
 
 def test_one_table_of_many_batches():
     pipeline = Pipeline(max_messages=300)
-    records = [one.to_arrow() for one in scan(["synthetic:700,1", "synthetic:400,2"], pipeline=pipeline)]
+    records = [
+        one.to_arrow() for one in scan(["synthetic:700,1", "synthetic:400,2"], pipeline=pipeline)
+    ]
     table = pa.Table.from_batches(records).unify_dictionaries()
     assert table.num_rows == 1100
     assert table["source"].value_counts().to_pylist() == [

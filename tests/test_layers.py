@@ -48,11 +48,18 @@ JOINS = {  # (module, first name): why it may look upward
 
 EXTRAS = {  # optional package: the only modules that may import it
     "pyarrow": {"_arrow", "batch", "headers", "export.columnar", "store.parquet"},
+    "psycopg": {"store.postgres", "store.server"},
     "sklearn": {"bench.features"},
     "fast_mail_parser": {"bench.headers"},
     "geoip2fast": {"bench.baseline"},
 }
-IS_THE_EXTRA = {"_arrow", "export.columnar", "store.parquet"}  # imported by functions only
+IS_THE_EXTRA = {
+    "_arrow",
+    "export.columnar",
+    "store.parquet",
+    "store.postgres",
+    "store.server",
+}  # imported by functions only
 KERNELS_MAY_IMPORT = {"codecs", "encodings", "html"}  # tables that are built at import
 SOFT, HARD = 500, 800
 LONGER_THAN_SOFT = {"features", "headers", "html", "mime"}  # kernels: one subject each

@@ -16,6 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["Server", "find_programs"]
@@ -102,7 +103,14 @@ class Server:
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self._user,  # type: ignore[call-overload]
             )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS
-        ready = [str(self.programs / "pg_isready"), "-q", "-h", str(self.folder), "-p", str(self.port)]
+        ready = [
+            str(self.programs / "pg_isready"),
+            "-q",
+            "-h",
+            str(self.folder),
+            "-p",
+            str(self.port),
+        ]
         while subprocess.run(ready, check=False).returncode:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 tail = (self.folder / "log").read_text(errors="replace").splitlines()[-3:]
@@ -161,10 +169,8 @@ def _children(parent: int) -> list[int]:
 
 
 def _send(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _alive(pid: int) -> bool:

@@ -60,9 +60,7 @@ def do_upgrade(options: argparse.Namespace) -> int:
     from atlas_fast.store.schema import REVISION
 
     revision = options.revision or REVISION
-    _show_move(
-        options.store, migrate.upgrade(options.store, revision, keep=not options.no_backup)
-    )
+    _show_move(options.store, migrate.upgrade(options.store, revision, keep=not options.no_backup))
     return 0
 
 

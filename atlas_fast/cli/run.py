@@ -161,9 +161,11 @@ def _show_table(report: Report) -> None:
 
 
 def _show_recent(path: str) -> None:
+    from contextlib import closing
+
     from atlas_fast.store import open_store
 
-    with open_store(path) as store:
+    with closing(open_store(path)) as store:
         recent = store.recent(SHOWN_MESSAGES)
     rows = [
         (

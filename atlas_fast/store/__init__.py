@@ -11,7 +11,16 @@ from atlas_fast.store.base import Run, Store, Totals
 from atlas_fast.store.reading import Reader, SqliteReader
 from atlas_fast.store.sqlite import SqliteStore
 
-__all__ = ["Run", "SqliteStore", "Store", "Totals", "kind_of", "name_of", "open_reader", "open_store"]
+__all__ = [
+    "Run",
+    "SqliteStore",
+    "Store",
+    "Totals",
+    "kind_of",
+    "name_of",
+    "open_reader",
+    "open_store",
+]
 
 SCHEMES = ("postgresql", "postgres")
 
@@ -38,7 +47,7 @@ def name_of(where: str | Path) -> str:
     if kind_of(where) != "postgres":
         return str(where)
     with _extra("postgres", "psycopg"):
-        from atlas_fast.store.postgres import Dsn
+        from atlas_fast.store.server import Dsn
     return Dsn(str(where)).name
 
 
@@ -85,6 +94,4 @@ def _extra(name: str, package: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise UsageError(
-            f"this store needs {package}: pip install 'atlas_fast[{name}]'"
-        ) from error
+        raise UsageError(f"this store needs {package}: pip install 'atlas_fast[{name}]'") from error

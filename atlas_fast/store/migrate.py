@@ -50,7 +50,7 @@ class Move:
 def current(path: str | Path) -> State:
     """What the store is. Raises StoreError when it is no database, or not there."""
     if _on_server(path):
-        from atlas_fast.store.postgres import server_state
+        from atlas_fast.store.server import server_state
 
         return server_state(str(path))
     if kind_of(path) == "parquet":
@@ -96,7 +96,9 @@ def upgrade(path: str | Path, revision: str = REVISION, *, keep: bool = True) ->
         raise StoreError(state.refusal(name_of(path)))
     _known(revision)
     if revision == BASE or (state.revision or "") > revision:
-        raise UsageError(f"{name_of(path)}: is at {state.revision}; `db downgrade` leads to {revision}")
+        raise UsageError(
+            f"{name_of(path)}: is at {state.revision}; `db downgrade` leads to {revision}"
+        )
     if state.revision == revision:
         return Move(revision, revision, None)
     keep = keep and state.kind != "empty" and not _on_server(path)
@@ -116,7 +118,9 @@ def downgrade(path: str | Path, revision: str, *, keep: bool = True) -> Move:
         raise StoreError(state.refusal(name_of(path)))
     _known(revision)
     if revision != BASE and revision > (state.revision or ""):
-        raise UsageError(f"{name_of(path)}: is at {state.revision}; `db upgrade` leads to {revision}")
+        raise UsageError(
+            f"{name_of(path)}: is at {state.revision}; `db upgrade` leads to {revision}"
+        )
     if state.revision == revision:
         return Move(revision, revision, None)
     kept = backup(path) if keep and not _on_server(path) else None
@@ -203,7 +207,7 @@ def _connected(path: str | Path) -> Iterator[Any]:
         return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
 
     if _on_server(path):
-        from atlas_fast.store.postgres import Dsn
+        from atlas_fast.store.server import Dsn
 
         engine = create_engine(
             "postgresql+psycopg://", creator=Dsn(str(path)).connect_to_migrate, poolclass=NullPool

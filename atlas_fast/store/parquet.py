@@ -17,7 +17,6 @@ memory while the store is open to be written.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -37,12 +36,23 @@ import pyarrow.parquet as pq
 from atlas_fast.batch import KEY_BYTES
 from atlas_fast.errors import StoreError
 from atlas_fast.store.base import ErrorRow, Finding, Mark, Removed, Run, Totals
+from atlas_fast.store.folder import (
+    HEAD,
+    LAYOUT,
+    check_folder,
+    lock,
+    number_of,
+    part_files,
+    put,
+    read_json,
+    remove_asides,
+    sync,
+)
 from atlas_fast.store.reading import COLUMNS, READ_ROWS, Row, Wanted
 from atlas_fast.store.rows import RowBlock, clean
 
 __all__ = ["ARROW_TYPES", "ParquetReader", "ParquetStore"]
 
-LAYOUT = 1
 BUSY_SECONDS = 60.0
 """How long a second writer waits for the first."""
 
@@ -50,8 +60,6 @@ ARROW_TYPES = {int: pa.int64(), float: pa.float64(), str: pa.large_string(), byt
 SCHEMA = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in COLUMNS.items()])
 META = b"atlas_fast"
 """Name of a part's own entry in its metadata, JSON: run, first id, errors."""
-
-_HEAD = "_atlas_fast.json"
 
 
 @dataclass(slots=True)
@@ -80,8 +88,8 @@ class ParquetStore:
         with self._errors():
             if make and not self.path.exists():
                 self.path.mkdir()
-            _check_folder(self.path, make)
-            self._lock = _lock(self.path / "_lock", busy_seconds)
+            check_folder(self.path, make)
+            self._lock = lock(self.path / "_lock", busy_seconds)
             try:
                 self._open()
             except BaseException:
@@ -95,19 +103,19 @@ class ParquetStore:
         self.close()
 
     def _open(self) -> None:
-        if not (self.path / _HEAD).exists():
+        if not (self.path / HEAD).exists():
             for name in ("_runs", "_pruned"):
                 (self.path / name).mkdir(exist_ok=True)
-            _put(self.path / _HEAD, orjson.dumps({"layout": LAYOUT}))
-        _remove_asides(self.path)
+            put(self.path / HEAD, orjson.dumps({"layout": LAYOUT}))
+        remove_asides(self.path)
         keys = [_pruned(path) for path in sorted((self.path / "_pruned").glob("*.keys"))]
         self._next_id, self._next_part = 1, 1
-        for path in _parts(self.path):
+        for path in part_files(self.path):
             with pq.ParquetFile(path) as part:
                 meta = _meta(part, path)
                 self._next_id = max(self._next_id, meta["first_id"] + part.metadata.num_rows)
                 keys.append(_keys_of(part.read(["message_key"])["message_key"]))
-            self._next_part = _number(path) + 1
+            self._next_part = number_of(path) + 1
         self._old = np.unique(np.concatenate(keys)) if keys else np.zeros(0, f"S{KEY_BYTES}")
         self._new: set[bytes] = set()
 
@@ -138,16 +146,16 @@ class ParquetStore:
     def begin_run(self, sources: Sequence[str]) -> Run:
         """Give the run its number and its file."""
         with self._errors():
-            number = max([0, *map(_number, (self.path / "_runs").glob("*.json"))]) + 1
+            number = max([0, *map(number_of, (self.path / "_runs").glob("*.json"))]) + 1
             record = {"run": number, "sources": list(map(clean, sources)), "start_time": _utc_now()}
-            _put(self._run_file(number), orjson.dumps(record))
+            put(self._run_file(number), orjson.dumps(record))
         return Run(number)
 
     def finish_run(self, run: Run) -> None:
         """Note the end time; a run without one was killed."""
         with self._errors():
             path = self._run_file(run.session_id)
-            _put(path, orjson.dumps(_json(path) | {"end_time": _utc_now()}))
+            put(path, orjson.dumps(read_json(path) | {"end_time": _utc_now()}))
 
     def write(
         self,
@@ -207,7 +215,7 @@ class ParquetStore:
             self._new |= group.keys
         if group.marks:
             marks = self._marks() | {clean(mark.source): _plain(mark) for mark in group.marks}
-            _put(self.path / "_marks.json", orjson.dumps(marks))
+            put(self.path / "_marks.json", orjson.dumps(marks))
 
     # Reading
 
@@ -229,7 +237,7 @@ class ParquetStore:
 
     def _marks(self) -> dict[str, dict[str, Any]]:
         path = self.path / "_marks.json"
-        return _json(path) if path.exists() else {}
+        return read_json(path) if path.exists() else {}
 
     def totals(self, run: Run) -> Totals:
         """What the run has added and what of it is there, counted in its parts."""
@@ -245,14 +253,14 @@ class ParquetStore:
     def count_messages(self) -> int:
         """Rows of all parts."""
         with self._errors():
-            return sum(pq.read_metadata(path).num_rows for path in _parts(self.path))
+            return sum(pq.read_metadata(path).num_rows for path in part_files(self.path))
 
     def recent(self, limit: int = 20) -> list[dict[str, Any]]:
         """The newest message rows, newest first."""
         names = ["sender_email", "subject", "action", "category_v2", "category_confidence_v2"]
         found: list[dict[str, Any]] = []
         with self._errors():
-            for path in reversed(_parts(self.path)):
+            for path in reversed(part_files(self.path)):
                 table = pq.read_table(path, columns=names)
                 found += reversed(table.slice(max(0, len(table) - limit)).to_pylist())
                 if len(found) >= limit:
@@ -272,14 +280,16 @@ class ParquetStore:
             sources: set[str] = set()
             removed = 0
             for part in parts:
-                sources.update(pq.read_table(part, columns=["folder_name"])["folder_name"].to_pylist())
+                sources.update(
+                    pq.read_table(part, columns=["folder_name"])["folder_name"].to_pylist()
+                )
                 removed += pq.read_metadata(part).num_rows
             marks = {name: mark for name, mark in self._marks().items() if name not in sources}
-            _put(self.path / "_marks.json", orjson.dumps(marks))
+            put(self.path / "_marks.json", orjson.dumps(marks))
             for part in parts:
                 part.unlink()
             path.unlink()
-            _sync(self.path)
+            sync(self.path)
             self._open()
         return Removed(removed, 1)
 
@@ -288,7 +298,7 @@ class ParquetStore:
         part is written without them."""
         removed = 0
         with self._errors():
-            for path in _parts(self.path):
+            for path in part_files(self.path):
                 with pq.ParquetFile(path) as part:
                     rows, meta = part.read(), _meta(part, path)
                 old = pc.less(rows["timestamp"], before)
@@ -297,22 +307,22 @@ class ParquetStore:
                     continue
                 removed += number
                 keys = b"".join(rows.filter(old)["message_key"].to_pylist())
-                there = [*map(_number, (self.path / "_pruned").glob("*.keys"))]
-                _put(self.path / "_pruned" / f"{max([0, *there]) + 1:08d}.keys", keys)
+                there = [*map(number_of, (self.path / "_pruned").glob("*.keys"))]
+                put(self.path / "_pruned" / f"{max([0, *there]) + 1:08d}.keys", keys)
                 rest = rows.filter(pc.invert(old))
                 if len(rest) or meta["errors"]:
                     _put_part(path, rest, meta)
                 else:
                     path.unlink()
-            _sync(self.path)
+            sync(self.path)
         return Removed(removed)
 
     def check(self) -> list[Finding]:
         """What is wrong: parts that cannot be read or are none of ours, messages that are there
         twice, rows without their run. All parts are read."""
         found, keys = [], []
-        runs = {_number(path) for path in (self.path / "_runs").glob("*.json")}
-        for path in _parts(self.path):
+        runs = {number_of(path) for path in (self.path / "_runs").glob("*.json")}
+        for path in part_files(self.path):
             try:
                 with pq.ParquetFile(path) as part:
                     meta, rows = _meta(part, path), part.read()
@@ -337,7 +347,7 @@ class ParquetStore:
     def vacuum(self) -> None:
         """Remove files that a killed program left aside."""
         with self._errors():
-            _remove_asides(self.path)
+            remove_asides(self.path)
 
     def size(self) -> int:
         """Bytes of the folder's files."""
@@ -357,7 +367,7 @@ class ParquetStore:
 
     def _parts_of(self, run: int) -> list[Path]:
         found = []
-        for path in _parts(self.path):
+        for path in part_files(self.path):
             with pq.ParquetFile(path) as part:
                 if _meta(part, path)["run"] == run:
                     found.append(path)
@@ -369,11 +379,11 @@ class ParquetReader:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        _check_folder(self.path, False)
+        check_folder(self.path, False)
 
     def rows(self, wanted: Wanted) -> Iterator[Sequence[Row]]:
         try:
-            opened = [pq.ParquetFile(path) for path in _parts(self.path)]
+            opened = [pq.ParquetFile(path) for path in part_files(self.path)]
             try:
                 for part in opened:
                     for batch in part.iter_batches(READ_ROWS):
@@ -402,46 +412,6 @@ def _wanted(rows: pa.Table, wanted: Wanted) -> pa.Table:
     return rows
 
 
-def _check_folder(path: Path, make: bool) -> None:
-    """StoreError for what is no store of ours; an empty folder becomes one."""
-    if not path.is_dir():
-        state = "is a file; a Parquet store is a folder" if path.exists() else "there is no such store"
-        raise StoreError(f"{path}: {state}")
-    head = path / _HEAD
-    if not head.exists():
-        if make and set(os.listdir(path)) <= {"_lock", "_runs", "_pruned"}:
-            return
-        raise StoreError(f"{path}: is not a store of atlas_fast and was left as it is")
-    layout = _json(head).get("layout")
-    if layout != LAYOUT:
-        raise StoreError(f"{path}: has layout {layout}; this version of atlas_fast knows {LAYOUT}")
-
-
-def _lock(path: Path, seconds: float) -> int:
-    """Wait for the lock; the kernel lets it go when its holder ends, however that is."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return handle
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                os.close(handle)
-                raise StoreError(
-                    f"{path.parent}: locked by another program for more than {seconds:g} s"
-                ) from None
-            time.sleep(0.05)
-
-
-def _parts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("part-*.parquet"))
-
-
-def _number(path: Path) -> int:
-    return int(path.stem.removeprefix("part-"))
-
-
 def _meta(part: pq.ParquetFile, path: Path) -> dict[str, Any]:
     found = (part.schema_arrow.metadata or {}).get(META)
     if found is None:
@@ -463,43 +433,11 @@ def _plain(mark: Mark) -> dict[str, Any]:
     return {"mark": mark.mark, "state": mark.state, "messages": mark.messages}
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError as error:
-        raise StoreError(f"{path}: is damaged: {error}") from error
-    return found
-
-
 def _put_part(path: Path, rows: pa.Table, meta: dict[str, Any]) -> None:
     sink = pa.BufferOutputStream()
     marked = rows.replace_schema_metadata({META: json.dumps(meta)})
     pq.write_table(marked, sink, compression="zstd")
-    _put(path, sink.getvalue())
-
-
-def _put(path: Path, data: Any) -> None:
-    """A file whole or not at all, and on disk: written aside, synced, renamed, folder synced."""
-    aside = path.with_name(f".{path.name}.tmp")
-    with aside.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    aside.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _remove_asides(folder: Path) -> None:
-    for path in folder.rglob(".*.tmp"):
-        path.unlink()
+    put(path, sink.getvalue())
 
 
 def _utc_now() -> str:

@@ -28,7 +28,15 @@ from atlas_fast.store.summaries import BANDS, Tally, band, tally_columns
 if TYPE_CHECKING:
     from atlas_fast.batch import Batch
 
-__all__ = ["ACTIONS", "CATEGORIES", "CLASSIFICATION_VERSION", "OLD_CATEGORIES", "RowBlock", "clean", "row_block"]
+__all__ = [
+    "ACTIONS",
+    "CATEGORIES",
+    "CLASSIFICATION_VERSION",
+    "OLD_CATEGORIES",
+    "RowBlock",
+    "clean",
+    "row_block",
+]
 
 TEXT_CAPS = {"sender": 500, "subject": 1000, "domain": 255, "uid": 1000}
 """Characters of a stored text at most."""
