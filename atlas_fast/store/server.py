@@ -46,7 +46,7 @@ class Dsn:
             parts = conninfo_to_dict(url)
         except psycopg.Error:
             raise StoreError(_UNREADABLE) from None
-        defaults = {"connect_timeout": 10, "application_name": "atlas_fast"}
+        defaults: dict[str, Any] = {"connect_timeout": 10, "application_name": "atlas_fast"}
         self._conninfo = make_conninfo("", **(defaults | parts))
         shown = {key: str(parts.get(key) or "") for key in ("user", "host", "port", "dbname")}
         # libpq ends the user's part at the first `@` or `/`, a password with one goes on behind.
