@@ -267,7 +267,30 @@ class ParquetStore:
                     break
         return found[:limit]
 
+    def runs(self, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest runs, newest first; counts are those of the rows that are there."""
+        found = []
+        with self._errors():
+            numbers = sorted(map(number_of, (self.path / "_runs").glob("*.json")), reverse=True)
+            for number in numbers[:limit]:
+                record = read_json(self._run_file(number))
+                totals = self.totals(Run(number))
+                found.append(
+                    {
+                        "id": number,
+                        "start_time": record["start_time"],
+                        "end_time": record.get("end_time"),
+                        "sources": json.dumps(record["sources"]),
+                        "deleted": totals.deleted,
+                        "preserved": totals.preserved,
+                    }
+                )
+        return found
+
     # Upkeep
+
+    def recount(self) -> None:
+        """Nothing is to be done: there are no summaries."""
 
     def delete_run(self, session_id: int) -> Removed:
         """A run with its parts, and the marks of its sources. Marks go first and the run's file

@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache, partial
 from itertools import groupby
 from typing import Any, TypeVar
@@ -62,7 +62,7 @@ class PostgresStore(SqlStore):
         self.name = self._dsn.name
         self.retry_seconds = retry_seconds
         self._reader: psycopg.Connection[Any] | None = None
-        self._reading = threading.Lock()
+        self._asking = threading.Lock()
         self._depth = 0
         self._staged = False
         self._connection = self._connect()
@@ -107,36 +107,48 @@ class PostgresStore(SqlStore):
 
     # Transactions
 
-    @contextmanager
-    def transaction(self, begin: str = "BEGIN") -> Iterator[psycopg.Connection[Any]]:
+    def transaction(self) -> AbstractContextManager[psycopg.Connection[Any]]:
         """The one door to writing: BEGIN, then COMMIT, or ROLLBACK on any exception.
 
-        Inside another transaction it is a part of that one. Raises StoreError in place of the
-        driver's errors, Passing where a later attempt may succeed.
+        Inside another transaction it is a savepoint: an exception takes back what was done in it,
+        and the outer one decides on the rest. Raises StoreError in place of the driver's errors,
+        Passing where a later attempt may succeed.
         """
         if self._depth:
-            yield self._connection
-            return
-        self._depth = 1
-        self._staged = False
+            return self._ending("SAVEPOINT part", "RELEASE part", "ROLLBACK TO part")
+        return self._ending("BEGIN", "COMMIT", "ROLLBACK")
+
+    def _reading(self) -> AbstractContextManager[psycopg.Connection[Any]]:
+        """One moment of the store, whatever others write meanwhile."""
+        if self._depth:
+            return self.transaction()
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        return self._ending(begin, "COMMIT", "ROLLBACK")
+
+    @contextmanager
+    def _ending(self, begin: str, good: str, bad: str) -> Iterator[psycopg.Connection[Any]]:
+        connection = self._connection
+        if not self._depth:
+            self._staged = False
+        self._depth += 1
         try:
-            self._guard(lambda: self._connection.execute(begin))
+            self._guard(lambda: connection.execute(begin))
             try:
-                yield self._connection
-                self._guard(lambda: self._connection.execute("COMMIT"))
+                yield connection
+                self._guard(lambda: connection.execute(good))
             except BaseException:
-                if not self._connection.closed:
-                    self._roll_back()
+                self._roll_back(bad)
                 raise
         except psycopg.Error as error:
             raise self._dsn.failure(error) from error
         finally:
-            self._depth = 0
+            self._depth -= 1
 
-    def _roll_back(self) -> None:
-        """After an error: the first one is what the caller wants to see."""
+    def _roll_back(self, how: str) -> None:
+        """After an error, which is the one that the caller wants to see."""
         try:
-            self._connection.execute("ROLLBACK")
+            if not self._connection.closed:
+                self._connection.execute(how)
         except psycopg.Error:
             self._connection.close()
 
@@ -221,29 +233,27 @@ class PostgresStore(SqlStore):
             raise self._dsn.failure(error) from error
 
     def _insert(self, blocks: Sequence[RowBlock]) -> Tally:
-        """New rows that are not all of the blocks' are told by their ids and by the transaction
-        that wrote them: others may write at the same time."""
-        first = self._execute(
-            "SELECT nextval(pg_get_serial_sequence(?, 'id'))", (schema.MESSAGES,)
-        ).fetchall()[0]
-        stored = 0
-        for names, alike in groupby(blocks, key=lambda block: block.names):
-            stored += self._guard(partial(self._copy, names, alike))
+        """The ids of new rows stay with the driver, unless some of the rows were known."""
+        cursors = [
+            self._guard(partial(self._copy, names, list(alike)))
+            for names, alike in groupby(blocks, key=lambda block: block.names)
+        ]
+        stored = sum(cursor.rowcount for cursor in cursors)
         if stored != sum(block.n for block in blocks):
-            where = "id > ? AND xmin = pg_current_xact_id()::xid"
-            return self._tally(where, first) if stored else Tally()
+            ids = [number for cursor in cursors for (number,) in cursor.fetchall()]
+            return self._tally("id = ANY(?)", (ids,)) if ids else Tally()
         added = Tally()
         for block in blocks:
             added.merge(block.tally)
         return added
 
-    def _copy(self, names: Sequence[str], blocks: Iterable[RowBlock]) -> int:
-        """Rows into the table; returns how many keys were new."""
+    def _copy(self, names: Sequence[str], blocks: Sequence[RowBlock]) -> psycopg.Cursor[Any]:
+        """Rows into the table; a cursor over the ids of those whose key was new."""
         if self._staged:  # COMMIT empties it, a second COPY in one transaction does not
             self._connection.execute(f"TRUNCATE {STAGING}")
         self._staged = True
         columns = ", ".join(names)
-        cursor = self._connection.cursor()
+        cursor = self._connection.cursor(binary=True)
         with cursor.copy(f"COPY {STAGING} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types([_COPIED[COLUMNS[name]] for name in names])
             for block in blocks:
@@ -251,9 +261,9 @@ class PostgresStore(SqlStore):
                     copy.write_row(row)
         cursor.execute(
             f"INSERT INTO {schema.MESSAGES} ({columns}) SELECT {columns} FROM {STAGING} "
-            "ON CONFLICT (message_key) DO NOTHING"
+            "ON CONFLICT (message_key) DO NOTHING RETURNING id"
         )
-        return cursor.rowcount
+        return cursor
 
     def _add_up(self, tally: Tally, sign: int = 1) -> None:
         """As SqlStore, in the order of the keys: so two runs wait for each other, not both."""
@@ -267,7 +277,7 @@ class PostgresStore(SqlStore):
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         """Those of the keys that are stored, or were pruned. Any thread may ask."""
-        with self._reading:
+        with self._asking:
             return self._retry(lambda tried: self._look_up(list(keys)), self._revive_reader)
 
     def _look_up(self, keys: list[bytes]) -> set[bytes]:
@@ -297,22 +307,28 @@ class PostgresStore(SqlStore):
     def _stop_writers(self) -> None:
         self._execute(f"LOCK TABLE {schema.MESSAGES} IN SHARE ROW EXCLUSIVE MODE")
 
-    def check(self) -> list[Finding]:
-        """As SqlStore, of one moment of the database."""
-        with self.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
-            return super().check()
+    def recount(self) -> None:
+        """As SqlStore, while nobody else writes rows."""
+        with self.transaction():
+            self._stop_writers()
+            super().recount()
 
     def _integrity(self) -> list[Finding]:
         """Each message row is read whole, past the indexes, and keys are compared without them;
         references are counted, although the server keeps them."""
+        past_indexes = (
+            "SET LOCAL enable_indexscan = off",
+            "SET LOCAL enable_indexonlyscan = off",
+            "SET LOCAL enable_bitmapscan = off",
+            f"SELECT SUM(octet_length(m::text)) FROM {schema.MESSAGES} m",
+        )
         try:
-            self._execute("SET LOCAL enable_indexscan = off")
-            self._execute("SET LOCAL enable_indexonlyscan = off")
-            self._execute("SET LOCAL enable_bitmapscan = off")
-            self._execute(f"SELECT SUM(octet_length(m::text)) FROM {schema.MESSAGES} m")
-            ((twice,),) = self._execute(
-                f"SELECT COUNT(message_key) - COUNT(DISTINCT message_key) FROM {schema.MESSAGES}"
-            ).fetchall()
+            with self._reading():
+                for statement in past_indexes:
+                    self._execute(statement)
+                ((twice,),) = self._execute(
+                    f"SELECT COUNT(message_key) - COUNT(DISTINCT message_key) FROM {schema.MESSAGES}"
+                ).fetchall()
         except StoreError as error:
             return [Finding("integrity", str(error))]
         if twice:
@@ -345,7 +361,7 @@ class PostgresStore(SqlStore):
 
     def close(self) -> None:
         """Close the connections; may be called twice."""
-        with self._reading:
+        with self._asking:
             if self._reader is not None:
                 self._reader.close()
         self._connection.close()

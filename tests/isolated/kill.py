@@ -17,7 +17,7 @@ from pathlib import Path
 
 from atlas_fast.store import SqliteStore, schema
 
-KILLS, MESSAGES, SEED = (*map(int, sys.argv[1:]), *(6, 6_000, 11)[len(sys.argv) - 1 :])
+KILLS, MESSAGES, SEED = (*map(int, sys.argv[1:]), *(4, 15_000, 11)[len(sys.argv) - 1 :])
 SOURCE = f"synthetic:{MESSAGES},{SEED}"
 WRITTEN = {"id", "session_id", "timestamp", "created_at"}
 SUMMARIES = (
@@ -26,7 +26,7 @@ SUMMARIES = (
     "SELECT domain, SUM(deleted), SUM(preserved) FROM summary_domains GROUP BY 1",
     "SELECT SUM(total_deleted), SUM(total_preserved) FROM sessions",
 )
-ENV = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path[1:])}
+ENV = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def start(path, workers):

@@ -222,9 +222,9 @@ def test_newer_and_foreign_files_are_refused(tmp_path):
     for path, said in ((newer, "0999"), (later, "99"), (foreign, "not a store")):
         before = path.read_bytes()
         for attempt in (
-            lambda: SqliteStore(path),
-            lambda: migrate.upgrade(path),
-            lambda: migrate.downgrade(path, "base"),
+            lambda path=path: SqliteStore(path),
+            lambda path=path: migrate.upgrade(path),
+            lambda path=path: migrate.downgrade(path, "base"),
         ):
             with pytest.raises(StoreError, match=said):
                 attempt()
