@@ -327,7 +327,8 @@ class PostgresStore(SqlStore):
                 for statement in past_indexes:
                     self._execute(statement)
                 ((twice,),) = self._execute(
-                    f"SELECT COUNT(message_key) - COUNT(DISTINCT message_key) FROM {schema.MESSAGES}"
+                    "SELECT COUNT(message_key) - COUNT(DISTINCT message_key) "
+                    f"FROM {schema.MESSAGES}"
                 ).fetchall()
         except StoreError as error:
             return [Finding("integrity", str(error))]
