@@ -329,7 +329,7 @@ class ParquetStore:
                 if not number:
                     continue
                 removed += number
-                keys = b"".join(rows.filter(old)["message_key"].to_pylist())
+                keys = _keys_of(rows.filter(old)["message_key"]).tobytes()
                 there = [*map(number_of, (self.path / "_pruned").glob("*.keys"))]
                 put(self.path / "_pruned" / f"{max([0, *there]) + 1:08d}.keys", keys)
                 rest = rows.filter(pc.invert(old))
@@ -445,7 +445,7 @@ def _meta(part: pq.ParquetFile, path: Path) -> dict[str, Any]:
 
 def _keys_of(column: pa.ChunkedArray) -> np.ndarray:
     """Keys as bytes of a fixed size, which compare as wholes."""
-    return np.frombuffer(b"".join(column.to_pylist()), f"S{KEY_BYTES}")
+    return np.array(column.to_pylist(), f"S{KEY_BYTES}")
 
 
 def _pruned(path: Path) -> np.ndarray:

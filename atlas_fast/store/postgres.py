@@ -259,6 +259,8 @@ class PostgresStore(SqlStore):
             for block in blocks:
                 for row in block:
                     copy.write_row(row)
+        if cursor.rowcount != sum(block.n for block in blocks):
+            raise StoreError(f"{self.name}: {cursor.rowcount} rows came in, more were given")
         cursor.execute(
             f"INSERT INTO {schema.MESSAGES} ({columns}) SELECT {columns} FROM {STAGING} "
             "ON CONFLICT (message_key) DO NOTHING RETURNING id"
