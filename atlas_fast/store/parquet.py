@@ -347,7 +347,7 @@ class ParquetStore:
         runs = {number_of(path) for path in (self.path / "_runs").glob("*.json")}
         for path in part_files(self.path):
             try:
-                with pq.ParquetFile(path) as part:
+                with pq.ParquetFile(path, page_checksum_verification=True) as part:
                     meta, rows = _meta(part, path), part.read()
                 rows.validate(full=True)
             except (OSError, pa.ArrowException, StoreError) as error:
@@ -406,7 +406,10 @@ class ParquetReader:
 
     def rows(self, wanted: Wanted) -> Iterator[Sequence[Row]]:
         try:
-            opened = [pq.ParquetFile(path) for path in part_files(self.path)]
+            opened = [
+                pq.ParquetFile(path, page_checksum_verification=True)
+                for path in part_files(self.path)
+            ]
             try:
                 for part in opened:
                     for batch in part.iter_batches(READ_ROWS):
@@ -459,7 +462,7 @@ def _plain(mark: Mark) -> dict[str, Any]:
 def _put_part(path: Path, rows: pa.Table, meta: dict[str, Any]) -> None:
     sink = pa.BufferOutputStream()
     marked = rows.replace_schema_metadata({META: json.dumps(meta)})
-    pq.write_table(marked, sink, compression="zstd")
+    pq.write_table(marked, sink, compression="zstd", write_page_checksum=True)
     put(path, sink.getvalue())
 
 

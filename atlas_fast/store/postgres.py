@@ -43,7 +43,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 STAGING = "atlas_fast_staging"
 _TYPES = {int: "BIGINT", float: "DOUBLE PRECISION", str: "TEXT", bytes: "BYTEA"}
 _MAKE_STAGING = (
-    f"CREATE TEMPORARY TABLE {STAGING} ("
+    f"CREATE TEMPORARY TABLE {STAGING} (position BIGINT GENERATED ALWAYS AS IDENTITY, "
     + ", ".join(f"{name} {_TYPES[kind]}" for name, kind in COLUMNS.items())
     + ") ON COMMIT DELETE ROWS"
 )
@@ -263,7 +263,7 @@ class PostgresStore(SqlStore):
             raise StoreError(f"{self.name}: {cursor.rowcount} rows came in, more were given")
         cursor.execute(
             f"INSERT INTO {schema.MESSAGES} ({columns}) SELECT {columns} FROM {STAGING} "
-            "ON CONFLICT (message_key) DO NOTHING RETURNING id"
+            "ORDER BY position ON CONFLICT (message_key) DO NOTHING RETURNING id"
         )
         return cursor
 

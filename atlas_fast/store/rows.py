@@ -128,8 +128,8 @@ class Same:
 
 @dataclass(slots=True)
 class RowBlock:
-    """Rows of one batch: `columns` in the order of `names`, n values each or a `Same`; it may be read
-    more than once, as a store that lost its server writes it again.
+    """Rows of one batch: `columns` in the order of `names`, n values each or a `Same`. It may be
+    read more than once, as a store that lost its server writes it again.
 
     A column of the message table that is not named is NULL, or its default. `tally` counts the
     rows for the summaries; `size` is about the bytes that the texts take.
