@@ -117,7 +117,7 @@ def clean_all(texts: Sequence[str], cap: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """A column of n equal values."""
+    """A column of `n` times one value."""
 
     value: Any
     n: int
