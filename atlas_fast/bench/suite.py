@@ -314,10 +314,27 @@ def _expect_rows(path: Path, n: int) -> None:
         raise AssertionError(f"{path.name}: {found} rows where {n} messages were read")
 
 
+def postgres(data: Material, rounds: int) -> list[Paired]:
+    """Writing rows into PostgreSQL, where server and driver are installed."""
+    from atlas_fast.bench.server import find_programs
+    from atlas_fast.pipeline import scan
+
+    try:
+        from atlas_fast.bench.postgres import writing
+    except ImportError:
+        data.absent.append("psycopg: no comparison with PostgreSQL")
+        return []
+    if find_programs() is None:
+        data.absent.append("PostgreSQL: no server to compare with (Debian: postgresql)")
+        return []
+    return [writing(list(scan(str(data.mbox))), rounds)]
+
+
 SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "headers": headers,
     "features": features,
     "store": store,
+    "postgres": postgres,
     "end-to-end": end_to_end,
 }
 """Comparisons by the name that the command line takes."""
