@@ -80,10 +80,14 @@ def stored(url):
         return connection.execute(f"SELECT COUNT(*) FROM {schema.MESSAGES}").fetchone()[0]
 
 
+def drop(beside, name):
+    with psycopg.connect(beside, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 def main():
     chance = random.Random(SEED)
-    middle = {"client": 0, "server": 0}
-    alone = 0
+    middle = alone = 0
     with tempfile.TemporaryDirectory() as folder, Server() as server:
         source = Path(folder, "inbox")
         write_mbox(source)
@@ -94,11 +98,18 @@ def main():
         wanted = content(calm)
         assert len(wanted[0]) == MESSAGES
         for number in range(KILLS):
-            url = server.database(f"kill_{number}")
             victim = ("client", "server")[number % 2]
             workers = 1 + number // 2 % 2
-            child = start(source, url, workers)
-            time.sleep(chance.uniform(0, lasts))
+            url = server.database(f"kill_{number}")
+            while True:  # until the run is still on when its moment comes
+                child = start(source, url, workers)
+                time.sleep(chance.uniform(0, lasts))
+                if child.poll() is None:
+                    break
+                child.communicate()
+                lasts *= 0.9
+                drop(calm, f"kill_{number}")
+                url = server.database(f"kill_{number}")
             both = victim == "server" and number % 4 == 3
             if victim == "server":
                 server.kill()
@@ -109,11 +120,9 @@ def main():
                 time.sleep(chance.uniform(0, 1))
                 server.start()
             if victim == "client" or both:
-                middle[victim] += 0 < stored(url) < MESSAGES
-                child = start(source, url, workers)
-                finish(child)
+                middle += 0 < stored(url) < MESSAGES
+                finish(start(source, url, workers))
             else:
-                middle[victim] += child.poll() is None
                 _, errors = child.communicate(timeout=300)
                 if child.returncode == 0:
                     alone += 1
@@ -125,10 +134,9 @@ def main():
                 findings = store.check()
             assert not findings, findings
             if len(sys.argv) > 1:
-                print(f"{number + 1} kills, in the middle {middle}, went on alone {alone}",
-                      file=sys.stderr, flush=True)  # fmt: skip
-            with psycopg.connect(calm, autocommit=True) as connection:
-                connection.execute(f"DROP DATABASE kill_{number} WITH (FORCE)")
+                print(f"{number + 1} kills; of those resumed, {middle} had some of the rows; "
+                      f"{alone} went on alone", file=sys.stderr, flush=True)  # fmt: skip
+            drop(calm, f"kill_{number}")
     print("sound", flush=True)
 
 
