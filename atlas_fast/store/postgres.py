@@ -95,8 +95,15 @@ class PostgresStore(SqlStore):
             raise StoreError(state.refusal(self.name))
 
     def _connect(self) -> psycopg.Connection[Any]:
+        return self._connect_and(_MAKE_STAGING)
+
+    def _connect_and(self, statement: str) -> psycopg.Connection[Any]:
         connection = self._dsn.connect()
-        self._guard(lambda: connection.execute(_MAKE_STAGING))
+        try:
+            self._guard(lambda: connection.execute(statement))
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _guard(self, step: Callable[[], T]) -> T:
@@ -164,9 +171,8 @@ class PostgresStore(SqlStore):
 
     def _revive_reader(self) -> None:
         if self._reader is None or self._reader.closed:
-            self._reader = self._dsn.connect()
             # With statistics of an empty table the planner would read all of it for each key.
-            self._reader.execute("SET enable_seqscan = off")
+            self._reader = self._connect_and("SET enable_seqscan = off")
 
     def _retry(self, step: Callable[[bool], T], revive: Callable[[], None]) -> T:
         give_up, pause, tried = None, FIRST_PAUSE, False
