@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO, Protocol
 
 import orjson
@@ -36,15 +36,21 @@ class CsvWriter:
         self._put([list(COLUMNS)])
 
     def write(self, rows: Sequence[Row]) -> None:
-        self._put([list(map(cell, row)) for row in rows])
+        self._put(zip(*map(_cells, zip(*rows, strict=True)), strict=True))
 
-    def _put(self, rows: Sequence[Sequence[Any]]) -> None:
+    def _put(self, rows: Iterable[Sequence[Any]]) -> None:
         text = io.StringIO(newline="")
         csv.writer(text, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
         self._sink.write(text.getvalue().encode())
 
     def close(self, whole: bool) -> None:
         """Nothing is left to write."""
+
+
+def _cells(values: Sequence[Any]) -> list[Any]:
+    """A column's cells; of equal texts, of which most columns have many, one is looked at."""
+    safe = {one: cell(one) for one in set(values) if isinstance(one, str | bytes)}
+    return [safe.get(one, one) for one in values]
 
 
 _HIDDEN = re.compile(
@@ -65,20 +71,18 @@ class JsonLinesWriter:
         self._sink = sink
 
     def write(self, rows: Sequence[Row]) -> None:
-        lines = [
-            orjson.dumps(
-                dict(zip(COLUMNS, row, strict=True)),
-                default=bytes.hex,
-                option=orjson.OPT_APPEND_NEWLINE,
-            )
-            for row in rows
-        ]
-        whole = b"".join(lines)
-        if not whole.isascii() or b"\x7f" in whole:
-            text = whole.decode()
-            if _HIDDEN.search(text):
-                whole = _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
-        self._sink.write(whole)
+        self._sink.write(b"".join(map(_line, rows)))
 
     def close(self, whole: bool) -> None:
         """Nothing is left to write."""
+
+
+def _line(row: Row) -> bytes:
+    line = orjson.dumps(
+        dict(zip(COLUMNS, row, strict=True)),
+        default=bytes.hex,
+        option=orjson.OPT_APPEND_NEWLINE,
+    )
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line.decode()).encode()
