@@ -4,12 +4,14 @@ import gc
 import itertools
 import json
 import sqlite3
+from importlib.util import find_spec
 
 import pytest
 
 from atlas_fast.bench import suite
 from atlas_fast.bench.baseline import TERMS, Baseline
 from atlas_fast.bench.paired import Contestant, compare
+from atlas_fast.bench.server import find_programs
 from atlas_fast.bench.suite import material
 from atlas_fast.cli import main
 from atlas_fast.errors import UsageError
@@ -182,3 +184,15 @@ def test_command_measures_and_writes_json(tmp_path, capsys, monkeypatch):
 def test_material_without_mail_is_refused(tmp_path):
     with pytest.raises(UsageError, match="holds no"), material(tmp_path, 1):
         pass
+
+
+def test_the_comparison_with_postgresql(capsys, tmp_path):
+    out = tmp_path / "figures.json"
+    arguments = ["bench", "postgres", "--messages", "60", "--rounds", "3", "--json", str(out)]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    if find_programs() is None or find_spec("psycopg") is None:
+        assert "not installed: " in shown
+        return
+    names = [one["name"] for one in json.loads(out.read_text())["comparisons"][0]["measured"]]
+    assert names == ["atlas_fast", "bare COPY", "executemany", "commit a row"]

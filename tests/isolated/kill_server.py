@@ -32,7 +32,7 @@ SUMMARIES = (
     "SELECT domain, SUM(deleted), SUM(preserved) FROM summary_domains GROUP BY 1 ORDER BY 1",
     "SELECT SUM(total_deleted), SUM(total_preserved) FROM sessions",
 )
-ENV = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path[1:])}
+ENV = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def write_mbox(path):
