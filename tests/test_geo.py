@@ -211,7 +211,7 @@ def test_a_damaged_payload_is_refused_or_searched_inside(changes):
     probe = [n << 20 for n in range(4096)]
     wide = [(0x2000 << 112) + (n << 90) + 1 for n in range(4096)]
     found, _ = numbers(opened, probe, wide)
-    assert -1 <= min(found) and max(found) < max(opened.n_records, 1)
+    assert min(found) >= -1 and max(found) < max(opened.n_records, 1)
     columns = (
         np.empty(len(found), np.uint16),
         np.empty(len(found), np.uint32),

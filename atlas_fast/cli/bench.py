@@ -58,8 +58,9 @@ def add_verbs(verbs: Any) -> None:
 def do_bench(options: argparse.Namespace) -> int:
     import orjson
 
+    from atlas_fast.bench.material import material
     from atlas_fast.bench.regress import read
-    from atlas_fast.bench.suite import SUITES, material
+    from atlas_fast.bench.suite import SUITES
     from atlas_fast.bench.table import HEAD, rows, to_dict
     from atlas_fast.errors import UsageError
 

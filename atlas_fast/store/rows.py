@@ -22,25 +22,28 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from atlas_fast.records import ACTIONS, CATEGORIES
 from atlas_fast.store.geography import geography
 from atlas_fast.store.summaries import BANDS, Tally, band, tally_columns
 
 if TYPE_CHECKING:
     from atlas_fast.batch import Batch
 
-__all__ = ["ACTIONS", "CLASSIFICATION_VERSION", "OLD_CATEGORIES", "RowBlock", "clean", "row_block"]
+__all__ = [
+    "ACTIONS",
+    "CATEGORIES",
+    "CLASSIFICATION_VERSION",
+    "OLD_CATEGORIES",
+    "RowBlock",
+    "clean",
+    "row_block",
+]
 
 TEXT_CAPS = {"sender": 500, "subject": 1000, "domain": 255, "uid": 1000}
 """Characters of a stored text at most."""
 
 NO_SUBJECT = "No Subject"
 UNKNOWN = "Unknown"
-
-ACTIONS = ("PRESERVED", "DELETED")
-"""Stored action by action code. A file source deletes nothing: DELETED is the verdict, and its
-reason ends in ` [PREVIEW]`, as the original's previews are stored."""
-
-CATEGORIES = ("Legitimate", "Legitimate Marketing", "Commercial Spam", "Scams", "Dangerous")
 
 OLD_CATEGORIES = {
     "Legitimate": "Not Spam",
@@ -126,7 +129,8 @@ class Same:
 
 @dataclass(slots=True)
 class RowBlock:
-    """Rows of one batch: `columns` in the order of `names`, n values each or a `Same`.
+    """Rows of one batch: `columns` in the order of `names`, n values each or a `Same`. It may be
+    read more than once, as a store that lost its server writes it again.
 
     A column of the message table that is not named is NULL, or its default. `tally` counts the
     rows for the summaries; `size` is about the bytes that the texts take.

@@ -325,6 +325,9 @@ def statements() -> list[str]:
     made += [f"CREATE INDEX {name} ON {where}" for name, where in INDEXES.items()]
     made += [f"CREATE UNIQUE INDEX {name} ON {where}" for name, where in UNIQUE_INDEXES.items()]
     made.append(f"INSERT INTO schema_version (version) VALUES ({SCHEMA_VERSION})")
-    made.append("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    made.append(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+        "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+    )
     made.append(f"INSERT INTO alembic_version (version_num) VALUES ('{REVISION}')")
     return made
