@@ -71,7 +71,14 @@ EXTRAS = {  # optional package: the only modules that may import it
 IS_THE_EXTRA = {"_arrow"}  # imported by functions only
 KERNELS_MAY_IMPORT = {"codecs", "encodings", "hashlib", "html"}  # tables made at import; checksums
 SOFT, HARD = 500, 800
-LONGER_THAN_SOFT = {"domains", "features", "geo", "headers", "html", "mime"}  # kernels: one subject each
+LONGER_THAN_SOFT = {
+    "domains",
+    "features",
+    "geo",
+    "headers",
+    "html",
+    "mime",
+}  # kernels: one subject each
 
 
 def module_name(path: Path) -> str:
