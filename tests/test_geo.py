@@ -2,6 +2,7 @@
 
 import ipaddress
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from oracles.geo import NO_ADDRESS, UNKNOWN
 from atlas_fast import geo as face
 from atlas_fast._kernels import geo
 from atlas_fast._kernels.tables import Table, pack
+from atlas_fast.records import GeoRecord
 from atlas_fast.reference.geodata.payload import encode
 from atlas_fast.reference.geodata.ranges import merge
 
@@ -148,6 +150,24 @@ def test_gather(ids):
         there = 0 <= number < N_RECORDS
         row = (letters(COUNTRIES[number]), ASNS[number], HOLDERS[number]) if there else (0, 0, 0)
         assert (country[i], asn[i], organisation[i]) == row == geo.record(table, number)
+
+
+def test_kept_records():
+    table, _ = FIXED
+    kept = {1: ("US", None, 3, None, 0.5), -1: (None,) * 5}
+    found = geo.kept_record(table, "8.8.8.8", kept, GeoRecord)
+    assert type(found) is GeoRecord and found == GeoRecord("8.8.8.8", *kept[1])
+    assert geo.kept_record(table, "9.9.9.9", kept, GeoRecord) == ("9.9.9.9", *kept[-1])
+    for other in ("1.1.1.1", "x", "\udc00", b"8.8.8.8", 0x08080808, None):
+        assert geo.kept_record(table, other, kept, GeoRecord) is None
+    for wrong, form in ((kept, list), (kept, object), ({1: ["US"]}, GeoRecord)):
+        with pytest.raises(TypeError):
+            geo.kept_record(table, "8.8.8.8", wrong, form)
+    before = sys.getrefcount(kept[1][0])
+    many = [geo.kept_record(table, "8.8.8.8", kept, GeoRecord) for _ in range(100)]
+    assert sys.getrefcount(kept[1][0]) == before + 100
+    del many
+    assert sys.getrefcount(kept[1][0]) == before
 
 
 def test_names():
