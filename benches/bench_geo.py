@@ -23,7 +23,7 @@ def data(tmp_path_factory):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.benchmark(group="geography, 200,000 addresses")
 def bench_geo(benchmark, data, form):
-    """Answers are compared with another reader's in atlas_fast/bench/geo.py, which has the peers."""
+    """The peers, and their answers, are in atlas_fast/bench/geo.py."""
     ipv4 = random_addresses(N)
     texts, wide = texts_of(ipv4), random_ipv6(data, N)
     column = np.frombuffer("".join(texts).encode(), np.uint8)

@@ -1,5 +1,6 @@
 """The command: output, exit codes, errors in one line, hostile text on a terminal."""
 
+import argparse
 import json
 import os
 import pty
@@ -251,13 +252,22 @@ def test_visible(text, shown):
 DOCS = Path(__file__).parents[1] / "docs"
 
 
+def option_strings(parser) -> set[str]:
+    """Of a verb and of the actions below it."""
+    out = {name for action in parser._actions for name in action.option_strings}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            out |= {name for inner in action.choices.values() for name in option_strings(inner)}
+    return out
+
+
 def test_docs_name_every_verb_and_option_and_no_other():
     text = (DOCS / "cli.md").read_text()
     verbs = build_parser()._subparsers._group_actions[0].choices
     sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert set(sections) == set(verbs)
     for verb, parser in verbs.items():
-        options = {name for action in parser._actions for name in action.option_strings}
+        options = option_strings(parser)
         named = set(re.findall(r"--[a-z][a-z-]*", sections[verb]))
         wanted = {name for name in options if name.startswith("--")} - {"--help"}
         assert named == wanted, verb

@@ -86,7 +86,7 @@ _lock = threading.RLock()
 
 
 def _after_fork() -> None:
-    """A child goes on with what its parent mapped: nothing is locked, and LMDB is not asked again."""
+    """A child goes on with what its parent mapped: no lock is held, LMDB is not asked again."""
     global _lock
     _lock = threading.RLock()
 
