@@ -45,7 +45,7 @@ def bench_geo(benchmark, data, form):
 
 @pytest.mark.benchmark(group="opening reference data that is built")
 def bench_tables(benchmark, data):
-    """Sizes, pages and headers are checked each time, checksums were compared before."""
+    """Size, pages and headers are checked each time; mapped and compared before."""
     folder = data.scratch / "reference"
 
     def opened():
