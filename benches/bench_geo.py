@@ -23,7 +23,7 @@ def data(tmp_path_factory):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.benchmark(group="geography, 200,000 addresses")
 def bench_geo(benchmark, data, form):
-    """Answers are compared with another reader's in atlas_fast/bench/geo.py, which has the peers."""
+    """The peers, and their answers, are in atlas_fast/bench/geo.py."""
     ipv4 = random_addresses(N)
     texts, wide = texts_of(ipv4), random_ipv6(data, N)
     column = np.frombuffer("".join(texts).encode(), np.uint8)
@@ -45,7 +45,7 @@ def bench_geo(benchmark, data, form):
 
 @pytest.mark.benchmark(group="opening reference data that is built")
 def bench_tables(benchmark, data):
-    """Sizes, pages and headers are checked each time, checksums were compared before."""
+    """Size, pages and headers are checked each time; mapped and compared before."""
     folder = data.scratch / "reference"
 
     def opened():

@@ -125,7 +125,7 @@ def test_more_than_a_block_of_mixed_forms():
 
 
 def test_integers_and_strange_items():
-    table, twin = FIXED
+    table, _ = FIXED
     items = [0x08080808, 0x20010DB8 << 96, -1, 1 << 128, np.uint32(0x08080808), "\udc00"]
     out = np.empty(len(items), np.int32)
     geo.locate_items(table, items, out)
@@ -244,7 +244,7 @@ def test_a_damaged_payload_is_refused_or_searched_inside(changes):
 
 
 def test_a_cut_payload_is_refused():
-    count, payload = table_value()
+    _, payload = table_value()
     for stop in [*range(0, 200), *range(200, len(payload), 9973)]:
         table = Table.of_copy(pack(b"geo", 1, 0, payload[:stop]), b"geo", 1)
         with pytest.raises(ValueError, match=r"shorter|parts|count"):
