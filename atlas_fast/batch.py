@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas_fast.flags import Flag
 from atlas_fast.quoting import unquote
 
 if TYPE_CHECKING:
     from atlas_fast.headers import HeaderColumns
     from atlas_fast.mime import MimeColumns
 
-KEY_BYTES = 16
+ORDER_BYTES, DIGEST_BYTES = 8, 16
+KEY_BYTES = ORDER_BYTES + DIGEST_BYTES
 
 
 class Batch:
@@ -22,7 +25,7 @@ class Batch:
 
     Message i is raw[starts[i]:stops[i]]: `raw` uint8, perhaps a view of a memory map, `starts` and
     `stops` int64 (n,). `places` says where each stands in the source (a path relative to it, or a
-    byte offset); `mark` is where the source goes on behind this batch. `keys` uint8 (n, 16) are
+    byte offset); `mark` is where the source goes on behind this batch. `keys` uint8 (n, 24) are
     stable: the same message at the same place of the same source has the same key in every run.
     `flags` uint32 (n,) are the bits of `atlas_fast.flags.Flag`. `quoting`: `>From ` lines of an
     mbox are still quoted in raw. The stages fill `headers`, `mime`, `features` and `verdict`.
@@ -74,10 +77,26 @@ class Batch:
 
     @property
     def keys(self) -> np.ndarray:
-        """uint8 (n, 16): BLAKE2b of source, place and content; computed when first asked."""
+        """uint8 (n, 24): see `message_keys`; computed when first asked."""
         if self._keys is None:
             self._keys = message_keys(self)
         return self._keys
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """The messages of these indices as a batch of their own, as the source gave them: without
+        columns, and with no flags but the source's."""
+        part = Batch(
+            self.raw,
+            self.starts[indices],
+            self.stops[indices],
+            source=self.source,
+            places=[self.places[i] for i in indices.tolist()],
+            mark=self.mark,
+            keys=self.keys[indices],
+            quoting=self.quoting,
+        )
+        part.flags[:] = self.flags[indices] & np.uint32(Flag.MSG_CUT)
+        return part
 
     def message(self, index: int) -> bytes:
         """Message `index` as it was sent: a copy, mbox quoting undone."""
@@ -88,15 +107,29 @@ class Batch:
         return map(self.message, range(len(self)))
 
 
+_NUMBER = re.compile(r"[0-9]{1,14}")
+
+
 def message_keys(batch: Batch) -> np.ndarray:
-    """BLAKE2b-128 over (source, NUL, place, NUL, content) of each message."""
+    """Eight bytes that order, then BLAKE2b-128 over (source, NUL, place, NUL, content).
+
+    The digest is what makes a key one message's. Before it stand two bytes of the source's digest
+    and six of the first number in the place's last part (byte offset, delivery time, file number):
+    messages that come after each other have keys close to each other, so that an index of keys
+    grows at one end, where random ones touch a page each.
+    """
     view = memoryview(batch.raw)
-    base = blake2b(batch.source.encode("utf-8", "surrogateescape") + b"\0", digest_size=KEY_BYTES)
-    digests = []
+    source = batch.source.encode("utf-8", "surrogateescape")
+    base = blake2b(source + b"\0", digest_size=DIGEST_BYTES)
+    near = blake2b(source, digest_size=2).digest()
+    number_in = _NUMBER.search
+    keys = []
     spans = zip(batch.places, batch.starts.tolist(), batch.stops.tolist(), strict=True)
     for place, start, stop in spans:
         one = base.copy()
         one.update(place.encode("utf-8", "surrogateescape") + b"\0")
         one.update(view[start:stop])
-        digests.append(one.digest())
-    return np.frombuffer(b"".join(digests), np.uint8).reshape(len(digests), KEY_BYTES)
+        found = number_in(place, place.rfind("/") + 1)
+        order = int(found[0]) if found is not None else 0
+        keys.append(near + order.to_bytes(6, "big") + one.digest())
+    return np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), KEY_BYTES)

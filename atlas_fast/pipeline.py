@@ -16,8 +16,8 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,11 @@ from atlas_fast.flags import Flag
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.observe.report import Report
 from atlas_fast.sources import Source, open_source
-from atlas_fast.store import Run, SqliteStore, open_store
+from atlas_fast.store import Run, Store, open_store
+from atlas_fast.store.base import ErrorRow, Mark
 from atlas_fast.store.grouping import GroupedWrites
 from atlas_fast.store.rows import CATEGORIES, UNKNOWN, clean, row_block
-from atlas_fast.store.sqlite import ErrorRow, local_now
+from atlas_fast.store.sqlite import local_now
 from atlas_fast.store.writer import Writer
 
 __all__ = ["Interrupted", "Pipeline", "scan", "triage"]
@@ -44,6 +45,7 @@ UNREADABLE = np.uint32(Flag.HDR_EMPTY | Flag.NO_MEMORY)
 
 SourceLike = str | Path | Source
 Progress = Callable[[int, int], None]
+Known = Callable[[Sequence[bytes]], set[bytes]]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -56,8 +58,14 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(slots=True)
 class Done:
-    """A batch whose stages have run, in parts where a stage failed on a message of it."""
+    """A batch whose stages have run, in parts where a stage failed on a message of it.
 
+    `mark` is where its source goes on, `known` how many messages of it were stored before and so
+    are in no part.
+    """
+
+    mark: str = ""
+    known: int = 0
     parts: list[Batch] = field(default_factory=list)
     failures: list[ErrorRow] = field(default_factory=list)
     clock: StageClock = field(default_factory=StageClock)
@@ -67,7 +75,8 @@ class Pipeline:
     """The stages, and how many threads run them.
 
     Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
-    longer. `keys`: make message keys while a batch is with its worker, for a store.
+    longer. `keys`: make message keys while a batch is with its worker, for a store. `known`: asked
+    which keys are stored; these messages take no part.
     Raises UsageError when `workers` is below 1.
     """
 
@@ -84,13 +93,15 @@ class Pipeline:
             raise UsageError(f"workers is {workers}; at least one is needed")
         self.stages = list(default_stages(model) if stages is None else stages)
         self.keys = False
+        self.known: Known | None = None
         self.workers = workers
         self.max_messages = max_messages
         self.max_bytes = max_bytes
 
-    def run(self, source: Source, clock: StageClock) -> Iterator[Done]:
-        """Batches of the source in their order, stages done; reading time goes to `clock`."""
-        batches = clock.each("source", source.batches(self.max_messages, self.max_bytes))
+    def run(self, source: Source, clock: StageClock, after: str = "") -> Iterator[Done]:
+        """Batches of the source behind the mark `after`, in their order, stages done; reading time
+        goes to `clock`."""
+        batches = clock.each("source", source.batches(self.max_messages, self.max_bytes, after))
         if self.workers == 1:
             yield from map(self.process, batches)
             return
@@ -109,11 +120,14 @@ class Pipeline:
 
     def process(self, batch: Batch) -> Done:
         """Run the stages over one batch; with `keys` set, have its message keys made here too."""
-        done = Done()
+        done = Done(batch.mark)
         if self.keys:
             with done.clock.measure("keys"):
                 _ = batch.keys
-        waiting = [batch]
+        if self.known is not None:
+            with done.clock.measure("known"):
+                batch, done.known = _without_known(batch, self.known)
+        waiting = [batch] if len(batch) else []
         while waiting:
             part = waiting.pop()
             try:
@@ -123,10 +137,10 @@ class Pipeline:
             except Exception as error:
                 if len(part) > 1:
                     middle = len(part) // 2
-                    waiting.append(_slice(part, middle, len(part)))
-                    waiting.append(_slice(part, 0, middle))
+                    waiting.append(part.take(np.arange(middle, len(part))))
+                    waiting.append(part.take(np.arange(middle)))
                     continue
-                part = _slice(part, 0, len(part))  # without what the stages left in it
+                part = part.take(np.arange(len(part)))  # without what the stages left in it
                 done.failures += [_failure(place, error) for place in part.places]
             done.parts.append(part)
         return done
@@ -164,17 +178,19 @@ def scan(
 
 def triage(
     source: SourceLike | Sequence[SourceLike],
-    store: str | Path | SqliteStore | None = None,
+    store: str | Path | Store | None = None,
     workers: int = 1,
     *,
+    resume: bool = True,
     progress: Progress | None = None,
     model: str | Path | None = None,
     pipeline: Pipeline | None = None,
 ) -> Report:
     """Read, classify and store every message of the sources.
 
-    `store` is a path, an open store, or None for none. `progress(messages, bytes)` is called after
-    each batch with the totals so far. Raises the errors of `atlas_fast.errors`, and Interrupted on
+    `store` is a path, an open store, or None for none. Messages that it has are not looked at
+    again, unless `resume` is False; even then none is stored twice. `progress(messages, bytes)` is
+    called after each batch with the totals so far. Raises the errors of `atlas_fast.errors`, and Interrupted on
     Ctrl-C, after what was done has been committed.
     """
     begin = time.perf_counter()
@@ -184,10 +200,11 @@ def triage(
     report = Report(sources=[opened.identity for opened in sources], workers=pipeline.workers)
     clock = StageClock()
     with ExitStack() as stack:
-        sink = _Sink(stack, store, report, pipeline.workers)
+        sink = _Sink(stack, store, report, pipeline.workers, resume)
         try:
             for opened in sources:
-                for done in pipeline.run(opened, clock):
+                after, pipeline.known = sink.begin(opened)
+                for done in pipeline.run(opened, clock, after):
                     _count(report, done)
                     clock.merge(done.clock)
                     sink.put(done)
@@ -220,44 +237,78 @@ class _Sink:
     def __init__(
         self,
         stack: ExitStack,
-        where: str | Path | SqliteStore | None,
+        where: str | Path | Store | None,
         report: Report,
         workers: int,
+        resume: bool,
     ):
         self._clock = StageClock()
         self._report = report
-        self._writer = None
+        self._resume = resume
+        self._writer: Writer[tuple[Done, Mark]] | None = None
+        self._mark = Mark("", "")
         if where is None:
-            self._store: SqliteStore | None = None
+            self._store: Store | None = None
             return
         if isinstance(where, str | Path):
-            self._store = stack.enter_context(open_store(where))
+            self._store = stack.enter_context(closing(open_store(where)))
         else:
             self._store = where
-        report.store = str(self._store.path)
+        report.store = self._store.name
         self._run: Run = self._store.begin_run(report.sources)
         self._group = GroupedWrites(self._store, self._run)
         stack.callback(self._group.close)
         if workers > 1:
-            self._writer = Writer(self._write)
+            self._writer = Writer(lambda item: self._write(*item))
             stack.callback(self._writer.stop)
 
-    def put(self, done: Done) -> None:
-        if self._writer is not None:
-            self._writer.put(done)
-        elif self._store is not None:
-            self._write(done)
+    def begin(self, source: Source) -> tuple[str, Known | None]:
+        """Where a source is to start, and whom to ask for messages that are stored.
 
-    def _write(self, done: Done) -> None:
+        Only the source's own proof that nothing has changed up to the mark lets the run start
+        there. Otherwise the source is read from its start, and the keys tell what is new.
+        """
+        if self._store is None:
+            return "", None
+        state = source.state() if hasattr(source, "state") else ""
+        self._mark = Mark(source.identity, "", state)
+        there = self._look_up(source.identity) if self._resume else None
+        if there is None:
+            return "", None
+        if state and state == there.state:
+            self._mark = there
+            self._report.messages += there.messages
+            self._report.known += there.messages
+            return there.mark, None
+        return "", self._store.known
+
+    def _look_up(self, identity: str) -> Mark | None:
+        """The mark of a source; what waits of an earlier source of this run is written first."""
         assert self._store is not None
+        if self._writer is not None:
+            self._writer.drain()
+        self._group.close()
+        return self._store.mark(identity)
+
+    def put(self, done: Done) -> None:
+        if self._store is None:
+            return
+        seen = self._mark.messages + done.known + sum(map(len, done.parts))
+        self._mark = replace(self._mark, mark=done.mark, messages=seen)
+        if self._writer is not None:
+            self._writer.put((done, self._mark))
+        else:
+            self._write(done, self._mark)
+
+    def _write(self, done: Done, mark: Mark) -> None:
         with self._clock.measure("rows"):
             now = local_now()
             blocks = [row_block(part, self._run.session_id, now) for part in done.parts]
         with self._clock.measure("store"):
-            self._group.write(blocks, done.failures)
+            self._group.write(blocks, done.failures, mark)
 
     def close(self, clock: StageClock) -> None:
-        """Write what is queued; a run that was not interrupted gets its end time."""
+        """Write what waits; a run that was not interrupted gets its end time."""
         if self._store is None:
             return
         if self._writer is not None:
@@ -270,20 +321,14 @@ class _Sink:
         clock.merge(self._clock)
 
 
-def _slice(batch: Batch, start: int, stop: int) -> Batch:
-    """Messages [start, stop) as a batch of its own, as the source gave them: without columns."""
-    part = Batch(
-        batch.raw,
-        batch.starts[start:stop],
-        batch.stops[start:stop],
-        source=batch.source,
-        places=batch.places[start:stop],
-        mark=batch.mark,
-        keys=batch.keys[start:stop],
-        quoting=batch.quoting,
-    )
-    part.flags[:] = batch.flags[start:stop] & np.uint32(Flag.MSG_CUT)
-    return part
+def _without_known(batch: Batch, known: Known) -> tuple[Batch, int]:
+    """The messages that are not stored yet, and how many are."""
+    keys = batch.keys.view(f"V{batch.keys.shape[1]}").ravel().tolist()
+    there = known(keys)
+    if not there:
+        return batch, 0
+    new = np.array([i for i, key in enumerate(keys) if key not in there], np.int64)
+    return batch.take(new), len(batch) - len(new)
 
 
 def _failure(place: str, error: Exception) -> ErrorRow:
@@ -293,6 +338,8 @@ def _failure(place: str, error: Exception) -> ErrorRow:
 
 def _count(report: Report, done: Done) -> None:
     """Add the counts of a batch."""
+    report.messages += done.known
+    report.known += done.known
     for part in done.parts:
         report.messages += len(part)
         report.bytes += part.nbytes

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -29,19 +31,26 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs; each verb's module adds its own part."""
-    from atlas_fast.cli import bench, run, train, version
+    from atlas_fast.cli import bench, db, run, train, version
 
     parser = _Parser(prog="atlas-fast", description="Mail triage: classify a mailbox into a store.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in (run, train, bench, version):
+    for module in (run, db, train, bench, version):
         module.add_verbs(verbs)
     return parser
+
+
+def _end_on_sigterm() -> None:
+    """SIGTERM ends a command as Ctrl-C does: what waits is committed, the report is printed."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code. argparse exits by itself on --help and wrong usage."""
     options = build_parser().parse_args(arguments)
     try:
+        _end_on_sigterm()
         code = options.do(options)
         sys.stdout.flush()
         return code

@@ -67,6 +67,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads that work on batches (default: %(default)s)",
     )
+    parser.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="do not look again at messages that the store has (default); --no-resume looks at "
+        "every message, and still stores none twice",
+    )
     parser.add_argument("--model", metavar="FILE", help="a model by `train` (default: the shipped)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -105,7 +112,14 @@ def _triage(names: list[str], store: str | None, options: argparse.Namespace) ->
     total = None if None in sizes else sum(size or 0 for size in sizes)
     try:
         with progress_bar(total) as progress:
-            report = triage(sources, store, options.workers, progress=progress, model=options.model)
+            report = triage(
+                sources,
+                store,
+                options.workers,
+                resume=options.resume,
+                progress=progress,
+                model=options.model,
+            )
     except Interrupted as stopped:
         fail("interrupted; what is counted below is stored, the same command goes on from there")
         return stopped.report, INTERRUPTED

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+from atlas_fast.store.summaries import Tally, band, tally_columns
 
 if TYPE_CHECKING:
     from atlas_fast.batch import Batch
@@ -111,12 +113,17 @@ def clean_all(texts: Sequence[str], cap: int) -> list[str]:
 
 @dataclass(slots=True)
 class RowBlock:
-    """Rows of one batch: `columns` in the order of schema.INSERT_COLUMNS, n values each or a
-    `repeat`; `counts` of rows by (action, old category)."""
+    """Rows of one batch: `columns` in the order of `names`, n values each or a `repeat`.
+
+    A column of the message table that is not named is NULL, or its default. `tally` counts the
+    rows for the summaries; `size` is about the bytes that the texts take.
+    """
 
     n: int
+    names: tuple[str, ...]
     columns: list[Any]
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    tally: Tally
+    size: int = 0
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return zip(*self.columns, strict=False)
@@ -130,6 +137,7 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
     """
     n = len(batch)
     headers = getattr(batch, "headers", None)
+    size = 0
     if headers is None:
         address, name, domain = [UNKNOWN] * n, [""] * n, [""] * n
         subject = [NO_SUBJECT] * n
@@ -138,29 +146,47 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
         name = strings(headers.from_name, TEXT_CAPS["sender"])
         domain = strings(headers.from_domain, TEXT_CAPS["domain"])
         subject = strings(headers.subject, TEXT_CAPS["subject"], NO_SUBJECT)
+        size = sum(
+            int(column.offsets[-1] - column.offsets[0])
+            for column in (headers.from_address, headers.from_name, headers.subject)
+        )
     decided = _decided(batch, n)
-    columns = [
-        repeat(now, n),
-        repeat(session_id, n),
-        repeat(clean(batch.source), n),
-        clean_all(batch.places, TEXT_CAPS["uid"]),
-        address,
-        domain,
-        subject,
-        decided.action,
-        decided.reason,
-        decided.old_category,
-        decided.percent,
-        repeat(method, n),
-        repeat(now, n),
-        decided.category,
-        decided.confidence,
-        repeat(CLASSIFICATION_VERSION, n),
-        name,
-        batch.flags.tolist(),
-        batch.keys.view("V16").ravel().tolist(),
-    ]
-    return RowBlock(n, columns, decided.counts)
+    columns = {
+        "timestamp": repeat(now, n),
+        "session_id": repeat(session_id, n),
+        "folder_name": repeat(clean(batch.source), n),
+        "uid": clean_all(batch.places, TEXT_CAPS["uid"]),
+        "sender_email": address,
+        "sender_domain": domain,
+        "subject": subject,
+        "action": decided.action,
+        "reason": decided.reason,
+        "category": decided.old_category,
+        "confidence_score": decided.percent,
+        "ml_validation_method": repeat(method, n),
+        "created_at": repeat(now, n),
+        "category_v2": decided.category,
+        "category_confidence_v2": decided.confidence,
+        "classification_version": repeat(CLASSIFICATION_VERSION, n),
+        "sender_name": name,
+        "flags": batch.flags.tolist(),
+        "message_key": batch.keys.view(f"V{batch.keys.shape[1]}").ravel().tolist(),
+    }
+    tally = tally_columns(
+        session_id, now, decided.counts, domain, decided.action, _countries(columns)
+    )
+    return RowBlock(n, tuple(columns), list(columns.values()), tally, size)
+
+
+def _countries(columns: dict[str, Any]) -> Iterator[tuple[str, str, str, float | None]]:
+    """(code, category, action, risk) of the rows that have a country."""
+    if "sender_country_code" not in columns:
+        return
+    risks = columns.get("geographic_risk_score") or repeat(None)
+    rows = zip(
+        columns["sender_country_code"], columns["category"], columns["action"], risks, strict=False
+    )
+    yield from (row for row in rows if row[0] is not None)
 
 
 @dataclass(slots=True)
@@ -171,7 +197,7 @@ class _Decided:
     old_category: list[str]
     confidence: list[float | None]
     percent: list[float | None]
-    counts: dict[tuple[str, str], int]
+    counts: dict[tuple[str, str, int], tuple[int, int]]
 
 
 _NAMES = np.array([*CATEGORIES, UNKNOWN], dtype=object)
@@ -191,14 +217,8 @@ def _decided(batch: Batch, n: int) -> _Decided:
         steps = np.rint(np.where(action == 1, spam, 1.0 - spam) * 1000.0)
         steps = np.where((steps >= 0) & (steps <= 1000), steps, -1).astype(np.int64)
     codes = (category * 2 + action) * len(_THOUSANDTHS) + steps
-    distinct, inverse = np.unique(codes, return_inverse=True)
+    distinct, inverse, numbers = np.unique(codes, return_inverse=True, return_counts=True)
     reasons = np.array([_reason(code) for code in distinct.tolist()] or [""], dtype=object)
-    pairs = category * 2 + action
-    counts = {
-        (ACTIONS[pair % 2], _OLD_NAMES[pair // 2]): int(number)
-        for pair, number in enumerate(np.bincount(pairs, minlength=1).tolist())
-        if number
-    }
     return _Decided(
         action=_ACTION_NAMES[action].tolist(),
         reason=reasons[inverse].tolist(),
@@ -206,8 +226,21 @@ def _decided(batch: Batch, n: int) -> _Decided:
         old_category=_OLD_NAMES[category].tolist(),
         confidence=_THOUSANDTHS[steps].tolist(),
         percent=_PERCENTS[steps].tolist(),
-        counts=counts,
+        counts=_counts(distinct.tolist(), numbers.tolist()),
     )
+
+
+def _counts(codes: list[int], numbers: list[int]) -> dict[tuple[str, str, int], tuple[int, int]]:
+    """(category of the original, action, band) to (rows, sum of tenths of a percent)."""
+    found: dict[tuple[str, str, int], tuple[int, int]] = {}
+    for code, number in zip(codes, numbers, strict=True):
+        pair, step = divmod(code, len(_THOUSANDTHS))
+        if step == len(_THOUSANDTHS) - 1:  # see _reason
+            pair, step = pair + 1, -1
+        key = (_OLD_NAMES[pair // 2], ACTIONS[pair % 2], band(_PERCENTS[step]))
+        rows, tenths = found.get(key, (0, 0))
+        found[key] = (rows + number, tenths + number * max(step, 0))
+    return found
 
 
 # One object for each of the 1,001 values; the last entry (index -1) is "no verdict".
