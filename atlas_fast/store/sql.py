@@ -25,7 +25,7 @@ RECENT_COLUMNS = ("sender_email", "subject", "action", "category_v2", "category_
 RUN_TABLES = ("error_reports", "performance_metrics", "logs")
 """Rows of these belong to a run and go with it."""
 
-RUN_LINKS = ("user_feedback", "email_flags", "resume_marks")
+RUN_LINKS = ("user_feedback", "email_flags", "resume_marks", "imap_journal")
 """Rows of these outlive a run; they lose the link to it."""
 
 

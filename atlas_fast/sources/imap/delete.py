@@ -51,8 +51,8 @@ class Journal(Protocol):
     def copied(self, uids: Sequence[int], moved: Moved | None) -> None:
         """They have a copy in the target folder; the original is still to be removed."""
 
-    def have_copies(self, uids: Sequence[int]) -> set[int]:
-        """Those that `copied` was noted for."""
+    def states(self, uids: Sequence[int]) -> dict[int, str]:
+        """State of those whose outcome is open: decided, sent, copied, flagged."""
 
     def outcome(
         self, state: str, uids: Sequence[int], note: str = "", moved: Moved | None = None
@@ -135,7 +135,7 @@ class _Remover:
         """All five steps for one group."""
         protected = self.journal.protected(uids)
         if protected:
-            self.journal.outcome(PROTECTED, sorted(protected))
+            self._spare(protected)
         there = self.client.flags([uid for uid in uids if uid not in protected])
         self._note(MISSING, [uid for uid in uids if uid not in protected and uid not in there])
         chosen = [uid for uid in uids if uid in there]
@@ -146,6 +146,15 @@ class _Remover:
             self._delete(chosen)
         else:
             self._move(chosen, self.target)
+
+    def _spare(self, uids: set[int]) -> None:
+        """They stay; one that we had flagged \\Deleted before it was protected is unflagged."""
+        states = self.journal.states(sorted(uids))
+        ours = [uid for uid in states if states[uid] != "decided"]
+        flagged = [uid for uid, flags in self.client.flags(ours).items() if "\\deleted" in flags]
+        for text, _ in uid_sets(sorted(flagged)):
+            self.client.store(text, b"\\Deleted", add=False)
+        self.journal.outcome(PROTECTED, sorted(uids))
 
     def _note(self, state: str, uids: Sequence[int], note: str = "") -> None:
         if uids:
@@ -233,11 +242,10 @@ class _Remover:
             for part in self._parts(uids):
                 self._move_part(part, target)
             return
-        copied = self.journal.have_copies(uids)
+        states = self.journal.states(uids)
+        copied = {uid for uid in uids if states.get(uid) == "copied"}
         for part in self._parts([uid for uid in uids if uid not in copied]):
-            for text, _ in uid_sets(part):
-                moved = self.client.move(text, target)
-            self.journal.copied(part, moved)
+            self.journal.copied(part, self._transfer(part, target))
         refused: dict[int, str] = {}
         for part in self._parts(uids):
             refused |= self._flag(part)
@@ -255,11 +263,20 @@ class _Remover:
         for uid, text in refused.items():
             self._note(FAILED, [uid], text)
 
+    def _transfer(self, uids: Sequence[int], target: str) -> Moved | None:
+        """Move or copy; where they are now, as far as the server tells."""
+        told: dict[int, dict[int, int]] = {}
+        for text, _ in uid_sets(uids):
+            moved = self.client.move(text, target)
+            if moved is not None:
+                told.setdefault(moved.uidvalidity, {}).update(moved.uids)
+        if len(told) != 1:
+            return None
+        return Moved(*told.popitem())
+
     def _move_part(self, uids: Sequence[int], target: str) -> None:
         try:
-            moved = None
-            for text, _ in uid_sets(uids):
-                moved = self.client.move(text, target)
+            moved = self._transfer(uids, target)
         except Refused as error:
             if error.bad:
                 raise
