@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import imaplib
 import os
 import shutil
 import signal
@@ -12,8 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
+
 DOVECOT = shutil.which("dovecot") or (
     "/usr/sbin/dovecot" if os.access("/usr/sbin/dovecot", os.X_OK) else None
+)
+needs_dovecot = pytest.mark.skipif(
+    DOVECOT is None, reason="no dovecot: apt-get install dovecot-imapd"
 )
 USER, PASSWORD = "ann@example.org", "correct-horse-battery"
 
@@ -88,7 +95,7 @@ class Dovecot:
 
             self.user = pwd.getpwuid(os.getuid()).pw_name
             self.group = grp.getgrgid(os.getgid()).gr_name
-        self.drop = {"user": self.user, "group": self.group, "extra_groups": []} if root else {}
+        self.lesser = {"user": self.user, "group": self.group, "extra_groups": []} if root else {}
         self.port, self.tls_port = free_port(), free_port()
         self.storage, self.extra = storage, extra
         self.ca = self._certificate()
@@ -120,7 +127,7 @@ class Dovecot:
         (self.root / "conf").write_text(conf)
         self.process = subprocess.Popen(
             [DOVECOT, "-F", "-c", str(self.root / "conf")],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **self.drop,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **self.lesser,
         )  # fmt: skip
         deadline = time.monotonic() + 20
         while True:
@@ -157,3 +164,68 @@ class Dovecot:
     def close(self) -> None:
         self.stop()
         shutil.rmtree(self.root, ignore_errors=True)
+
+    # -- what the tests do on it, with the standard library's client ----------------------------
+
+    def client(self, user: str = USER) -> imaplib.IMAP4:
+        made = imaplib.IMAP4("127.0.0.1", self.port)
+        made.login(user, PASSWORD)
+        return made
+
+    def fill(self, folder: str, messages: list[bytes], user: str = USER) -> None:
+        """Append messages to a folder that is made for it; `folder` as it is on the wire."""
+        with self.client(user) as box:
+            box.create(folder)
+            for start in range(0, len(messages), 500):
+                parts = [b"X%d APPEND %s" % (start, folder.encode())]
+                for raw in messages[start : start + 500]:
+                    parts += [b" {%d+}\r\n" % len(raw), raw]
+                box.send(b"".join([*parts, b"\r\n"]))
+                while not (line := box.readline()).startswith(b"X"):
+                    assert line, "the server is gone"
+                assert b" OK" in line, line
+
+    def copy(self, folder: str, target: str, user: str = USER) -> None:
+        with self.client(user) as box:
+            box.create(target)
+            box.select(folder, readonly=True)
+            assert box.copy("1:*", target)[0] == "OK"
+
+    def flag(self, folder: str, uids: str, flags: str, user: str = USER) -> None:
+        with self.client(user) as box:
+            box.select(folder)
+            assert box.uid("store", uids, "+FLAGS", f"({flags})")[0] == "OK"
+
+    def drop(self, folder: str, user: str = USER) -> None:
+        with self.client(user) as box:
+            box.delete(folder)
+
+    def snapshot(self, folder: str, user: str = USER) -> dict[int, tuple[frozenset[bytes], str]]:
+        """Flags and digest of every message by UID; \\Recent left out, it is a session's."""
+        with self.client(user) as box:
+            box.select(folder, readonly=True)
+            _, data = box.uid("fetch", "1:*", "(UID FLAGS BODY.PEEK[])")
+        found = {}
+        for item in data:
+            if isinstance(item, tuple):
+                head, raw = item
+                uid = int(head.split(b"UID ")[1].split()[0])
+                flags = frozenset(imaplib.ParseFlags(head)) - {b"\\Recent"}
+                found[uid] = (flags, hashlib.sha256(raw).hexdigest())
+        return found
+
+
+def mail(number: int, *, go: bool = False, size: int = 400) -> bytes:
+    """A message; with `go` it has the field that the tests' filter looks for."""
+    mark = b"X-Test: take-me\r\n" if go else b""
+    text = b"line %d of the text\r\n" % number
+    return (
+        b"From: Ann <ann%d@example.org>\r\nTo: bob@example.org\r\nSubject: message %d\r\n"
+        b"Date: Mon, 5 Jan 2026 10:00:00 +0000\r\nMessage-ID: <%d.test@example.org>\r\n%s\r\n%s"
+        % (number % 7, number, number, mark, text * max(1, size // len(text)))
+    )
+
+
+def mails(n: int, every: int = 3) -> list[bytes]:
+    """n messages of different sizes; each `every`th is to go."""
+    return [mail(i, go=i % every == 0, size=100 + (i * 37) % 3000) for i in range(n)]
