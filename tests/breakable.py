@@ -22,6 +22,7 @@ class Breakable:
         self.total = 0
         self._lock = threading.Lock()
         self._open = set()
+        self._closed = False
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -46,6 +47,10 @@ class Breakable:
                 continue
             with self._lock:
                 self._open |= {client, server}
+                closed = self._closed
+            if closed:
+                self.drop_all()
+                return
             for source, sink, down in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self._pump, args=(source, sink, down), daemon=True).start()
 
@@ -87,6 +92,8 @@ class Breakable:
             self._reset(one)
 
     def close(self):
+        with self._lock:
+            self._closed = True
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()

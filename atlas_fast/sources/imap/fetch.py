@@ -196,6 +196,8 @@ class Reader:
     def _take(self, values: list, base: int) -> None:  # type: ignore[type-arg]
         """A FETCH response in values; its body is put down where the response lay."""
         items = values[3] if len(values) == 4 and isinstance(values[3], list) else []
+        if len(items) % 2:
+            raise ValueError("a name without a value")
         uid, body = None, None
         for name, value in zip(items[::2], items[1::2], strict=False):
             upper = name.upper() if isinstance(name, bytes) else b""
