@@ -187,20 +187,33 @@ class Client:
         self.command(b"CAPABILITY")
 
     def login(self, user: str, password: Secret) -> None:
-        """AUTHENTICATE PLAIN where the server has it, else LOGIN. No error repeats its answer."""
+        """AUTHENTICATE PLAIN where the server has it, else LOGIN.
+
+        Its answers are in no error, and in no frame of one: they might repeat the password.
+        """
         if not self.capabilities:
             self.ask_capabilities()
+        failure = self._try_login(user, password)
+        if failure is not None:
+            raise failure
+        self.ask_capabilities()
+
+    def _try_login(self, user: str, password: Secret) -> ImapError | None:
         try:
             if "AUTH=PLAIN" in self.capabilities:
                 self._plain(user, password)
             elif "LOGINDISABLED" in self.capabilities:
-                raise self._error("the server takes no password on this connection")
+                return self._error("the server takes no password on this connection")
             else:
                 self._login(user, password)
         except Refused as error:
             code = f" ({error.code})" if error.code in LOGIN_CODES else ""
-            raise Refused(f"{self.wire.name}: login refused{code}", error.code) from None
-        self.ask_capabilities()
+            return Refused(f"{self.wire.name}: login refused{code}", error.code)
+        except Lost:
+            return self._lost("the connection was lost during the login")
+        except ImapError:
+            return self._error("the server does not keep to the protocol of a login")
+        return None
 
     def _plain(self, user: str, password: Secret) -> None:
         tag = self.tag()

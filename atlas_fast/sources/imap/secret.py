@@ -18,7 +18,7 @@ class Secret:
     __slots__ = ("_raw",)
 
     def __init__(self, text: str):
-        self._raw = memoryview(text.encode())
+        self._raw = memoryview(text.encode("utf-8", "surrogateescape"))
 
     def __len__(self) -> int:
         return len(self._raw)
