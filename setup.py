@@ -1,4 +1,4 @@
-"""Extension modules and their build modes, and where packages lie; the rest is in pyproject.toml."""
+"""Extension modules, their build modes, where packages lie; the rest is in pyproject.toml."""
 
 import os
 from pathlib import Path

@@ -190,8 +190,8 @@ def triage(
 
     `store` is a path, an open store, or None for none. Messages that it has are not looked at
     again, unless `resume` is False; even then none is stored twice. `progress(messages, bytes)` is
-    called after each batch with the totals so far. Raises the errors of `atlas_fast.errors`, and Interrupted on
-    Ctrl-C, after what was done has been committed.
+    called after each batch with the totals so far. Raises the errors of `atlas_fast.errors`, and
+    Interrupted on Ctrl-C, after what was done has been committed.
     """
     begin = time.perf_counter()
     sources = open_all(source)
@@ -213,6 +213,8 @@ def triage(
                 _count_source(report, opened)
         except KeyboardInterrupt:
             report.interrupted = True
+        finally:
+            pipeline.known = None
         sink.close(clock)
     report.stages = clock.seconds
     report.seconds = time.perf_counter() - begin

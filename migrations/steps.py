@@ -66,11 +66,6 @@ def was_there(kind, name, table=None):
     return found.first()
 
 
-def was_empty():
-    """Was this store made by atlas_fast?"""
-    return run(f"SELECT 1 FROM {STATE}").first() is None
-
-
 def add_table(name, definition, *, rowid=True):
     """Make a table unless it is there."""
     if not exists("table", name):
@@ -107,7 +102,7 @@ def add_index(name, where, *, unique=False):
 def drop_index(name, where):
     """Drop an index that `add_index` made."""
     if was_there("index", name, where.partition("(")[0]) is None:
-        run(f"DROP INDEX {name}")
+        run(f"DROP INDEX IF EXISTS {name}")
 
 
 def lose_index(name):
@@ -116,12 +111,9 @@ def lose_index(name):
 
 
 def find_index(name, where):
-    """Make a lost index again, where it was there before."""
+    """Make a lost index again, in the words in which it was made."""
     before = was_there("index", name, where.partition("(")[0])
-    if before is not None:
-        run(before[1])
-    elif was_empty():
-        run(f"CREATE INDEX {name} ON {where}")
+    run(f"CREATE INDEX {name} ON {where}" if before is None else before[1])
 
 
 def add_version(version):

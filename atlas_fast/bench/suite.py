@@ -9,7 +9,7 @@ import mailbox
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ __all__ = ["SUITES", "Material", "material"]
 
 HEADER_MESSAGES = 10_000
 """Messages of the header comparison at most."""
+
+COMMITTED_ROWS = 200
+"""Rows that are committed one by one."""
 
 BASELINE_MESSAGES = 40
 """Messages that the baseline gets, evenly spaced; its rate does not depend on their number."""
@@ -121,52 +124,109 @@ def store(data: Material, rounds: int) -> list[Paired]:
     """Writing rows: the store against ready tuples, and against a commit for each row."""
     from atlas_fast.pipeline import scan
     from atlas_fast.store import SqliteStore, schema
+    from atlas_fast.store.base import Mark
+    from atlas_fast.store.grouping import COMMIT_ROWS, GroupedWrites
     from atlas_fast.store.rows import row_block
-    from atlas_fast.store.sqlite import local_now
+    from atlas_fast.store.sqlite import insert_statement, local_now
 
     batches = list(scan(str(data.mbox)))
     n = sum(map(len, batches))
-    ready = [[*row_block(batch, 1, local_now())] for batch in batches]
-    few = ready[0][:200]
+    blocks = [row_block(batch, 1, local_now()) for batch in batches]
+    insert = insert_statement(blocks[0].names)
+    ready = [row for block in blocks for row in block]
+    groups = [ready[start : start + COMMIT_ROWS] for start in range(0, n, COMMIT_ROWS)]
+    few = ready[:COMMITTED_ROWS]
 
     def ours(target: SqliteStore) -> None:
         run = target.begin_run([])
+        writes = GroupedWrites(target, run)
         for batch in batches:
-            target.write(run, [row_block(batch, run.session_id, local_now())])
+            block = row_block(batch, run.session_id, local_now())
+            writes.write([block], mark=Mark(batch.source, batch.mark))
+        writes.close()
 
     def bare(target: SqliteStore) -> None:
         target.begin_run([])
-        for rows in ready:
+        for rows in groups:
             with target.transaction() as connection:
-                connection.executemany(schema.INSERT_MESSAGE, rows)
+                connection.executemany(insert, rows)
+
+    rows_file = data.fresh("ready rows.db")
+    with closing(sqlite3.connect(rows_file)) as made:
+        made.execute(f"CREATE TABLE ready ({', '.join(blocks[0].names)})")
+        marks = ", ".join("?" * len(blocks[0].names))
+        made.executemany(f"INSERT INTO ready VALUES ({marks})", ready)
+        made.commit()
+
+    def sqlite_alone(target: SqliteStore) -> None:
+        """No Python between the rows: SQLite copies them from another file's table."""
+        names = ", ".join(blocks[0].names)
+        target.begin_run([])
+        connection = target._connection
+        connection.execute("ATTACH ? AS rows", (str(rows_file),))
+        for start in range(0, n, COMMIT_ROWS):
+            with target.transaction():
+                connection.execute(
+                    f"INSERT INTO {schema.MESSAGES} ({names}) SELECT {names} FROM rows.ready "
+                    "WHERE rowid > ? AND rowid <= ? ON CONFLICT (message_key) DO NOTHING",
+                    (start, start + COMMIT_ROWS),
+                )
+        connection.execute("DETACH rows")
 
     def no_index(target: SqliteStore) -> None:
         target.begin_run([])
         with target.transaction() as connection:
             for name in (*schema.INDEXES, *schema.UNIQUE_INDEXES):
                 connection.execute(f"DROP INDEX {name}")
-        insert = schema.INSERT_MESSAGE.partition(" ON CONFLICT")[0]
-        for rows in ready:
+        plain = insert.partition(" ON CONFLICT")[0]
+        for rows in groups:
             with target.transaction() as connection:
-                connection.executemany(insert, rows)
+                connection.executemany(plain, rows)
 
     def one_by_one(target: SqliteStore) -> None:
         target.begin_run([])
         for row in few:
             with target.transaction() as connection:
-                connection.execute(schema.INSERT_MESSAGE, row)
+                connection.execute(insert, row)
 
-    same = "same table, indexes and durability; an fsync a batch; the file closed and checkpointed"
+    def one_by_one_journal(target: SqliteStore) -> None:
+        with closing(sqlite3.connect(target.path, isolation_level=None)) as other:
+            target.close()
+            other.execute("PRAGMA journal_mode=DELETE")
+            other.execute("PRAGMA synchronous=FULL")
+            for row in few:
+                other.execute("BEGIN IMMEDIATE")
+                other.execute(insert, row)
+                other.execute("COMMIT")
+
+    same = "same table, indexes, commits and durability; the file closed and checkpointed"
     sides: list[tuple[str, Callable[[SqliteStore], None], int, str]] = [
-        ("atlas_fast", ours, n, f"columns to rows to SQLite, run totals; {same}"),
-        ("bare executemany", bare, n, f"ready tuples; {same}"),
+        (
+            "atlas_fast",
+            ours,
+            n,
+            f"columns to rows to SQLite, summaries, run totals, resume mark; {same}",
+        ),
+        ("bare executemany", bare, n, f"ready tuples, nothing else; {same}"),
+        ("SQLite alone", sqlite_alone, n, f"INSERT ... SELECT of ready rows; {same}"),
         (
             "bare executemany, no index",
             no_index,
             n,
             "ready tuples; the same table, no index at all",
         ),
-        ("commit a row", one_by_one, len(few), "ready tuples; one INSERT and COMMIT a row"),
+        (
+            "commit a row",
+            one_by_one,
+            len(few),
+            f"ready tuples; one INSERT and COMMIT a row in the WAL, {len(few)} rows",
+        ),
+        (
+            "commit a row, rollback journal",
+            one_by_one_journal,
+            len(few),
+            f"the same with SQLite's default journal, as durable, {len(few)} rows",
+        ),
     ]
     return [_into_stores(data, "store rows", sides, rounds)]
 

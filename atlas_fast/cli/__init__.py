@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from atlas_fast.cli.terminal import fail
@@ -40,18 +41,25 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _end_on_sigterm() -> None:
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
     """SIGTERM ends a command as Ctrl-C does: what waits is committed, the report is printed."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code. argparse exits by itself on --help and wrong usage."""
     options = build_parser().parse_args(arguments)
     try:
-        _end_on_sigterm()
-        code = options.do(options)
+        with _sigterm_as_interrupt():
+            code = options.do(options)
         sys.stdout.flush()
         return code
     except UsageError as error:

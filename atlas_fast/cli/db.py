@@ -34,24 +34,25 @@ def add_verbs(verbs: Any) -> None:
         parser.set_defaults(do=do)
         return parser
 
-    no_backup = {"action": "store_true", "help": "do not copy the file first"}
     upgrade = action("upgrade", do_upgrade, "bring a store up to date, or adopt a database")
     upgrade.add_argument("revision", nargs="?", metavar="REVISION", help="default: the newest")
-    upgrade.add_argument("--no-backup", **no_backup)
     downgrade = action("downgrade", do_downgrade, "go back to an earlier revision")
     downgrade.add_argument("revision", metavar="REVISION", help="`base`: as it was at first")
-    downgrade.add_argument("--no-backup", **no_backup)
+    for parser in (upgrade, downgrade):
+        parser.add_argument("--no-backup", action="store_true", help="do not copy the file first")
     action("current", do_current, "what the file is, and its revision")
     action("history", do_history, "all migrations")
     backup = action("backup", do_backup, "copy a store, also while it is written to")
     backup.add_argument("target", nargs="?", metavar="TARGET", help="default: beside the store")
     check = action("check", do_check, "look for damage, orphans and wrong summaries")
     check.add_argument("--json", action="store_true", help="print one JSON object")
+    action("recount", do_recount, "count the summaries anew")
     prune = action("prune", do_prune, "delete old message rows")
     prune.add_argument(
         "--older-than", required=True, metavar="AGE", help="such as 90d, 12w or 36h; local time"
     )
     action("vacuum", do_vacuum, "give unused pages back to the file system")
+    action("runs", do_runs, "the newest runs")
     delete = action("delete-run", do_delete_run, "delete a run and its rows")
     delete.add_argument("run", type=int, metavar="ID", help="the run's row in `sessions`")
 
@@ -61,9 +62,7 @@ def do_upgrade(options: argparse.Namespace) -> int:
     from atlas_fast.store.schema import REVISION
 
     revision = options.revision or REVISION
-    _show_move(
-        options.store, migrate.upgrade(options.store, revision, keep=not options.no_backup)
-    )
+    _show_move(options.store, migrate.upgrade(options.store, revision, keep=not options.no_backup))
     return 0
 
 
@@ -138,6 +137,12 @@ def do_check(options: argparse.Namespace) -> int:
     return COULD_NOT if findings else 0
 
 
+def do_recount(options: argparse.Namespace) -> int:
+    with _open(options.store) as store:
+        store.recount()
+    return 0
+
+
 def do_prune(options: argparse.Namespace) -> int:
     match = re.fullmatch(r"([0-9]{1,6})([hdw])", options.older_than)
     if match is None:
@@ -156,6 +161,22 @@ def do_vacuum(options: argparse.Namespace) -> int:
         store.vacuum()
         after = Path(options.store).stat().st_size
     print(f"{before:,} -> {after:,} bytes")
+    return 0
+
+
+def do_runs(options: argparse.Namespace) -> int:
+    with _open(options.store) as store:
+        rows = [
+            (
+                str(run["id"]),
+                str(run["start_time"]),
+                "" if run["end_time"] is None else str(run["end_time"]),
+                f"{(run['deleted'] or 0) + (run['preserved'] or 0):,}",
+                str(run["sources"] or "")[:60],
+            )
+            for run in store.runs()
+        ]
+    print_table("", ("run", "started", "ended", "messages", "sources"), rows, numeric=(0, 3))
     return 0
 
 

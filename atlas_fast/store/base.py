@@ -83,7 +83,8 @@ class Store(Protocol):
         """The store as messages name it; never with a password."""
 
     def transaction(self) -> AbstractContextManager[Any]:
-        """Everything inside is committed together, or not at all; may be nested."""
+        """Everything inside is committed together, or not at all. Inside another transaction an
+        exception takes back this part, and the outer one decides on the rest."""
 
     def begin_run(self, sources: Sequence[str]) -> Run: ...
 
@@ -105,7 +106,10 @@ class Store(Protocol):
         """How far a source is done, or None when this store knows nothing of it."""
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Those of the keys that are stored, or were pruned."""
+        """Those of the keys that are stored, or were pruned. Any thread may ask."""
+
+    def runs(self, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest runs, newest first: id, start_time, end_time, sources, deleted, preserved."""
 
     def delete_run(self, session_id: int) -> Removed:
         """A run with its rows, summaries, reports and the marks of its sources."""
@@ -115,6 +119,9 @@ class Store(Protocol):
 
     def check(self) -> list[Finding]:
         """What is wrong: damage, rows without their run, summaries that a recount contradicts."""
+
+    def recount(self) -> None:
+        """Count the summaries anew, after other programs changed message rows."""
 
     def vacuum(self) -> None: ...
 

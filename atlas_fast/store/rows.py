@@ -16,12 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from atlas_fast.store.summaries import Tally, band, tally_columns
+from atlas_fast.store.summaries import BANDS, Tally, band, tally_columns
 
 if TYPE_CHECKING:
     from atlas_fast.batch import Batch
@@ -73,8 +74,9 @@ class TextColumn(Protocol):
 
 
 def clean(text: str) -> str:
-    """The stored form of a text."""
-    return text.translate(_STORED) if _UNCLEAN.search(text) else text
+    """The stored form of a text. Only what must change is touched: `translate` would look up every
+    character of a column in which a single one is unclean."""
+    return _UNCLEAN.sub(lambda match: chr(_STORED[ord(match[0])]), text)
 
 
 def strings(column: TextColumn, cap: int, absent: str = "") -> list[str]:
@@ -94,7 +96,7 @@ def strings(column: TextColumn, cap: int, absent: str = "") -> list[str]:
         np.cumsum(is_start, out=characters[1:])
         starts = characters[starts]
     if len(used) and (used.min() < 32 or (used == 0x7F).any() or (used == 0xC2).any()):
-        whole = whole.translate(_STORED) if _UNCLEAN.search(whole) else whole
+        whole = clean(whole)
     sizes = np.diff(starts)
     ends = starts.tolist()
     texts = [whole[a:b] for a, b in pairwise(ends)]
@@ -108,8 +110,7 @@ def strings(column: TextColumn, cap: int, absent: str = "") -> list[str]:
 
 def clean_all(texts: Sequence[str], cap: int) -> list[str]:
     """Stored form of texts that did not come from a kernel (places)."""
-    joined = "".join(texts)
-    if joined.isprintable() and len(joined) <= cap:
+    if "".join(texts).isprintable() and max(map(len, texts), default=0) <= cap:
         return list(texts)
     return [clean(text)[:cap] for text in texts]
 
@@ -243,30 +244,28 @@ def _decided(batch: Batch, n: int) -> _Decided:
         spam = verdict.probability.astype(np.float64)
         steps = np.rint(np.where(action == 1, spam, 1.0 - spam) * 1000.0)
         steps = np.where((steps >= 0) & (steps <= 1000), steps, -1).astype(np.int64)
-    codes = (category * 2 + action) * len(_THOUSANDTHS) + steps
-    distinct, inverse, numbers = np.unique(codes, return_inverse=True, return_counts=True)
-    reasons = np.array([_reason(code) for code in distinct.tolist()] or [""], dtype=object)
+    pairs = category * 2 + action
     return _Decided(
         action=_ACTION_NAMES[action].tolist(),
-        reason=reasons[inverse].tolist(),
+        reason=_reasons()[pairs, steps].tolist(),
         category=_NAMES[category].tolist(),
         old_category=_OLD_NAMES[category].tolist(),
         confidence=_THOUSANDTHS[steps].tolist(),
         percent=_PERCENTS[steps].tolist(),
-        counts=_counts(distinct.tolist(), numbers.tolist()),
+        counts=_counts(pairs, steps),
     )
 
 
-def _counts(codes: list[int], numbers: list[int]) -> dict[tuple[str, str, int], tuple[int, int]]:
+def _counts(pairs: np.ndarray, steps: np.ndarray) -> dict[tuple[str, str, int], tuple[int, int]]:
     """(category of the original, action, band) to (rows, sum of tenths of a percent)."""
+    codes = pairs * len(BANDS) + _STEP_BANDS[steps]
+    rows = np.bincount(codes)
+    tenths = np.bincount(codes, weights=np.maximum(steps, 0))
     found: dict[tuple[str, str, int], tuple[int, int]] = {}
-    for code, number in zip(codes, numbers, strict=True):
-        pair, step = divmod(code, len(_THOUSANDTHS))
-        if step == len(_THOUSANDTHS) - 1:  # see _reason
-            pair, step = pair + 1, -1
-        key = (_OLD_NAMES[pair // 2], ACTIONS[pair % 2], band(_PERCENTS[step]))
-        rows, tenths = found.get(key, (0, 0))
-        found[key] = (rows + number, tenths + number * max(step, 0))
+    for code in np.flatnonzero(rows).tolist():
+        pair, of_band = divmod(code, len(BANDS))
+        key = (_OLD_NAMES[pair // 2], ACTIONS[pair % 2], of_band)
+        found[key] = (int(rows[code]), int(tenths[code]))
     return found
 
 
@@ -275,12 +274,21 @@ _THOUSANDTHS = np.array([step / 1000 for step in range(1001)] + [None], dtype=ob
 _PERCENTS = np.array([step / 10 for step in range(1001)] + [None], dtype=object)
 
 
-def _reason(code: int) -> str:
-    """The original's wording for a code of `_decided`."""
-    pair, step = divmod(code, len(_THOUSANDTHS))
-    if step == len(_THOUSANDTHS) - 1:  # the step -1 of "no verdict" borrows from the pair
-        return "Not classified: a stage failed on this message"
-    name = _NAMES[pair // 2]
-    if pair % 2 == 0:
-        return f"Not flagged by spam detection (category: {name})"
-    return f"Hybrid Classifier: {name} ({step / 10:.1f}% confidence) [AUTO_DETECTED] [PREVIEW]"
+_STEP_BANDS = np.array([band(percent) for percent in _PERCENTS])
+
+
+@cache
+def _reasons() -> np.ndarray:
+    """The original's wording by pair of category and action, and by step (the last: no verdict)."""
+    found = []
+    for pair in range(2 * len(_NAMES)):
+        name = _NAMES[pair // 2]
+        for step in range(1001):
+            found.append(
+                f"Not flagged by spam detection (category: {name})"
+                if pair % 2 == 0
+                else f"Hybrid Classifier: {name} ({step / 10:.1f}% confidence) "
+                "[AUTO_DETECTED] [PREVIEW]"
+            )
+        found.append("Not classified: a stage failed on this message")
+    return np.array(found, dtype=object).reshape(-1, len(_THOUSANDTHS))

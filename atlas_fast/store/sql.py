@@ -37,6 +37,10 @@ class SqlStore(ABC):
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Any]: ...
 
+    def _reading(self) -> AbstractContextManager[Any]:
+        """A transaction that only reads, for `check`."""
+        return self.transaction()
+
     @abstractmethod
     def _execute(self, query: str, values: Sequence[Any] = ()) -> Any:
         """A cursor with `fetchall` and `rowcount`; StoreError in place of the driver's errors."""
@@ -168,6 +172,16 @@ class SqlStore(ABC):
         ).fetchall()
         return [dict(zip(RECENT_COLUMNS, row, strict=True)) for row in found]
 
+    def runs(self, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest runs, newest first."""
+        found = self._execute(
+            "SELECT id, start_time, end_time, folders_processed, total_deleted, total_preserved "
+            "FROM sessions ORDER BY id DESC LIMIT ?",
+            (limit,),
+        ).fetchall()
+        names = ("id", "start_time", "end_time", "sources", "deleted", "preserved")
+        return [dict(zip(names, row, strict=True)) for row in found]
+
     # Upkeep
 
     def delete_run(self, session_id: int) -> Removed:
@@ -223,9 +237,16 @@ class SqlStore(ABC):
         found = self._integrity()
         if any(finding.kind == "integrity" for finding in found):
             return found  # what a damaged file says of itself means nothing
-        with self.transaction():
+        with self._reading():
             found += self._wrong_summaries() + self._wrong_totals() + self._wrong_marks()
         return found
+
+    def recount(self) -> None:
+        """Count the summaries anew, after other programs changed message rows."""
+        with self.transaction():
+            for summary in SUMMARIES:
+                self._execute(f"DELETE FROM {summary.table}")
+            self._add_up(self._tally("1 = 1"))
 
     def _tally(self, where: str, values: Sequence[Any] = ()) -> Tally:
         """Count the message rows that a condition holds for."""
@@ -242,6 +263,7 @@ class SqlStore(ABC):
             there = {
                 tuple(row[:width]): list(row[width:])
                 for row in self._execute(summary.rows).fetchall()
+                if any(row[width:])
             }
             counted = should.counts[summary.table]
             wrong = [key for key in {**there, **counted} if there.get(key) != counted.get(key)]
@@ -263,7 +285,7 @@ class SqlStore(ABC):
             "SELECT s.id, s.total_deleted + s.total_preserved, COALESCE(SUM(r.n), 0) "
             "FROM sessions s JOIN accounts a ON a.id = s.account_id "
             "LEFT JOIN summary_runs r ON r.session_id = s.id "
-            "WHERE a.email_address = ? GROUP BY 1, 2",
+            "WHERE a.email_address = ? AND s.session_type = 'preview' GROUP BY 1, 2",
             (LOCAL_ACCOUNT,),
         ).fetchall()
         return [
@@ -278,4 +300,6 @@ class SqlStore(ABC):
             "SELECT m.source FROM resume_marks m LEFT JOIN sessions s ON s.id = m.session_id "
             "WHERE (m.session_id IS NOT NULL AND s.id IS NULL) OR m.messages < 0"
         ).fetchall()
-        return [Finding("mark", f"resume mark of {source}: its run is not there") for (source,) in rows]
+        return [
+            Finding("mark", f"resume mark of {source}: its run is not there") for (source,) in rows
+        ]

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class SqliteStore(SqlStore):
         self.path = Path(path)
         self.name = str(self.path)
         self._reader: sqlite3.Connection | None = None
-        self._reading = threading.Lock()
+        self._asking = threading.Lock()
         try:
             self._connection = self._open()
         except sqlite3.Error as error:
@@ -103,25 +103,33 @@ class SqliteStore(SqlStore):
             for statement in schema.statements():
                 connection.execute(statement)
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """The one door to writing: BEGIN IMMEDIATE, then COMMIT, or ROLLBACK on any exception.
 
-        Inside another transaction it is a part of that one, which commits or rolls back both.
-        Raises StoreError in place of sqlite3.Error.
+        Inside another transaction it is a savepoint: an exception takes back what was done in it,
+        and the outer one decides on the rest. Raises StoreError in place of sqlite3.Error.
         """
+        if self._connection.in_transaction:
+            return self._ending("SAVEPOINT part", "RELEASE part", "ROLLBACK TO part")
+        return self._ending("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """One moment of the store, whatever others write meanwhile."""
+        if self._connection.in_transaction:
+            return self.transaction()
+        return self._ending("BEGIN", "COMMIT", "ROLLBACK")
+
+    @contextmanager
+    def _ending(self, begin: str, good: str, bad: str) -> Iterator[sqlite3.Connection]:
         connection = self._connection
-        if connection.in_transaction:
-            yield connection
-            return
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(begin)
             try:
                 yield connection
-                connection.execute("COMMIT")
+                connection.execute(good)
             except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                if connection.in_transaction:  # an error may have ended it
+                    connection.execute(bad)
                 raise
         except sqlite3.Error as error:
             raise self._failure(error) from error
@@ -163,7 +171,7 @@ class SqliteStore(SqlStore):
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         """Those of the keys that are stored, or were pruned. Any thread may ask."""
         found: set[bytes] = set()
-        with self._reading:
+        with self._asking:
             try:
                 if self._reader is None:
                     self._reader = sqlite3.connect(
@@ -206,7 +214,7 @@ class SqliteStore(SqlStore):
     def close(self) -> None:
         """Close the file; may be called twice."""
         try:
-            with self._reading:
+            with self._asking:
                 if self._reader is not None:
                     self._reader.close()
             self._connection.close()

@@ -17,7 +17,7 @@ from typing import Any
 
 from atlas_fast.store.schema import MESSAGES
 
-__all__ = ["SUMMARIES", "Summary", "Tally", "band"]
+__all__ = ["BANDS", "SUMMARIES", "Summary", "Tally", "band", "tally_columns", "triggers"]
 
 Key = tuple[Any, ...]
 Counts = dict[Key, list[int]]
@@ -41,11 +41,24 @@ class Summary:
     def upsert(self) -> str:
         """Add counters to a row, which is made where it is missing."""
         columns = (*self.keys, *self.counters)
-        adds = ", ".join(f"{name} = {self.table}.{name} + excluded.{name}" for name in self.counters)
+        adds = ", ".join(
+            f"{name} = {self.table}.{name} + excluded.{name}" for name in self.counters
+        )
         return (
             f"INSERT INTO {self.table} ({', '.join(columns)}) "
             f"VALUES ({', '.join('?' * len(columns))}) "
             f"ON CONFLICT ({', '.join(self.keys)}) DO UPDATE SET {adds}"
+        )
+
+    def follow(self, row: str, sign: str) -> str:
+        """A trigger's statement: the message `row` (NEW.id or OLD.id) comes or goes."""
+        adds = ", ".join(
+            f"{name} = {self.table}.{name} {sign} excluded.{name}" for name in self.counters
+        )
+        return (
+            f"INSERT INTO {self.table} ({', '.join((*self.keys, *self.counters))}) "
+            f"{self.counts.format(where=f'{MESSAGES}.id = {row}')} "
+            f"ON CONFLICT ({', '.join(self.keys)}) DO UPDATE SET {adds};"
         )
 
     @property
@@ -98,11 +111,32 @@ DOMAINS = Summary(
 SUMMARIES = (HOURS, RUNS, COUNTRIES, DOMAINS)
 
 
+BANDS = range(4)
+
+
 def band(percent: float | None) -> int:
     """Confidence band of `summary_runs`: 3 from 70, 2 from 40, 1 below, 0 without a confidence."""
     if percent is None:
         return 0
     return 3 if percent >= 70 else 2 if percent >= 40 else 1
+
+
+def triggers() -> list[str]:
+    """Temporary triggers (SQLite) that keep the summaries for a connection that writes messages
+    one by one, with whatever SQL. Rows that come to zero stay until the next deletion in bulk."""
+    comes = " ".join(summary.follow("NEW.id", "+") for summary in SUMMARIES)
+    goes = " ".join(summary.follow("OLD.id", "-") for summary in SUMMARIES)
+    of = (
+        "timestamp, session_id, category, action, confidence_score, sender_domain, "
+        "sender_country_code, geographic_risk_score"
+    )
+    return [
+        f"CREATE TEMP TRIGGER message_comes AFTER INSERT ON main.{MESSAGES} BEGIN {comes} END",
+        f"CREATE TEMP TRIGGER message_goes BEFORE DELETE ON main.{MESSAGES} BEGIN {goes} END",
+        f"CREATE TEMP TRIGGER message_was BEFORE UPDATE OF {of} ON main.{MESSAGES} "
+        f"BEGIN {goes} END",
+        f"CREATE TEMP TRIGGER message_is AFTER UPDATE OF {of} ON main.{MESSAGES} BEGIN {comes} END",
+    ]
 
 
 @dataclass(slots=True)

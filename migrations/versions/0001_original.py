@@ -4,8 +4,16 @@ An older database of the original gets what it lacks; one that has them all is o
 """
 
 from atlas_fast.migrations.steps import (
-    add_columns, add_index, add_table, add_version, drop_columns, drop_index, drop_table,
-    drop_version, remember, run,
+    add_columns,
+    add_index,
+    add_table,
+    add_version,
+    drop_columns,
+    drop_index,
+    drop_table,
+    drop_version,
+    remember,
+    run,
 )  # fmt: skip
 
 revision = "0001"

@@ -5,7 +5,12 @@ validation page writes, never.
 """
 
 from atlas_fast.migrations.steps import (
-    add_columns, add_index, add_table, drop_columns, drop_index, drop_table,
+    add_columns,
+    add_index,
+    add_table,
+    drop_columns,
+    drop_index,
+    drop_table,
 )  # fmt: skip
 
 revision = "0002"

@@ -5,7 +5,13 @@ figures), and a two-valued index helps no query.
 """
 
 from atlas_fast.migrations.steps import (
-    add_columns, add_index, add_version, drop_columns, drop_index, drop_version, find_index,
+    add_columns,
+    add_index,
+    add_version,
+    drop_columns,
+    drop_index,
+    drop_version,
+    find_index,
     lose_index,
 )  # fmt: skip
 

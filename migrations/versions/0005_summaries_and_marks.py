@@ -1,7 +1,13 @@
 """Summaries for the pages, counted from the messages that are there; and where sources go on."""
 
 from atlas_fast.migrations.steps import (
-    add_index, add_table, add_version, drop_index, drop_table, drop_version, run,
+    add_index,
+    add_table,
+    add_version,
+    drop_index,
+    drop_table,
+    drop_version,
+    run,
 )  # fmt: skip
 
 revision = "0005"
