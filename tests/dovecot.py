@@ -112,7 +112,7 @@ class Dovecot:
             return None
         command = (
             "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext "
-            f"subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout {self.root}/key.pem -out {self.root}/cert.pem"
+            f"subjectAltName=DNS:localhost -keyout {self.root}/key.pem -out {self.root}/cert.pem"
         )
         subprocess.run(command.split(), check=True, capture_output=True)
         return self.root / "cert.pem"

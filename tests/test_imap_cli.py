@@ -121,7 +121,9 @@ def test_tls_checks_certificates(server, at, capsys, how):
     assert main(["imap", "folders", *to]) == 1
     assert "certificate refused" in capsys.readouterr().err
     assert main(["imap", "folders", *to, "--ca", str(server.ca)]) == 0
-    assert main(["imap", "folders", USER, "--host", "127.0.0.2", *to[3:], "--ca", str(server.ca)]) == 1
+    other = [USER, "--host", "127.0.0.1", *to[3:], "--ca", str(server.ca)]  # not the name it has
+    assert main(["imap", "folders", *other]) == 1
+    assert "certificate refused" in capsys.readouterr().err
 
 
 @needs_dovecot

@@ -34,6 +34,7 @@ class Mailbox:
         self._connect, self._retries, self._sleep = connect, retries, sleep
         self._client: Client | None = None
         self._failures = 0
+        self._was_there = False
         self.waited = 0.0
         """Seconds that closed connections waited for the server."""
 
@@ -55,14 +56,17 @@ class Mailbox:
 
     @property
     def client(self) -> Client:
-        """The client, connected; Lost counts as a failure and is tried again."""
+        """The client, connected. A server that was there is tried again when it is not."""
         while self._client is None or self._client.wire.broken:
             self.drop()
             try:
                 self._client = self._connect()
                 if self._client.wire.broken:
                     raise Lost(f"{self._client.wire.name}: the connection is gone")
+                self._was_there = True
             except Lost as error:
+                if not self._was_there:
+                    raise
                 self.lost(error)
         return self._client
 
