@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
 
@@ -27,7 +27,7 @@ from atlas_fast.sources.imap.delete import Changed, remove
 from atlas_fast.sources.imap.folder import ImapFolder
 from atlas_fast.sources.imap.mailbox import Mailbox
 from atlas_fast.sources.imap.providers import Strategy
-from atlas_fast.store.base import Run
+from atlas_fast.store.base import Mark, Run
 from atlas_fast.store.journal import Account, Journal, key_variant
 from atlas_fast.store.rows import block_of, row_block
 from atlas_fast.store.sql import SqlStore
@@ -39,10 +39,12 @@ __all__ = ["FolderReport", "Options", "triage_folder"]
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a folder is treated. `quarantine`: the folder that messages are moved to in place of
-    being deleted; `confirm`, if given, is asked before anything is removed."""
+    being deleted; `only_new`: read what came since the last run that was no preview, and what is
+    flagged for deletion; `confirm`, if given, is asked before anything is removed."""
 
     preview: bool = False
     quarantine: str | None = None
+    only_new: bool = False
     filters: Filters = field(default_factory=lambda: Filters(()))
     validate: Validate | None = None
     body_bytes: int = limits.IMAP_BODY_BYTES
@@ -113,6 +115,7 @@ class _FolderRun:
         self.strategy, self.options, self.report = strategy, options, report
         self.order = Order()
         self.clock = StageClock()
+        self.mark = Mark("", "")
 
     def journal(self, uidvalidity: int) -> Journal:
         return Journal(
@@ -135,10 +138,14 @@ class _FolderRun:
     # -- 2: reading and deciding -------------------------------------------------------------
 
     def read(self, pipeline: Pipeline, progress: Callable[[int, int | None], None] | None) -> None:
-        source = ImapFolder(self.mailbox, self.folder, body_bytes=self.options.body_bytes)
         report, validity = self.report, 0
         journal = self.journal(0)
-        for done in pipeline.run(source, self.clock):
+        source = ImapFolder(
+            self.mailbox, self.folder, body_bytes=self.options.body_bytes, also=journal.marked()
+        )
+        self.mark = Mark(source.identity, "")
+        there = self.store.mark(source.identity) if self.options.only_new else None
+        for done in pipeline.run(source, self.clock, "" if there is None else there.mark):
             now = int(done.mark.partition(":")[0])
             if now != validity:  # the first batch, or a folder that was made anew meanwhile
                 validity, journal = now, self.journal(now)
@@ -149,6 +156,7 @@ class _FolderRun:
                     )
                 report.uidvalidity = now
             self.clock.merge(done.clock)
+            self.mark = replace(self.mark, mark=done.mark, state=str(now))
             self._take(done, journal)
             if progress is not None:
                 progress(report.messages, source.expected)
@@ -174,12 +182,12 @@ class _FolderRun:
                 if stay:
                     blocks.append(block_of(_chosen(columns, stay)))
                 chosen += _journal_rows(part, columns, go)
+        asked = self.options.confirm is not None
+        marks = [] if self.options.preview or asked else [self.mark]
         with self.clock.measure("store"), self.store.transaction():
             if chosen:
-                asked = self.options.confirm is not None
                 journal.decide(chosen, self.options.quarantine, proposed=asked)
-            if blocks or done.failures:
-                self.store.write(self.run, blocks, done.failures)
+            self.store.write(self.run, blocks, done.failures, marks)
         report.errors += len(done.failures)
         report.problems += [f"{one.place}: {one.kind}: {one.text}" for one in done.failures]
 
@@ -223,7 +231,9 @@ class _FolderRun:
     def remove(self, progress: Callable[[int], None] | None) -> None:
         """Remove what this run, and none before it, has in the journal."""
         journal = self.journal(self.report.uidvalidity)
-        journal.confirm()
+        with self.store.transaction():
+            journal.confirm()
+            self.store.write(self.run, [], (), [self.mark])
         with self.clock.measure("removal"):
             for left in journal.open():
                 if left.uidvalidity == journal.uidvalidity:

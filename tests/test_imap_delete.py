@@ -310,3 +310,42 @@ def test_the_shipped_model_decides(server, tmp_path):
     mail_run(server.port, "generated", store, **whole)
     assert server.snapshot("generated") == without(before, {int(uid) for (uid,) in named})
     server.drop("generated")
+
+
+# -- only what is new ------------------------------------------------------------------------
+
+
+def test_only_what_is_new_is_read(server, folder, tmp_path):
+    store = tmp_path / "x.db"
+    first = mail_run(server.port, folder, store, only_new=True)
+    assert first.messages == N
+    assert mail_run(server.port, folder, store, only_new=True).messages == 0
+    server.fill(folder, mails(7))
+    protect(store, folder, [2], "DELETE")  # an old message, flagged since
+    before = server.snapshot(folder)
+    third = mail_run(server.port, folder, store, only_new=True)
+    assert (third.messages, third.chosen) == (8, 4)
+    assert server.snapshot(folder) == without(before, {2, N + 1, N + 4, N + 7})
+    assert mail_run(server.port, folder, store).messages == N - len(to_go(N)) - 1 + 4
+
+
+def test_what_was_not_confirmed_is_not_taken_as_read(server, folder, tmp_path):
+    store = tmp_path / "x.db"
+    mail_run(server.port, folder, store, only_new=True, confirm=lambda report: False)
+    again = mail_run(server.port, folder, store, only_new=True)
+    assert (again.messages, again.removed) == (N, len(to_go(N)))
+
+
+def test_as_a_source_of_triage(server, folder, tmp_path):
+    """A folder is a source as others are: stored once, resumed at its mark."""
+    from atlas_fast.pipeline import triage
+    from atlas_fast.sources.imap.folder import ImapFolder
+
+    before, store = server.snapshot(folder), tmp_path / "x.db"
+    with mailbox(server.port) as box:
+        first = triage(ImapFolder(box, folder), store)
+        again = triage(ImapFolder(box, folder), store)
+        server.fill(folder, mails(5))
+        third = triage(ImapFolder(box, folder), store, workers=2)
+    assert (first.stored, again.stored, third.stored) == (N, 0, 5)
+    assert without(server.snapshot(folder), set(range(N + 1, N + 6))) == before

@@ -314,10 +314,22 @@ def _expect_rows(path: Path, n: int) -> None:
         raise AssertionError(f"{path.name}: {found} rows where {n} messages were read")
 
 
+def imap(data: Material, rounds: int) -> list[Paired]:
+    """A folder on a server of our own, against imaplib and the original's way."""
+    from atlas_fast.bench.imap import ABSENT, measure
+
+    done = measure(data.paths, data.scratch, rounds)
+    if done is None:
+        data.absent.append(ABSENT)
+        return []
+    return [done]
+
+
 SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "headers": headers,
     "features": features,
     "store": store,
     "end-to-end": end_to_end,
+    "imap": imap,
 }
 """Comparisons by the name that the command line takes."""

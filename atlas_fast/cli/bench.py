@@ -24,7 +24,7 @@ def add_verbs(verbs: Any) -> None:
         "suites",
         nargs="*",
         metavar="SUITE",
-        help="headers, features, store, end-to-end (default: all)",
+        help="headers, features, store, end-to-end, imap (default: all)",
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="measure on these .eml files")
     parser.add_argument(

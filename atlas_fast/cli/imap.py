@@ -50,6 +50,9 @@ def add_verbs(verbs: Any) -> None:
     run.add_argument(
         "--quarantine", metavar="FOLDER", help="move there in place of deleting; made if need be"
     )
+    run.add_argument(
+        "--new", action="store_true", help="only what came since the last run over the folder"
+    )
     run.add_argument("--yes", action="store_true", help="remove without asking")
     run.set_defaults(do=do_run)
 
@@ -143,6 +146,7 @@ def _work(options: argparse.Namespace, *, preview: bool) -> int:
     how = Options(
         preview=preview,
         quarantine=None if preview else options.quarantine,
+        only_new=not preview and options.new,
         filters=Filters(options.filter),
         confirm=None if preview or options.yes else _ask,
     )

@@ -150,6 +150,10 @@ class Journal:
         ).fetchall()
         return {int(uid): kind for uid, kind in found if str(uid).isdecimal()}
 
+    def marked(self) -> list[int]:
+        """UIDs that are flagged for deletion."""
+        return [uid for uid, kind in self.flags().items() if kind == "DELETE"]
+
     def decide(
         self,
         rows: Iterable[tuple[int, str, dict[str, Any]]],

@@ -150,8 +150,11 @@ def mailbox(server):
     connection = imaplib.IMAP4("127.0.0.1", server.port)
     connection.login(USER, PASSWORD)
     yield connection
-    with contextlib.suppress(imaplib.IMAP4.error, OSError):
+    try:
         connection.logout()
+    except (imaplib.IMAP4.error, OSError):
+        connection.file.close()
+        connection.sock.close()
 
 
 def rows(database, query, *values):

@@ -23,7 +23,10 @@ def adopt(mail: Any, seconds: float = limits.IMAP_SECONDS) -> Client:
     """A client for a connection that is logged in. Raises ImapError when it is of no use."""
     stream: Any
     if isinstance(mail, imaplib.IMAP4) and getattr(mail, "sock", None) is not None:
-        stream = _Socket(mail)
+        try:
+            stream = _Socket(mail)
+        except (imaplib.IMAP4.error, OSError) as error:
+            raise Lost(f"imaplib connection: lost: {type(error).__name__}") from None
     elif all(hasattr(mail, name) for name in ("uid", "select")):
         stream = _Calls(mail)
     else:

@@ -8,7 +8,7 @@ from its start, for the UIDs of before mean nothing any more.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from hashlib import blake2b
 
 import numpy as np
@@ -20,6 +20,7 @@ from atlas_fast.flags import Flag
 from atlas_fast.sources.imap.ahead import ahead
 from atlas_fast.sources.imap.client import Client
 from atlas_fast.sources.imap.fetch import Block, Reader
+from atlas_fast.sources.imap.grammar import uid_sets
 from atlas_fast.sources.imap.mailbox import Mailbox
 from atlas_fast.sources.imap.wire import Lost
 
@@ -35,14 +36,19 @@ class ImapFolder:
     A place is a UID, a mark `UIDVALIDITY:UID`; keys are made of account, folder, UIDVALIDITY and
     UID. `uidvalidity` is that of the batches that came last; `expected` how many messages there
     are to read, once that is known; `vanished` counts those that were gone when they were asked
-    for; `problems` has the rest.
+    for; `problems` has the rest. `also`: UIDs that are read whatever the mark says.
     """
 
     def __init__(
-        self, mailbox: Mailbox, folder: str, *, body_bytes: int = limits.IMAP_BODY_BYTES
+        self,
+        mailbox: Mailbox,
+        folder: str,
+        *,
+        body_bytes: int = limits.IMAP_BODY_BYTES,
+        also: Collection[int] = (),
     ):
         self.mailbox, self.folder = mailbox, folder
-        self.body_bytes = body_bytes
+        self.body_bytes, self.also = body_bytes, also
         self.identity = f"imap://{mailbox.account}@{mailbox.host}/{folder}"
         self.problems: list[str] = []
         self.uidvalidity = 0
@@ -52,6 +58,14 @@ class ImapFolder:
 
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
         yield from ahead(self._batches(max_messages, max_bytes, after))
+
+    def state(self) -> str:
+        """UIDVALIDITY: as long as it is the same, UIDs up to a mark are the messages they were."""
+        while True:
+            try:
+                return str(self.mailbox.client.select(self.folder, read_only=True).uidvalidity)
+            except Lost as error:
+                self.mailbox.lost(error)
 
     def estimate(self) -> int | None:
         return None
@@ -69,8 +83,7 @@ class ImapFolder:
                     ).uidvalidity
                     if self.uidvalidity != validity:
                         validity, low = self.uidvalidity, 0
-                    uids = self.mailbox.client.search(b"UID %d:*" % (low + 1))
-                    uids = uids[uids > low]  # `n:*` has the last message even if that is below n
+                    uids = self._uids(low)
                     self.expected = len(uids)
                     break
                 except Lost as error:
@@ -88,6 +101,15 @@ class ImapFolder:
                     return
         finally:
             self._let_go()
+
+    def _uids(self, low: int) -> np.ndarray:
+        """UIDs above `low`, and those of `also` that are there."""
+        search = self.mailbox.client.search
+        found = search(b"UID %d:*" % (low + 1))
+        found = found[found > low]  # `n:*` has the last message even if that is below n
+        old = sorted(uid for uid in self.also if 0 < uid <= low)
+        more = [search(b"UID " + text) for text, _ in uid_sets(old)]
+        return np.concatenate([*more, found]) if more else found
 
     def _chunk(self, chunk: _Chunk, size: tuple[int, int]) -> Generator[Batch, None, None]:
         """Batches of a chunk of UIDs, across lost connections; ends early on a new UIDVALIDITY."""
