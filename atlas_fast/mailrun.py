@@ -151,9 +151,7 @@ class _FolderRun:
                 validity, journal = now, self.journal(now)
                 with self.clock.measure("journal"):
                     journal.see()
-                    self.order = Order(
-                        self.options.filters, journal.flags(), self.options.validate
-                    )
+                    self.order = Order(self.options.filters, journal.flags(), self.options.validate)
                 report.uidvalidity = now
             self.clock.merge(done.clock)
             self.mark = replace(self.mark, mark=done.mark, state=str(now))
@@ -329,6 +327,4 @@ def _journal_rows(
     ids = part.headers.message_id if part.headers is not None else repeat("", len(part))
     texts = list(ids) if go else []
     kept = [(name, column) for name, column in columns.items() if name not in LEFT_OUT]
-    return [
-        (int(part.places[i]), texts[i], {name: column[i] for name, column in kept}) for i in go
-    ]
+    return [(int(part.places[i]), texts[i], {name: column[i] for name, column in kept}) for i in go]

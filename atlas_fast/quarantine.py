@@ -74,9 +74,7 @@ def _group(
 class _Back:
     """From one quarantine folder to one other."""
 
-    def __init__(
-        self, client: Client, store: SqlStore, account: Account, target: str, home: str
-    ):
+    def __init__(self, client: Client, store: SqlStore, account: Account, target: str, home: str):
         self.client, self.store, self.account = client, store, account
         self.target, self.home = target, home
 
@@ -122,7 +120,9 @@ class _Back:
         for text, _ in uid_sets(sorted(found)):
             moved = self.client.move(text, self.home)
             if moved is not None:
-                new |= {found[old].journal_id: uid for old, uid in moved.uids.items() if old in found}
+                new |= {
+                    found[old].journal_id: uid for old, uid in moved.uids.items() if old in found
+                }
             if "MOVE" not in self.client.capabilities and "UIDPLUS" in self.client.capabilities:
                 self.client.store(text, b"\\Deleted", add=True)
                 self.client.command(b"UID EXPUNGE " + text)

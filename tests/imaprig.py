@@ -23,7 +23,9 @@ TAKE = Filters(["x-test: take-me"])
 
 STRATEGIES = {
     "standard": strategy_for("generic"),
-    "bulk": strategy_for("generic", "", provider_settings("generic") | {"use_bulk_operations": True}),
+    "bulk": strategy_for(
+        "generic", "", provider_settings("generic") | {"use_bulk_operations": True}
+    ),
     "icloud": strategy_for("icloud"),
 }
 
@@ -41,7 +43,10 @@ def mail_run(
 ):  # fmt: skip
     """One run over one folder; `store` is a path."""
     options = replace(Options(filters=TAKE), **options)
-    with open_store(store) as opened, box or mailbox(port, user=user, retries=retries) as opened_box:
+    with (
+        open_store(store) as opened,
+        box or mailbox(port, user=user, retries=retries) as opened_box,
+    ):
         account = open_account(opened, user)
         run = begin_imap_run(opened, account.id, [folder], preview=options.preview)
         report = report or FolderReport(folder)

@@ -140,7 +140,13 @@ def test_words_before_the_encryption_are_not_read_as_encrypted(server):
 
 
 def test_no_password_without_tls_but_to_this_machine():
-    for host in ("imap.example.org", "localhost.example.org", "10.0.0.1", "::2", "127.evil.example"):
+    for host in (
+        "imap.example.org",
+        "localhost.example.org",
+        "10.0.0.1",
+        "::2",
+        "127.evil.example",
+    ):
         with pytest.raises(UsageError, match="without TLS"):
             Server(host, "ann", 143, "none")
         assert Server(host, "ann", 143, "none", plain=True).tls == "none"
@@ -164,7 +170,11 @@ def hidden_forms():
     import base64
 
     plain = f"\0{USER}\0{PASSWORD}".encode()
-    return [PASSWORD, base64.b64encode(plain).decode(), base64.b64encode(PASSWORD.encode()).decode()]
+    return [
+        PASSWORD,
+        base64.b64encode(plain).decode(),
+        base64.b64encode(PASSWORD.encode()).decode(),
+    ]
 
 
 def assert_hidden(text):

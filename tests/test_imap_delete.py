@@ -349,3 +349,33 @@ def test_as_a_source_of_triage(server, folder, tmp_path):
         third = triage(ImapFolder(box, folder), store, workers=2)
     assert (first.stored, again.stored, third.stored) == (N, 0, 5)
     assert without(server.snapshot(folder), set(range(N + 1, N + 6))) == before
+
+
+def test_a_refused_deletion_is_stored(server, folder, tmp_path):
+    """The server says NO for one message: the others go, and the refusal is told."""
+    import re
+
+    from breakable import Breakable
+
+    from atlas_fast.sources.imap.grammar import parse_set
+
+    refused = set()
+
+    def edit(data, from_server):
+        if from_server:
+            for tag in refused:
+                data = data.replace(tag + b" OK", tag + b" NO [CANNOT]")
+            return data
+        found = re.match(rb"(\S+) UID STORE (\S+) \+FLAGS", data)
+        if found and 7 in parse_set(found[2], 1000):
+            refused.add(found[1])
+            return found[1] + b" NOOP\r\n"
+        return data
+
+    before, store = server.snapshot(folder), tmp_path / "x.db"
+    with Breakable(server.port, edit) as proxy:
+        report = mail_run(proxy.port, folder, store)
+    assert report.outcomes == {"deleted": len(to_go(N)) - 1, "failed": 1}
+    assert server.snapshot(folder) == without(before, to_go(N) - {7})
+    (told,) = rows(store, "SELECT action, reason FROM processed_emails_bulletproof WHERE uid = '7'")
+    assert told[0] == "PRESERVED" and told[1].startswith("Deletion failed: ")

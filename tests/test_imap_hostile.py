@@ -105,7 +105,9 @@ def read(answers, seconds=2.0, greeting=b"* OK hi\r\n"):
     with Scripted(answers, greeting) as server, server.mailbox(seconds) as box:
         source = ImapFolder(box, "INBOX")
         got = [
-            (place, raw) for b in source.batches(100, 1 << 24) for place, raw in zip(b.places, b, strict=True)
+            (place, raw)
+            for b in source.batches(100, 1 << 24)
+            for place, raw in zip(b.places, b, strict=True)
         ]
         return got, source
 
@@ -115,7 +117,9 @@ def fetch(*pieces):
 
 
 ONE = b"From: a@b\r\n\r\nx"
-GOOD = b"".join(b"* %d FETCH (UID %d BODY[]<0> {%d}\r\n%s)\r\n" % (i, i, len(ONE), ONE) for i in (1, 2, 3))
+GOOD = b"".join(
+    b"* %d FETCH (UID %d BODY[]<0> {%d}\r\n%s)\r\n" % (i, i, len(ONE), ONE) for i in (1, 2, 3)
+)
 
 
 def test_an_honest_server():
@@ -197,7 +201,8 @@ def test_a_slow_drip():
 
 
 @pytest.mark.parametrize(
-    "greeting", [b"", b"* BYE go away\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 5000, b"* OK"]
+    "greeting",
+    [b"", b"* BYE go away\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 5000, b"* OK"],
 )
 def test_no_greeting(greeting):
     with pytest.raises(ImapError):
@@ -328,7 +333,9 @@ def test_the_reader_is_total(pieces, rest):
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 64, 10_000])
 def test_the_reader_does_not_care_how_bytes_come(step):
     blocks = list(reader_of(GOOD + b"A1 OK done\r\n", [step]))
-    assert [bytes(b.raw[i:j]) for b in blocks for i, j in zip(b.starts, b.stops, strict=True)] == [ONE] * 3
+    assert [bytes(b.raw[i:j]) for b in blocks for i, j in zip(b.starts, b.stops, strict=True)] == [
+        ONE
+    ] * 3
 
 
 def reader_of(data, steps):

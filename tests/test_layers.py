@@ -32,10 +32,18 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "store": LEAVES | {"batch"},
     "observe": LEAVES | {"batch"},
     "pipeline": LEAVES | {"batch", "classify", "stages", "sources", "store", "observe"},
-    "compat": LEAVES | {"store"},
-    "cli": (LEAVES - {"_kernels"}) | {"pipeline", "store", "observe", "bench", "classify"},
+    "mailrun": LEAVES | {
+        "batch", "classify", "stages", "sources", "store", "observe", "pipeline",
+    },
+    "quarantine": LEAVES | {"sources", "store"},
+    "accounts": LEAVES | {"sources", "store", "pipeline", "mailrun", "quarantine"},
+    "compat": LEAVES | {"classify", "sources", "store", "pipeline", "mailrun"},
+    "cli": (LEAVES - {"_kernels"}) | {
+        "pipeline", "store", "observe", "bench", "classify", "mailrun", "accounts",
+    },
     "bench": LEAVES | {
         "batch", "headers", "mime", "classify", "stages", "sources", "store", "observe", "pipeline",
+        "mailrun",
     },
     "__init__": LEAVES | {"batch", "observe", "pipeline", "sources", "store"},
     "__main__": {"cli"},
@@ -53,6 +61,7 @@ EXTRAS = {  # optional package: the only modules that may import it
     "sklearn": {"bench.features"},
     "fast_mail_parser": {"bench.headers"},
     "geoip2fast": {"bench.baseline"},
+    "keyring": {"sources.imap.credentials"},
 }
 IS_THE_EXTRA = {"_arrow"}  # imported by functions only
 KERNELS_MAY_IMPORT = {"codecs", "encodings", "html"}  # tables that are built at import

@@ -3,7 +3,12 @@
 import pytest
 
 from atlas_fast.classify.order import (
-    Decisions, Filters, Message, Order, is_appointment, is_transaction,
+    Decisions,
+    Filters,
+    Message,
+    Order,
+    is_appointment,
+    is_transaction,
 )  # fmt: skip
 
 PHISHING = "Phishing"

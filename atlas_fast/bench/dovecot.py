@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 DOVECOT = shutil.which("dovecot") or (
     "/usr/sbin/dovecot" if os.access("/usr/sbin/dovecot", os.X_OK) else None
@@ -76,6 +77,14 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def _ours() -> tuple[str, str]:
+    """Names of our user and group."""
+    import grp
+    import pwd
+
+    return pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
+
+
 class Dovecot:
     """A running server; `port` plain, `tls_port` TLS with the certificate `ca`."""
 
@@ -83,14 +92,10 @@ class Dovecot:
         self.root = Path(tempfile.mkdtemp(prefix="dv-", dir="/tmp"))
         self.root.chmod(0o755)
         root = os.geteuid() == 0
-        self.user, self.group = ("nobody", "nogroup") if root else (str(os.getuid()), str(os.getgid()))
-        if not root:
-            import grp
-            import pwd
-
-            self.user = pwd.getpwuid(os.getuid()).pw_name
-            self.group = grp.getgrgid(os.getgid()).gr_name
-        self.lesser = {"user": self.user, "group": self.group, "extra_groups": []} if root else {}
+        self.user, self.group = ("nobody", "nogroup") if root else _ours()
+        self.lesser: dict[str, Any] = {}
+        if root:
+            self.lesser = {"user": self.user, "group": self.group, "extra_groups": []}
         self.port, self.tls_port = free_port(), free_port()
         self.storage, self.extra = storage, extra
         self.ca = self._certificate()
@@ -121,7 +126,7 @@ class Dovecot:
         )  # fmt: skip
         (self.root / "conf").write_text(conf)
         self.process = subprocess.Popen(
-            [DOVECOT, "-F", "-c", str(self.root / "conf")],
+            [DOVECOT or "dovecot", "-F", "-c", str(self.root / "conf")],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **self.lesser,
         )  # fmt: skip
         deadline = time.monotonic() + 20
@@ -139,7 +144,9 @@ class Dovecot:
     def log(self) -> str:
         with contextlib.suppress(OSError):
             return (self.root / "log").read_text()[-2000:]
-        return self.process.stderr.read().decode() if self.process else ""
+        if self.process is None or self.process.stderr is None:
+            return ""
+        return self.process.stderr.read().decode()
 
     def stop(self) -> None:
         if self.process is not None:
@@ -149,7 +156,8 @@ class Dovecot:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-            self.process.stderr.close()
+            if self.process.stderr is not None:
+                self.process.stderr.close()
             self.process = None
 
     def restart(self) -> None:

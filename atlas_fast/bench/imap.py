@@ -135,4 +135,3 @@ def _fetched(server: Dovecot, item: str, size: int, most: int | None) -> Any:
         for start in range(0, len(uids), size):
             _, data = box.uid("fetch", b",".join(uids[start : start + size]).decode(), item)
             yield [part for part in data if isinstance(part, tuple)]
-

@@ -7,7 +7,14 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table, progress_bar, visible
+from atlas_fast.cli.terminal import (
+    fail,
+    print_json,
+    print_pairs,
+    print_table,
+    progress_bar,
+    visible,
+)
 
 if TYPE_CHECKING:
     from atlas_fast.mailrun import FolderReport
@@ -73,9 +80,13 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--starttls", action="store_true", help="TLS that begins after the greeting")
     how.add_argument("--no-tls", action="store_true", help="no TLS; to this machine only")
     parser.add_argument(
-        "--force-no-tls", action="store_true", help="with --no-tls: to any machine, password in clear"
+        "--force-no-tls",
+        action="store_true",
+        help="with --no-tls: to any machine, password in clear",
     )
-    parser.add_argument("--ca", metavar="FILE", help="certificates to trust in place of the system's")
+    parser.add_argument(
+        "--ca", metavar="FILE", help="certificates to trust in place of the system's"
+    )
     parser.add_argument(
         "--timeout", type=float, metavar="S", help="seconds that one command may wait"
     )

@@ -4,8 +4,9 @@ A message that is to go gets a journal row first (`decided`); `sent` is committe
 is sent, the outcome behind it, together with the message's row of the message table. So whatever
 dies in between, the journal has the message, and the next run asks the server what became of it.
 
-States: `proposed` waits for the user's yes; `decided`, `sent`, `copied` and `flagged` are open; `deleted`, `moved`, `gone` (somebody
-else removed it), `protected`, `failed`, `void` (UIDVALIDITY changed) and `restored` are final.
+States: `proposed` waits for the user's yes; `decided`, `sent`, `copied` and `flagged` are open;
+`deleted`, `moved`, `gone` (somebody else removed it), `protected`, `failed`, `void` (UIDVALIDITY
+changed) and `restored` are final.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from atlas_fast.store.rows import block_of, clean
 from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.sqlite import local_now
 
-__all__ = ["Account", "Journal", "Moved", "Open", "begin_imap_run", "key_variant", "open_account"]
+__all__ = [
+    "Account", "Journal", "Moved", "Open", "account_of", "begin_imap_run", "key_variant",
+    "note_restored", "note_validated", "open_account", "quarantined", "run_of",
+]  # fmt: skip
 
 OPEN = ("decided", "sent", "copied", "flagged")
 REMOVED = ("deleted", "moved", "gone")
@@ -77,6 +81,28 @@ def open_account(
             "SELECT id FROM accounts WHERE email_address = ?", (address,)
         ).fetchall()
     return Account(found[0][0], address)
+
+
+def account_of(store: SqlStore, account_id: int) -> Account | None:
+    """The account of an id, or None."""
+    found = store._execute(
+        "SELECT email_address FROM accounts WHERE id = ?", (account_id,)
+    ).fetchall()
+    return Account(account_id, found[0][0]) if found else None
+
+
+def run_of(store: SqlStore, session_id: int) -> Run | None:
+    """The run of an id, or None."""
+    found = store._execute("SELECT 1 FROM sessions WHERE id = ?", (session_id,)).fetchall()
+    return Run(session_id) if found else None
+
+
+def note_validated(store: SqlStore, run: Run, number: int) -> None:
+    """How many senders' domains a run looked at."""
+    with store.transaction():
+        store._execute(
+            "UPDATE sessions SET total_validated = ? WHERE id = ?", (number, run.session_id)
+        )
 
 
 def begin_imap_run(
@@ -235,9 +261,7 @@ class Journal:
         self._set("state = 'copied'", (), uids, _OPEN)
         self._note_target(moved)
 
-    def outcome(
-        self, state: str, uids: Sequence[int], note: str = "", moved: Any = None
-    ) -> None:
+    def outcome(self, state: str, uids: Sequence[int], note: str = "", moved: Any = None) -> None:
         """Note what became of them, with the rows that tell of it, in one transaction."""
         with self._store.transaction():
             rows = self._rows(uids)
@@ -250,9 +274,7 @@ class Journal:
                     "state = ?, finished_at = ?, note = ?",
                     (final, local_now(), clean(note)[:500]), some, _OPEN,
                 )  # fmt: skip
-                written += [
-                    row for uid in some if (row := self._told(final, rows[uid][3], note))
-                ]
+                written += [row for uid in some if (row := self._told(final, rows[uid][3], note))]
                 self.counts[final] += len(some)
             self._note_target(moved)
             if written:
@@ -367,7 +389,8 @@ def quarantined(
         query, values = query + " AND session_id = ?", [*values, session_id]
     found = store._execute(query + " ORDER BY id", values).fetchall()
     return [
-        Moved(*row[:5], row[5] or "", _unpacked(row[6])["subject"]) for row in found
+        Moved(number, home, target, validity, uid, message_id or "", _unpacked(packed)["subject"])
+        for number, home, target, validity, uid, message_id, packed in found
     ]
 
 

@@ -6,6 +6,7 @@ import inspect
 import io
 import socket
 import sqlite3
+import ssl
 
 import pytest
 from dovecot import PASSWORD, USER, Dovecot, mail, mails, needs_dovecot
@@ -271,6 +272,27 @@ def test_nothing_there(server, mailbox, database, capsys):
     assert EmailProcessor(object()).process_folder_messages("x") == (0, 0, 0, 0, 0, {})
     with server.client() as box:
         box.delete("empty")
+
+
+@needs_dovecot
+@pytest.mark.parametrize("how", ["tls", "starttls"])
+def test_an_encrypted_connection(server, work, database, how):
+    if server.ca is None:
+        pytest.skip("no openssl to make a certificate with")
+    context = ssl.create_default_context(cafile=server.ca)
+    if how == "tls":
+        box = imaplib.IMAP4_SSL("localhost", server.tls_port, ssl_context=context)
+    else:
+        box = imaplib.IMAP4("localhost", server.port)
+        box.starttls(context)
+    with box:
+        box.login(USER, PASSWORD)
+        before = server.snapshot(work)
+        processor = EmailProcessor(box, account_email=USER)
+        assert processor.process_folder_messages(work, TERMS, quiet_mode=True)[0] >= len(GO)
+        left = server.snapshot(work)
+        assert not GO & set(left) and all(left[uid] == before[uid] for uid in left)
+        assert box.noop()[0] == "OK"
 
 
 class Shaped:

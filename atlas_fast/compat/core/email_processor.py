@@ -25,7 +25,14 @@ from atlas_fast.sources.imap.mailbox import Mailbox
 from atlas_fast.sources.imap.providers import provider_settings, provider_type, strategy_for
 from atlas_fast.store import SqliteStore
 from atlas_fast.store.base import Run
-from atlas_fast.store.journal import Account, begin_imap_run, open_account
+from atlas_fast.store.journal import (
+    Account,
+    account_of,
+    begin_imap_run,
+    note_validated,
+    open_account,
+    run_of,
+)
 
 __all__ = [
     "BatchProcessor", "EmailProcessor", "FolderManager", "PreviewModeHandler",
@@ -238,12 +245,9 @@ class EmailProcessor:
     def _account(self, store: SqliteStore, address: str) -> Account:
         """The account row: by the id that the caller gave, if there is one, else by the address."""
         if self.account_id is not None:
-            with store.transaction() as connection:
-                found = connection.execute(
-                    "SELECT email_address FROM accounts WHERE id = ?", (self.account_id,)
-                ).fetchone()
-            if found:
-                return Account(self.account_id, found[0])
+            found = account_of(store, self.account_id)
+            if found is not None:
+                return found
         return open_account(store, address, self.provider_type)
 
     def _count(self, report: FolderReport, deleted: int) -> None:
@@ -281,9 +285,9 @@ def _run(store: SqliteStore, account: Account, folder: str, preview: bool) -> tu
     """The run of the logger's context, or a new one; whether it is ours to end."""
     current = logger.current_session_id
     if current is not None:
-        with store.transaction() as connection:
-            if connection.execute("SELECT 1 FROM sessions WHERE id = ?", (current,)).fetchone():
-                return Run(current), False
+        run = run_of(store, current)
+        if run is not None:
+            return run, False
     return begin_imap_run(store, account.id, [folder], preview=preview), True
 
 
@@ -366,11 +370,7 @@ class BatchProcessor:
                     categories[category] = categories.get(category, 0) + entry["count"]
                 if processor.last_report is not None:
                     problems += processor.last_report.problems
-            with store.transaction() as connection:
-                connection.execute(
-                    "UPDATE sessions SET total_validated = ? WHERE id = ?",
-                    (totals["total_validated"], run.session_id),
-                )
+            note_validated(store, run, totals["total_validated"])
             store.finish_run(run)
         summary = {"folders_processed": len(folders), "session_id": run.session_id}
         return totals | summary | {"categories": categories, "errors": problems}

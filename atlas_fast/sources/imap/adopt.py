@@ -85,7 +85,7 @@ def _read_ahead(mail: imaplib.IMAP4) -> bytes:
         ahead = b"".join(chunks)
         chunks.clear()
         return ahead
-    file = getattr(mail, "_file", None) or getattr(mail, "file", None)
+    file: Any = getattr(mail, "_file", None) or getattr(mail, "file", None)
     peek = getattr(file, "peek", None)
     if peek is None:
         return b""

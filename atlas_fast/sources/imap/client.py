@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -28,8 +29,16 @@ _TAGGED = re.compile(rb"([A-Za-z0-9.]+) (OK|NO|BAD)\b ?(?:\[([^\]\r\n]*)\])?", r
 _STATUS = re.compile(rb"\* (OK|NO|BAD|BYE|PREAUTH)\b ?(?:\[([^\]\r\n]*)\])?", re.IGNORECASE)
 _COPYUID = re.compile(rb"COPYUID (\d{1,10}) ([\d:,]+) ([\d:,]+)\Z", re.IGNORECASE)
 LOGIN_CODES = frozenset(
-    "authenticationfailed authorizationfailed expired privacyrequired unavailable contactadmin "
-    "limit alert".split()
+    (
+        "authenticationfailed",
+        "authorizationfailed",
+        "expired",
+        "privacyrequired",
+        "unavailable",
+        "contactadmin",
+        "limit",
+        "alert",
+    )
 )
 """Response codes of a refused login that are repeated in the error."""
 
@@ -335,7 +344,9 @@ class Client:
             elif word == b"UIDNEXT" and rest.isdigit():
                 now.uidnext = int(rest[:12])
             elif word == b"PERMANENTFLAGS":
-                now.permanent = frozenset(rest.strip(b"()").decode("ascii", "replace").lower().split())
+                now.permanent = frozenset(
+                    rest.strip(b"()").decode("ascii", "replace").lower().split()
+                )
 
         verb = b"EXAMINE" if read_only else b"SELECT"
         try:
@@ -362,7 +373,7 @@ class Client:
         def each(response: bytes) -> None:
             if response[:9].upper() == b"* ESEARCH":
                 values = tokens(response)
-                for name, value in zip(values, values[1:], strict=False):
+                for name, value in pairwise(values):
                     if isinstance(name, bytes) and name.upper() == b"ALL" and value is not None:
                         if not isinstance(value, bytes):
                             raise ValueError("a set that is a list")
@@ -390,9 +401,13 @@ class Client:
                 if isinstance(name, bytes)
             }
             uid, flags = pairs.get(b"UID"), pairs.get(b"FLAGS")
-            if isinstance(uid, bytes) and uid.isdigit() and isinstance(flags, list):
-                if int(uid) in wanted:
-                    there[int(uid)] = frozenset(f.decode("ascii", "replace").lower() for f in flags)
+            if not isinstance(uid, bytes) or not uid.isdigit() or not isinstance(flags, list):
+                return
+            if int(uid) in wanted:
+                names = (
+                    f.decode("ascii", "replace").lower() for f in flags if isinstance(f, bytes)
+                )
+                there[int(uid)] = frozenset(names)
 
         for text, _ in uid_sets(uids):
             self.command(b"UID FETCH %s (UID FLAGS)" % text, each)

@@ -55,7 +55,7 @@ class Server:
         client = Client(wire)
         try:
             if self.tls == "tls":
-                wire.stream = self._wrap(wire.stream)
+                wire.stream = self._wrap(wire.stream)  # type: ignore[arg-type]
             client.greet()
             if self.tls == "starttls":
                 self._start_tls(client)

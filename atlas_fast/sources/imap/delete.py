@@ -28,7 +28,17 @@ from atlas_fast.sources.imap.mailbox import Mailbox
 from atlas_fast.sources.imap.providers import Strategy
 from atlas_fast.sources.imap.wire import Lost, Refused
 
-__all__ = ["DELETED", "FAILED", "FLAGGED", "MISSING", "MOVED", "PROTECTED", "VOID", "Journal", "remove"]
+__all__ = [
+    "DELETED",
+    "FAILED",
+    "FLAGGED",
+    "MISSING",
+    "MOVED",
+    "PROTECTED",
+    "VOID",
+    "Journal",
+    "remove",
+]
 
 DELETED, MOVED, MISSING = "deleted", "moved", "missing"
 PROTECTED, FAILED, FLAGGED, VOID = "protected", "failed", "flagged", "void"
@@ -184,7 +194,9 @@ class _Remover:
         self._note(MISSING, [uid for uid in gone if uid in refused])
         stayed = [uid for uid in flagged if uid in there]
         if waiting:
-            self._note(FLAGGED, stayed, "other messages are flagged \\Deleted and there is no UIDPLUS")
+            self._note(
+                FLAGGED, stayed, "other messages are flagged \\Deleted and there is no UIDPLUS"
+            )
         else:
             self._note(FAILED, stayed, "still there after EXPUNGE")
         for uid, text in refused.items():
@@ -216,9 +228,7 @@ class _Remover:
 
     def _store(self, uids: Sequence[int]) -> None:
         for text, _ in uid_sets(uids):
-            self.client.store(
-                text, b"\\Deleted", add=True, parentheses=self.strategy.parentheses
-            )
+            self.client.store(text, b"\\Deleted", add=True, parentheses=self.strategy.parentheses)
 
     def _expunge(self, uids: Sequence[int]) -> None:
         for text, _ in uid_sets(uids):
@@ -259,7 +269,9 @@ class _Remover:
         self._note(MOVED, [uid for uid in flagged if uid not in there])
         stayed = [uid for uid in flagged if uid in there]
         why = "copied; other messages are flagged \\Deleted and there is no UIDPLUS"
-        self._note(FLAGGED if waiting else FAILED, stayed, why if waiting else "copied, still there")
+        self._note(
+            FLAGGED if waiting else FAILED, stayed, why if waiting else "copied, still there"
+        )
         for uid, text in refused.items():
             self._note(FAILED, [uid], text)
 

@@ -24,9 +24,7 @@ from atlas_fast.sources.imap.wire import FRESH, Refused
 
 __all__ = ["Block", "Reader"]
 
-_OPEN = re.compile(
-    rb"\* \d{1,10} FETCH \((?:UID (\d{1,10}) )?BODY\[\]<0> \{(\d{1,12})\}\r\n"
-)
+_OPEN = re.compile(rb"\* \d{1,10} FETCH \((?:UID (\d{1,10}) )?BODY\[\]<0> \{(\d{1,12})\}\r\n")
 """How nearly every server begins; anything else is taken apart value by value."""
 _CLOSE = re.compile(rb"(?: UID (\d{1,10}))?\)\r\n")
 _FETCH = re.compile(rb"\* \d{1,10} FETCH \(", re.IGNORECASE)

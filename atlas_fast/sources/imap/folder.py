@@ -247,9 +247,7 @@ def parse_mark(mark: str) -> tuple[int, int]:
 
 def _key_base(account: str, folder: str, uidvalidity: int) -> blake2b:
     parts = (account, folder, str(uidvalidity), "")
-    return blake2b(
-        "\0".join(parts).encode("utf-8", "surrogateescape"), digest_size=KEY_BYTES
-    )
+    return blake2b("\0".join(parts).encode("utf-8", "surrogateescape"), digest_size=KEY_BYTES)
 
 
 def message_key(account: str, folder: str, uidvalidity: int, uid: int) -> bytes:

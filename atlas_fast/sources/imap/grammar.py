@@ -86,7 +86,9 @@ def parse_set(text: bytes, most: int) -> np.ndarray:
     is_first = np.concatenate([[True], ~is_range])
     reaches = np.concatenate([is_range, [False]])[is_first]
     first = numbers[is_first]
-    other = np.where(reaches, numbers[np.minimum(np.flatnonzero(is_first) + 1, len(numbers) - 1)], first)
+    other = np.where(
+        reaches, numbers[np.minimum(np.flatnonzero(is_first) + 1, len(numbers) - 1)], first
+    )
     low, high = np.minimum(first, other), np.maximum(first, other)
     _check(low, high)
     sizes = high - low + 1
