@@ -345,7 +345,8 @@ def test_killed_at_any_moment(server, tmp_path):
         PASSWORD_VARIABLE: PASSWORD,
         "PYTHONPATH": str(Path(atlas_fast.__file__).parents[1]),
     }
-    to = ["--host", "127.0.0.1", "--port", str(server.port), "--no-tls", "--store", str(store)]
+    slow = Breakable(server.port, lambda data, down: time.sleep(0.004) or data)
+    to = ["--host", "127.0.0.1", "--port", str(slow.port), "--no-tls", "--store", str(store)]
     choose = ["--filter", "x-test: take-me", "--json"]
     start = [sys.executable, "-P", "-m", "atlas_fast", "imap"]
 
@@ -363,20 +364,20 @@ def test_killed_at_any_moment(server, tmp_path):
     )
     chosen = {int(uid) for (uid,) in named}
     assert chosen >= GO and len(chosen) == report["chosen"]
-    lots, killed = random.Random(SEED), 0
-    for _ in range(60):
+    lots, killed, halfway = random.Random(SEED), 0, 0
+    while (gone := set(before) - set(server.snapshot("work", user))) != chosen:
+        assert gone <= chosen
+        halfway += bool(gone)
         with command("run", user, "work", *to, *choose, "--yes") as child:
-            time.sleep(lots.uniform(0.3, 1.5))
+            time.sleep(lots.uniform(0.2, 1.2))
             child.kill()
             child.communicate()
             killed += child.returncode == -9
-        left = set(server.snapshot("work", user))
-        assert set(before) - left <= chosen
-        if set(before) - left == chosen and killed > 3:
-            break
     with command("run", user, "work", *to, *choose, "--yes") as last:
         assert last.communicate()[0] and last.returncode == 0
-    assert killed > 3 and server.snapshot("work", user) == without(before, chosen)
+    slow.close()
+    assert killed and halfway
+    assert server.snapshot("work", user) == without(before, chosen)
     assert deleted_uids(store, "work") == chosen
     with open_store(store) as opened:
         assert opened.check() == []
