@@ -13,8 +13,9 @@ import sys
 import tempfile
 import time
 
-from atlas_fast.store import SqliteStore, migrate
 from store import original
+
+from atlas_fast.store import SqliteStore, migrate
 
 OWN = {b"alembic_version", b"first_state", b"schema_version"}
 

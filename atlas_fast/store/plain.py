@@ -102,9 +102,6 @@ class PlainConnections:
         local.lent = True
         try:
             yield local.connection
-        except sqlite3.ProgrammingError:
-            local.connection = None  # the caller closed it
-            raise
         finally:
             local.lent = False
             self._clean()
@@ -116,7 +113,7 @@ class PlainConnections:
         try:
             if connection.in_transaction:
                 connection.rollback()
-        except sqlite3.Error:
+        except sqlite3.Error:  # the caller closed it, or it is of no use
             self._local.connection = None
 
     def close(self) -> None:

@@ -115,9 +115,20 @@ def clean_all(texts: Sequence[str], cap: int) -> list[str]:
     return [clean(text)[:cap] for text in texts]
 
 
+@dataclass(frozen=True, slots=True)
+class Same:
+    """A column of `n` times one value."""
+
+    value: Any
+    n: int
+
+    def __iter__(self) -> Iterator[Any]:
+        return repeat(self.value, self.n)
+
+
 @dataclass(slots=True)
 class RowBlock:
-    """Rows of one batch: `columns` in the order of `names`, n values each or a `repeat`.
+    """Rows of one batch: `columns` in the order of `names`, n values each or a `Same`.
 
     A column of the message table that is not named is NULL, or its default. `tally` counts the
     rows for the summaries; `size` is about the bytes that the texts take.
@@ -156,9 +167,9 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
         )
     decided = _decided(batch, n)
     columns = {
-        "timestamp": repeat(now, n),
-        "session_id": repeat(session_id, n),
-        "folder_name": repeat(clean(batch.source), n),
+        "timestamp": Same(now, n),
+        "session_id": Same(session_id, n),
+        "folder_name": Same(clean(batch.source), n),
         "uid": clean_all(batch.places, TEXT_CAPS["uid"]),
         "sender_email": address,
         "sender_domain": domain,
@@ -167,11 +178,11 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
         "reason": decided.reason,
         "category": decided.old_category,
         "confidence_score": decided.percent,
-        "ml_validation_method": repeat(method, n),
-        "created_at": repeat(now, n),
+        "ml_validation_method": Same(method, n),
+        "created_at": Same(now, n),
         "category_v2": decided.category,
         "category_confidence_v2": decided.confidence,
-        "classification_version": repeat(CLASSIFICATION_VERSION, n),
+        "classification_version": Same(CLASSIFICATION_VERSION, n),
         "sender_name": name,
         "flags": batch.flags.tolist(),
         "message_key": batch.keys.view(f"V{batch.keys.shape[1]}").ravel().tolist(),

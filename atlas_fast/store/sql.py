@@ -280,7 +280,7 @@ class SqlStore(ABC):
 
     def _wrong_totals(self) -> list[Finding]:
         """Runs of atlas_fast whose totals are not their rows; pruned rows may be missing."""
-        pruned = bool(self._execute("SELECT 1 FROM pruned_keys LIMIT 1").fetchall())
+        pruned = self._pruned()
         rows = self._execute(
             "SELECT s.id, s.total_deleted + s.total_preserved, COALESCE(SUM(r.n), 0) "
             "FROM sessions s JOIN accounts a ON a.id = s.account_id "
@@ -295,11 +295,30 @@ class SqlStore(ABC):
         ]
 
     def _wrong_marks(self) -> list[Finding]:
-        """Marks that claim messages of a source of which nothing is stored."""
+        """Marks whose run is not there, or that claim messages of a source of which there is no
+        row: a run that starts at such a mark would not bring them back."""
         rows = self._execute(
-            "SELECT m.source FROM resume_marks m LEFT JOIN sessions s ON s.id = m.session_id "
-            "WHERE (m.session_id IS NOT NULL AND s.id IS NULL) OR m.messages < 0"
+            "SELECT m.source, m.messages, m.session_id IS NULL OR s.id IS NOT NULL "
+            "FROM resume_marks m LEFT JOIN sessions s ON s.id = m.session_id"
         ).fetchall()
-        return [
-            Finding("mark", f"resume mark of {source}: its run is not there") for (source,) in rows
+        found = [
+            Finding("mark", f"resume mark of {source}: its run is not there")
+            for source, _, has_run in rows
+            if not has_run
         ]
+        if not rows or self._pruned():
+            return found
+        there = self._execute(f"SELECT DISTINCT folder_name FROM {MESSAGES}").fetchall()
+        sources = {source for (source,) in there}
+        return found + [
+            Finding(
+                "mark",
+                f"resume mark of {source}: says {messages} messages, no row is there; run it once "
+                "with --no-resume",
+            )
+            for source, messages, _ in rows
+            if messages and source not in sources
+        ]
+
+    def _pruned(self) -> bool:
+        return bool(self._execute("SELECT 1 FROM pruned_keys LIMIT 1").fetchall())

@@ -106,6 +106,20 @@ def test_check_finds_each_kind(path):
             store.recount()
 
 
+def test_check_finds_lost_rows_that_a_mark_hides(path):
+    triage("synthetic:100,5", path)
+    with SqliteStore(path) as store:
+        assert store.check() == []
+        store._execute(f"DELETE FROM {schema.MESSAGES}")
+        store.recount()
+        found = {finding.kind: finding.text for finding in store.check()}
+        assert set(found) == {"mark", "total"} and "--no-resume" in found["mark"]
+    assert triage("synthetic:100,5", path).stored == 0
+    assert triage("synthetic:100,5", path, resume=False).stored == 100
+    with SqliteStore(path) as store:
+        assert "mark" not in {finding.kind for finding in store.check()}
+
+
 def test_a_damaged_page_is_found_and_is_an_error(path):
     with SqliteStore(path) as store:
         run = store.begin_run(["a"])
