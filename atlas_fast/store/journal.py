@@ -258,8 +258,9 @@ class Journal:
         self._set("state = 'sent', sent_at = ?", (local_now(),), uids, "'decided', 'flagged'")
 
     def copied(self, uids: Sequence[int], moved: Any) -> None:
-        self._set("state = 'copied'", (), uids, _OPEN)
-        self._note_target(moved)
+        with self._store.transaction():
+            self._set("state = 'copied'", (), uids, _OPEN)
+            self._note_target(moved)
 
     def outcome(self, state: str, uids: Sequence[int], note: str = "", moved: Any = None) -> None:
         """Note what became of them, with the rows that tell of it, in one transaction."""
