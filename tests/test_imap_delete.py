@@ -379,3 +379,21 @@ def test_a_refused_deletion_is_stored(server, folder, tmp_path):
     assert server.snapshot(folder) == without(before, to_go(N) - {7})
     (told,) = rows(store, "SELECT action, reason FROM processed_emails_bulletproof WHERE uid = '7'")
     assert told[0] == "PRESERVED" and told[1].startswith("Deletion failed: ")
+
+
+def test_a_message_that_fetch_leaves_out_is_not_taken_for_gone(server, folder, tmp_path):
+    """A server that forgets some FETCH answers: SEARCH still names the messages."""
+    import re
+
+    from breakable import Breakable
+
+    def edit(data, from_server):
+        if from_server:
+            return re.sub(rb"\* \d+ FETCH \(UID [14] FLAGS \([^)]*\)\)\r\n", b"", data)
+        return data
+
+    before, store = server.snapshot(folder), tmp_path / "x.db"
+    with Breakable(server.port, edit) as proxy:
+        report = mail_run(proxy.port, folder, store)
+    assert report.outcomes == {"deleted": len(to_go(N))}
+    assert server.snapshot(folder) == without(before, to_go(N))

@@ -82,9 +82,9 @@ class Scripted:
                 tag, _, rest = line.strip().partition(b" ")
                 if rest.startswith(b"LOGIN"):
                     logging_in = 2
-                for name, answer in self.answers.items():
-                    if rest.startswith(name):
-                        self._say(made, answer, tag)
+                known = [name for name in self.answers if rest.startswith(name)]
+                if known:
+                    self._say(made, self.answers[max(known, key=len)], tag)
 
     @staticmethod
     def _say(made, answer, tag):
@@ -229,9 +229,10 @@ def test_what_is_left_out_is_asked_for_once_more_and_reported():
     with Scripted(
         {
             b"UID FETCH 1:3 (UID BODY": GOOD[: len(GOOD) // 3] + b"{tag} OK\r\n",
-            b"UID FETCH 2:3 (UID FLAGS": b"* 2 FETCH (UID 2 FLAGS ())\r\n{tag} OK\r\n",
+            b"UID SEARCH RETURN (ALL) UID 2:3": b"* ESEARCH UID ALL 2\r\n{tag} OK\r\n",
+            b"UID FETCH 3 (UID FLAGS": b"{tag} OK\r\n",
             b"UID FETCH 2 (UID BODY": b"{tag} NO [SERVERBUG] broken\r\n",
-            b"UID FETCH 2 (UID FLAGS": b"* 2 FETCH (UID 2 FLAGS ())\r\n{tag} OK\r\n",
+            b"UID SEARCH RETURN (ALL) UID 2": b"* ESEARCH UID ALL 2\r\n{tag} OK\r\n",
         }
     ) as server, server.mailbox() as box:  # fmt: skip
         source = ImapFolder(box, "INBOX")

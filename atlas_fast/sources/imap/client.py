@@ -385,6 +385,15 @@ class Client:
         self.command(b"UID SEARCH " + returning + criteria, each)
         return np.unique(np.concatenate(found)) if found else np.empty(0, np.uint32)
 
+    def present(self, uids: Sequence[int]) -> set[int]:
+        """Those that are there: what SEARCH does not name, FETCH is asked for before it is gone."""
+        wanted = {int(uid) for uid in uids}
+        there: set[int] = set()
+        for text, _ in uid_sets(sorted(wanted)):
+            there.update(self.search(b"UID " + text).tolist())
+        there &= wanted
+        return there | set(self.flags(sorted(wanted - there)))
+
     def flags(self, uids: Sequence[int] | np.ndarray) -> dict[int, frozenset[str]]:
         """Flags, lower case, by UID of those messages that are still there."""
         wanted = {int(uid) for uid in uids}
@@ -392,7 +401,7 @@ class Client:
 
         def each(response: bytes) -> None:
             values = tokens(response)
-            if len(values) != 4 or values[2] != b"FETCH" or not isinstance(values[3], list):
+            if len(values) != 4 or not isinstance(values[3], list):
                 return
             items = values[3]
             pairs = {

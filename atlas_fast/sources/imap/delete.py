@@ -146,7 +146,7 @@ class _Remover:
         protected = self.journal.protected(uids)
         if protected:
             self._spare(protected)
-        there = self.client.flags([uid for uid in uids if uid not in protected])
+        there = self.client.present([uid for uid in uids if uid not in protected])
         self._note(MISSING, [uid for uid in uids if uid not in protected and uid not in there])
         chosen = [uid for uid in uids if uid in there]
         if not chosen:
@@ -188,7 +188,7 @@ class _Remover:
         self._settle(flagged, refused, waiting)
 
     def _settle(self, flagged: Sequence[int], refused: dict[int, str], waiting: bool) -> None:
-        there = self.client.flags([*flagged, *refused])
+        there = self.client.present([*flagged, *refused])
         gone = [uid for uid in (*flagged, *refused) if uid not in there]
         self._note(DELETED, [uid for uid in gone if uid not in refused])
         self._note(MISSING, [uid for uid in gone if uid in refused])
@@ -265,7 +265,7 @@ class _Remover:
             self._expunge(flagged)
         else:
             waiting = not self._expunge_all(flagged)
-        there = self.client.flags(flagged)
+        there = self.client.present(flagged)
         self._note(MOVED, [uid for uid in flagged if uid not in there])
         stayed = [uid for uid in flagged if uid in there]
         why = "copied; other messages are flagged \\Deleted and there is no UIDPLUS"
@@ -292,11 +292,11 @@ class _Remover:
         except Refused as error:
             if error.bad:
                 raise
-            there = self.client.flags(uids)
+            there = self.client.present(uids)
             self._note(FAILED, [uid for uid in uids if uid in there], str(error))
             self._note(MISSING, [uid for uid in uids if uid not in there])
             return
-        there = self.client.flags(uids)
+        there = self.client.present(uids)
         gone = [uid for uid in uids if uid not in there]
         if gone:
             self.journal.outcome(MOVED, gone, moved=moved)

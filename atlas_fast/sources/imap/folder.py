@@ -127,7 +127,7 @@ class ImapFolder:
                 left = chunk.left()
                 if not left:
                     return
-                there = client.flags(left)
+                there = client.present(left)
                 self.vanished += len(left) - len(there)
                 chunk.pending.intersection_update(there)
                 tries += 1
