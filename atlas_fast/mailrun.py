@@ -56,7 +56,7 @@ class FolderReport:
     """What was done with one folder.
 
     `messages` read; `chosen` that are to go; `outcomes` by the journal's final states (`deleted`,
-    `moved`, `gone`, `protected`, `failed`, `flagged`, `void`), `finished` those of an earlier
+    `moved`, `gone`, `protected`, `failed`, `flagged`, `copied`, `void`), `finished` those of an earlier
     run's decisions; `categories`: count and first reason of what is to go or went. `imap_seconds`
     was spent waiting for the server, by the reading thread too.
     """
@@ -245,7 +245,9 @@ class _FolderRun:
                     stale.outcome("void", left.uids, "UIDVALIDITY changed")
                     journal.counts.update(stale.counts)
         self.report.outcomes = dict(journal.counts)
-        kept = sum(journal.counts[state] for state in ("protected", "failed", "flagged", "void"))
+        kept = sum(
+            journal.counts[state] for state in ("protected", "failed", "flagged", "copied", "void")
+        )
         self.report.preserved += kept
 
     def _remove(

@@ -162,6 +162,7 @@ def test_a_secret_does_not_show():
     shown.append(repr(secret.line("ann", b"A1 ")))
     assert PASSWORD not in "".join(shown)
     assert bytes(secret.view()) == PASSWORD.encode() + b"\r\n"
+    assert len(Secret("p\udc80\ud800")) == 3  # no error, whose text would have it
     with pytest.raises(TypeError):
         __import__("pickle").dumps(secret)
 

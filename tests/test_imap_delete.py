@@ -397,3 +397,24 @@ def test_a_message_that_fetch_leaves_out_is_not_taken_for_gone(server, folder, t
         report = mail_run(proxy.port, folder, store)
     assert report.outcomes == {"deleted": len(to_go(N))}
     assert server.snapshot(folder) == without(before, to_go(N))
+
+
+def test_quarantine_on_a_server_that_can_neither(server, folder, tmp_path):
+    """Copies are made once, however often the removal of the originals has to wait."""
+    before, store = server.snapshot(folder), tmp_path / "x.db"
+    with Less(server, [b"MOVE", b"UIDPLUS"]).proxy as proxy:
+        report = mail_run(proxy.port, folder, store, quarantine="Held4")
+        assert report.outcomes == {"copied": len(to_go(N))}
+        again = mail_run(proxy.port, folder, store, quarantine="Held4")
+        assert again.finished == {"copied": len(to_go(N))}
+        assert len(server.snapshot("Held4")) == len(to_go(N))
+        assert set(server.snapshot(folder)) == set(before)
+        with server.client() as other:
+            other.select(folder)
+            other.uid("store", "11,14", "-FLAGS", "(\\Deleted)")
+        before = server.snapshot(folder)
+        last = mail_run(proxy.port, folder, store, quarantine="Held4")
+    assert last.finished == {"moved": len(to_go(N))}
+    assert server.snapshot(folder) == without(before, to_go(N))
+    assert len(server.snapshot("Held4")) == len(to_go(N))
+    server.drop("Held4")

@@ -345,7 +345,10 @@ class Journal:
 
 
 def _final(state: str, before: str, target: str | None) -> str:
-    """`missing` is our own doing once a command was sent for it."""
+    """`missing` is our own doing once a command was sent for it; what waits for its removal and
+    has a copy stays `copied`, so that it is not copied again."""
+    if state == "flagged" and target is not None:
+        return "copied"
     if state != "missing":
         return state
     if before == "decided":

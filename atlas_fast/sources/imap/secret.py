@@ -18,7 +18,10 @@ class Secret:
     __slots__ = ("_raw",)
 
     def __init__(self, text: str):
-        self._raw = memoryview(text.encode("utf-8", "surrogateescape"))
+        try:
+            self._raw = memoryview(text.encode("utf-8", "surrogateescape"))
+        except UnicodeEncodeError:  # its text and frame would have the password
+            self._raw = memoryview(text.encode("utf-8", "replace"))
 
     def __len__(self) -> int:
         return len(self._raw)
