@@ -55,10 +55,10 @@ class Options:
 class FolderReport:
     """What was done with one folder.
 
-    `messages` read; `chosen` that are to go; `outcomes` by the journal's final states (`deleted`,
-    `moved`, `gone`, `protected`, `failed`, `flagged`, `copied`, `void`), `finished` those of an earlier
-    run's decisions; `categories`: count and first reason of what is to go or went. `imap_seconds`
-    was spent waiting for the server, by the reading thread too.
+    `messages` read; `chosen` that are to go; `outcomes` by the journal's states (`deleted`,
+    `moved`, `gone`, `protected`, `failed`, `flagged`, `copied`, `void`), `finished` those of an
+    earlier run's decisions; `categories`: count and first reason of what is to go or went.
+    `imap_seconds` was spent waiting for the server, by the reading thread too.
     """
 
     folder: str
