@@ -46,17 +46,22 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "store": LEAVES | {"batch", "countries"},
     "observe": LEAVES | {"batch"},
     "export": LEAVES | {"store"},
-    "compat": LEAVES | {"store"},
     "pipeline": LEAVES | {
         "batch", "cache", "classify", "stages", "sources", "store", "observe",
     },
+    "mailrun": LEAVES | {
+        "batch", "classify", "stages", "sources", "store", "observe", "pipeline",
+    },
+    "quarantine": LEAVES | {"sources", "store"},
+    "accounts": LEAVES | {"sources", "store", "pipeline", "mailrun", "quarantine"},
+    "compat": LEAVES | {"classify", "sources", "store", "pipeline", "mailrun"},
     "cli": (LEAVES - {"_kernels"}) | {
-        "bench", "cache", "classify", "export", "observe", "pipeline", "reference", "store",
+        "accounts", "bench", "cache", "classify", "export", "mailrun", "observe", "pipeline",
+        "reference", "store",
     },
     "bench": LEAVES | {
         "batch", "headers", "mime", "classify", "stages", "sources", "store", "observe", "pipeline",
-        "origin", "auth",
-        "domains", "geo", "reference",
+        "auth", "domains", "geo", "mailrun", "origin", "reference",
     },
     "__init__": LEAVES | {"batch", "export", "observe", "pipeline", "sources", "store"},
     "__main__": {"cli"},
@@ -85,6 +90,7 @@ EXTRAS = {  # optional package: the only modules that may import it
     "maxminddb_rust": {"bench.geo"},
     "dns": {"domains_online", "stages.enrich", "verify"},
     "whois": {"domains_online"},
+    "keyring": {"sources.imap.credentials"},
 }
 IS_THE_EXTRA = {
     "_arrow",

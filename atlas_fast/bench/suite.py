@@ -141,6 +141,17 @@ def geo(data: Material, rounds: int) -> list[Paired]:
     return done
 
 
+def imap(data: Material, rounds: int) -> list[Paired]:
+    """A folder on a server of our own, against imaplib and the original's way."""
+    from atlas_fast.bench.imap import ABSENT, measure
+
+    done = measure(data.paths, data.scratch, rounds)
+    if done is None:
+        data.absent.append(ABSENT)
+        return []
+    return [done]
+
+
 SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "kernels": kernels,
     "headers": headers,
@@ -154,5 +165,6 @@ SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "scaling": scaling,
     "memory": memory,
     "filters": filters,
+    "imap": imap,
 }
 """Comparisons by the name that the command line takes."""

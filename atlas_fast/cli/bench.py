@@ -25,7 +25,7 @@ def add_verbs(verbs: Any) -> None:
         nargs="*",
         metavar="SUITE",
         help="kernels, headers, features, domains, auth, geo, store, end-to-end, scaling, memory, "
-        "filters (default: all)",
+        "filters, imap (default: all)",
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="measure on these .eml files")
     parser.add_argument(

@@ -35,6 +35,7 @@ __all__ = [
     "CLASSIFICATION_VERSION",
     "OLD_CATEGORIES",
     "RowBlock",
+    "block_of",
     "clean",
     "row_block",
 ]
@@ -194,6 +195,30 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
         session_id, now, decided.counts, domain, decided.action, _countries(columns)
     )
     return RowBlock(n, tuple(columns), list(columns.values()), tally, size)
+
+
+def block_of(columns: dict[str, Any]) -> RowBlock:
+    """A block of ready columns: lists of one length, or a `repeat`; `timestamp` and `session_id`
+    are the same in all rows."""
+    lists = {name: list(column) for name, column in columns.items()}
+    n = len(lists["uid"])
+    counts: dict[tuple[str, str, int], tuple[int, int]] = {}
+    for category, action, percent in zip(
+        lists["category"], lists["action"], lists["confidence_score"], strict=True
+    ):
+        key = (category or "", action, band(percent))
+        rows, tenths = counts.get(key, (0, 0))
+        counts[key] = (rows + 1, tenths + (0 if percent is None else int(percent * 10 + 0.5)))
+    tally = (
+        tally_columns(
+            lists["session_id"][0], lists["timestamp"][0], counts, lists["sender_domain"],
+            lists["action"], _countries(lists),
+        )
+        if n
+        else Tally()
+    )  # fmt: skip
+    size = sum(len(text) for text in (*lists["subject"], *lists["sender_email"]))
+    return RowBlock(n, tuple(lists), list(lists.values()), tally, size)
 
 
 def _countries(columns: dict[str, Any]) -> Iterator[tuple[str, str, str, float | None]]:
