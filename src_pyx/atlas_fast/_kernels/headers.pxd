@@ -13,6 +13,8 @@ cdef enum:                      # positions in FIELD_NAMES of the ids that kerne
     F_REPLY_TO = 5
     F_RETURN_PATH = 6
     F_RECEIVED = 10
+    F_AUTHENTICATION_RESULTS = 11
+    F_DKIM_SIGNATURE = 13
     F_X_MAILER = 31
     F_USER_AGENT = 32
     F_IN_REPLY_TO = 28
