@@ -4,6 +4,9 @@ AtlasFastError
 |-- SourceError       a mailbox, folder or stream that cannot be read
 |-- StoreError        a store that cannot be opened or written
 |-- ModelError        a model that is missing, damaged or of another feature layout
+|-- ReferenceDataError    reference data that is missing or cannot be built
+|   `-- ReferenceDamaged  a generation of it that is not what its manifest says
+|-- SettingsError     a settings file that cannot be read or says what makes no sense
 `-- UsageError        a request that makes no sense: an unknown source form, an empty training set
 """
 
@@ -22,6 +25,18 @@ class StoreError(AtlasFastError):
 
 class ModelError(AtlasFastError):
     """A model is missing, damaged, or of another feature layout."""
+
+
+class ReferenceDataError(AtlasFastError):
+    """Reference data is missing, or cannot be built; the text names the table or the source."""
+
+
+class ReferenceDamaged(ReferenceDataError):
+    """A generation of the reference data is not what its manifest says; the text names the part."""
+
+
+class SettingsError(AtlasFastError):
+    """A settings file cannot be read, or says what makes no sense; the text names file and key."""
 
 
 class UsageError(AtlasFastError):

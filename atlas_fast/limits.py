@@ -31,3 +31,6 @@ BATCH_MESSAGES = 2_000
 
 BATCH_BYTES = 32 << 20
 """Bytes of one batch at most, unless a single message is longer."""
+
+MAX_RANGES = 50_000_000
+"""Networks of one MMDB file; one with more is refused (a tree can be made to grow endlessly)."""

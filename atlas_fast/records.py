@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,14 @@ class Received:
     for_: str | None
     helo: str | None
     date: datetime | None
+
+
+class GeoRecord(NamedTuple):
+    """What is known of an address. What is not known is None; `risk` then is the default's."""
+
+    ip: str
+    country_code: str | None
+    country_name: str | None
+    asn: int | None
+    organisation: str | None
+    risk: float

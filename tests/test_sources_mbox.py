@@ -210,7 +210,9 @@ def test_cutting_between_batches_is_an_error_not_a_fault(tmp_path):
         "except SourceError as error:\n"
         "    print(error)\n"
     )
-    run = subprocess.run([sys.executable, "-P", "-c", script, str(path)], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", script, str(path)], capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip().endswith("cut while it was read, at offset 27168")
 

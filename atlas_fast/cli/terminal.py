@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-__all__ = ["fail", "print_json", "print_pairs", "print_table", "progress_bar", "visible"]
+__all__ = [
+    "fail",
+    "print_json",
+    "print_pairs",
+    "print_table",
+    "progress_bar",
+    "progress_line",
+    "visible",
+]
 
 
 def visible(text: str) -> str:
@@ -128,3 +136,18 @@ def progress_bar(total_bytes: int | None) -> Iterator[Callable[[int, int], None]
             bar.update(task, completed=done, messages=messages, rate=rate)
 
         yield update
+
+
+@contextmanager
+def progress_line() -> Iterator[Callable[[str], None]]:
+    """A line on stderr that says what is being done and goes in the end; on a terminal only."""
+    shown = sys.stderr.isatty()
+
+    def say(text: str) -> None:
+        if shown:
+            print(f"\r\x1b[K{visible(text)}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield say
+    finally:
+        say("")

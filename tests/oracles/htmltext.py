@@ -4,7 +4,47 @@ import re
 from html.entities import name2codepoint
 
 BLOCKS = set(
-    ["p", "div", "br", "tr", "table", "ul", "ol", "li", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "pre", "blockquote", "center", "body", "head", "html", "section", "article", "header", "footer", "nav", "main", "address", "fieldset", "tbody", "thead", "tfoot", "caption", "option", "select", "textarea"]
+    [
+        "p",
+        "div",
+        "br",
+        "tr",
+        "table",
+        "ul",
+        "ol",
+        "li",
+        "dl",
+        "dt",
+        "dd",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "pre",
+        "blockquote",
+        "center",
+        "body",
+        "head",
+        "html",
+        "section",
+        "article",
+        "header",
+        "footer",
+        "nav",
+        "main",
+        "address",
+        "fieldset",
+        "tbody",
+        "thead",
+        "tfoot",
+        "caption",
+        "option",
+        "select",
+        "textarea",
+    ]
 )
 CELLS = {"td", "th"}
 DROPPED = {"script", "style", "title", "noframes"}

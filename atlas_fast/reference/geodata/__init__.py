@@ -1,0 +1,1 @@
+"""Geography from its sources: readers, merging, and the payload of the table `geo`."""

@@ -1,0 +1,128 @@
+"""One value of the reference data: checked once, then searched in place.
+
+A value begins with a header of 48 bytes, little-endian:
+
+    4 bytes   magic, b"ATFT"
+    uint16    layout of the payload
+    uint16    0
+    8 bytes   kind of the table, ASCII, padded with NUL
+    uint64    count of entries
+    uint64    bytes of the payload (what follows them is padding)
+    8 bytes   BLAKE2b-64 of the payload
+    uint32    date of the source, seconds since the epoch
+    uint32    first four bytes of the digest of the source
+
+A Table owns what keeps its pages mapped, so a kernel that was handed a Table may use `payload`
+without the GIL. The fields are read byte by byte, so that the answer is the same on any machine;
+payloads are little-endian and read in place.
+"""
+from libc.stdint cimport uintptr_t
+from libc.stdlib cimport free
+from libc.string cimport memcmp, memcpy
+
+from atlas_fast._kernels.types cimport uint8_t, uint64_t
+
+cdef extern from "stdlib.h":
+    int posix_memalign(void** out, size_t alignment, size_t size) noexcept nogil
+
+cdef enum:
+    HEADER = 48
+    ALIGNMENT = 64
+
+HEADER_BYTES = HEADER
+MAGIC = b"ATFT"
+
+
+cdef uint64_t _number(const uint8_t* p, int size) noexcept nogil:
+    cdef uint64_t value = 0
+    cdef int i
+    for i in range(size):
+        value |= <uint64_t> p[i] << (8 * i)
+    return value
+
+
+cdef class Table:
+    """`of_value(value, owner, kind, layout)` or `of_copy(value, kind, layout)`.
+
+    `count` entries in `size` bytes of payload. Raises ValueError, naming the part, when the header
+    is not what the caller expects; the checksum is the caller's to compare.
+    """
+
+    def __dealloc__(self):
+        free(self.copy)
+
+    cdef int _open(self, const uint8_t* head, Py_ssize_t room, bytes kind, int layout) except -1:
+        cdef uint64_t size, count
+        cdef bytes padded = kind.ljust(8, b"\0")
+        if len(padded) != 8:
+            raise ValueError("a kind has at most 8 bytes")
+        if room < HEADER:
+            raise ValueError("shorter than the header of a table")
+        if memcmp(head, b"ATFT", 4) != 0:
+            raise ValueError("magic is wrong")
+        if memcmp(head + 8, <const char*> padded, 8) != 0:
+            raise ValueError("kind is wrong")
+        if <int> _number(head + 4, 2) != layout:
+            raise ValueError(f"layout is {_number(head + 4, 2)}, not {layout}")
+        count, size = _number(head + 16, 8), _number(head + 24, 8)
+        if size > <uint64_t> (room - HEADER):
+            raise ValueError(f"length is wrong: {size} bytes of payload in {room - HEADER}")
+        if count > size:
+            raise ValueError(f"count is wrong: {count} entries in {size} bytes")
+        self.size = <Py_ssize_t> size
+        self.count = <Py_ssize_t> count
+        return 0
+
+    @staticmethod
+    def of_value(const uint8_t[::1] value not None, owner, bytes kind not None, int layout):
+        """The value where it lies; `owner` keeps its memory. ValueError where it is not aligned."""
+        cdef Table self = Table()
+        if value.shape[0] == 0:
+            raise ValueError("shorter than the header of a table")
+        self._open(&value[0], value.shape[0], kind, layout)
+        self.payload = &value[0] + HEADER
+        if <uintptr_t> self.payload % ALIGNMENT:
+            raise ValueError("payload is not aligned")
+        self.value = value
+        self.owner = owner
+        return self
+
+    @staticmethod
+    def of_copy(const uint8_t[::1] value not None, bytes kind not None, int layout):
+        """A copy of the value in memory of its own."""
+        cdef Table self = Table()
+        cdef void* room = NULL
+        if value.shape[0] == 0:
+            raise ValueError("shorter than the header of a table")
+        self._open(&value[0], value.shape[0], kind, layout)
+        if posix_memalign(&room, ALIGNMENT, <size_t> (self.size if self.size else 1)):
+            raise MemoryError
+        self.copy = <uint8_t*> room
+        memcpy(self.copy, &value[HEADER] if self.size else NULL, <size_t> self.size)
+        self.payload = self.copy
+        return self
+
+    def checksum(self) -> bytes:
+        """BLAKE2b-64 of the payload as it is now: touches all of it."""
+        return digest(<const uint8_t[:self.size]> self.payload if self.size else b"")
+
+
+def digest(payload) -> bytes:
+    """BLAKE2b-64 of a payload, as the header has it."""
+    from hashlib import blake2b
+    return blake2b(payload, digest_size=8).digest()
+
+
+def pack(
+    bytes kind not None, int layout, Py_ssize_t count, payload, date=0, bytes source=b"",
+) -> bytes:
+    """A value: header, payload, and padding that puts it on pages of its own (above half a page)."""
+    body = bytes(payload)
+    if len(kind) > 8 or not 0 <= layout < 1 << 16 or count < 0:
+        raise ValueError("kind, layout or count do not fit the header")
+    head = b"".join((
+        MAGIC, layout.to_bytes(2, "little"), b"\0\0", kind.ljust(8, b"\0"),
+        count.to_bytes(8, "little"), len(body).to_bytes(8, "little"), digest(body),
+        (date & 0xFFFFFFFF).to_bytes(4, "little"), source[:4].ljust(4, b"\0"),
+    ))
+    return (head + body).ljust(4096, b"\0")
