@@ -6,6 +6,8 @@ authentication, then the words of link targets. docs/features.md lists every fea
 Not used, as they tell where mail was collected and not what it is: hosts of Received,
 Delivered-To, Sender, Errors-To, Precedence, list fields, recipients' addresses, dates.
 """
+from libc.string cimport memset
+
 from atlas_fast._kernels.arena cimport Arena, arena_reserve
 from atlas_fast._kernels.buffers cimport Bytes
 from atlas_fast._kernels.facts cimport (
@@ -17,10 +19,11 @@ from atlas_fast._kernels.headers cimport (
     T_MESSAGE_ID, T_REPLY_TO, T_SUBJECT,
 )
 from atlas_fast._kernels.html cimport LinkRecord
+from atlas_fast._kernels.lexicon cimport Lexicon
 from atlas_fast._kernels.messages cimport Messages
 from atlas_fast._kernels.mime cimport PartRecord
 from atlas_fast._kernels.rows cimport (
-    BUCKETS, N_DAMAGE, N_RECIPIENTS, Row, SEEN, Text, log2_of, row_begin, row_close, row_fact,
+    BUCKETS, N_DAMAGE, N_LEXICON, N_RECIPIENTS, Row, SEEN, Text, log2_of, row_begin, row_close, row_fact,
 )
 from atlas_fast._kernels.types cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 from atlas_fast._kernels.wording cimport (
@@ -37,20 +40,22 @@ N_SEEN = SEEN
 """Entries of the kernel's scratch."""
 
 GROUPS = (
-    "text", "shape", "links", "structure", "identity", "origin", "authentication", "urls",
+    "text", "lexicon", "shape", "links", "structure", "identity", "origin", "authentication", "urls",
 )
 """Groups of a row in their order."""
 
 cdef enum:
     TEXT = 0
-    SHAPE = 1
-    LINKS = 2
-    STRUCTURE = 3
-    IDENTITY = 4
-    ORIGIN = 5
-    AUTHENTICATION = 6
-    URLS = 7
-    N_GROUPS = 8
+    LEXICON = 1
+    SHAPE = 2
+    LINKS = 3
+    STRUCTURE = 4
+    IDENTITY = 5
+    ORIGIN = 6
+    AUTHENTICATION = 7
+    URLS = 8
+    N_GROUPS = 9
+    MAX_TERMS = 8               # of one category that count
 
 cdef enum:
     DAMAGE = 0x1FFFA0           # flags that say something about the sender's software
@@ -82,36 +87,42 @@ cdef inline void _column(const Columns* c, int column, Py_ssize_t i, Text* text)
 
 
 cdef void _row(
-    Row* row, const Columns* c, Py_ssize_t i, const uint8_t* raw, int32_t* ends,
+    Row* row, Lexicon lexicon, const Columns* c, Py_ssize_t at, const uint8_t* raw,
+    int32_t* ends, uint8_t* terms,
 ) noexcept nogil:
     cdef Text body, subject, name, address, domain, reply, msgid
-    cdef const int16_t* first = c.first + i * N_KNOWN
-    cdef const FieldRecord* fields = c.fields + c.field_indptr[i]
-    cdef const LinkRecord* links = c.links + c.link_indptr[i]
-    cdef Py_ssize_t n_fields = c.field_indptr[i + 1] - c.field_indptr[i]
-    cdef Py_ssize_t n_links = c.link_indptr[i + 1] - c.link_indptr[i]
-    cdef uint32_t damage = c.flags[i] & DAMAGE
+    cdef const int16_t* first = c.first + at * N_KNOWN
+    cdef const FieldRecord* fields = c.fields + c.field_indptr[at]
+    cdef const LinkRecord* links = c.links + c.link_indptr[at]
+    cdef Py_ssize_t n_fields = c.field_indptr[at + 1] - c.field_indptr[at]
+    cdef Py_ssize_t n_links = c.link_indptr[at + 1] - c.link_indptr[at]
+    cdef const PartRecord* parts = c.parts + c.part_indptr[at]
+    cdef Py_ssize_t n_parts = c.part_indptr[at + 1] - c.part_indptr[at], i
+    cdef uint32_t damage = c.flags[at] & DAMAGE
     cdef int bit, replies
     body.buf = c.body.data
-    body.start, body.stop = c.body_offsets[i], c.body_offsets[i + 1]
-    _column(c, T_SUBJECT, i, &subject)
-    _column(c, T_FROM_NAME, i, &name)
-    _column(c, T_FROM_ADDRESS, i, &address)
-    _column(c, T_FROM_DOMAIN, i, &domain)
-    _column(c, T_REPLY_TO, i, &reply)
-    _column(c, T_MESSAGE_ID, i, &msgid)
+    body.start, body.stop = c.body_offsets[at], c.body_offsets[at + 1]
+    _column(c, T_SUBJECT, at, &subject)
+    _column(c, T_FROM_NAME, at, &name)
+    _column(c, T_FROM_ADDRESS, at, &address)
+    _column(c, T_FROM_DOMAIN, at, &domain)
+    _column(c, T_REPLY_TO, at, &reply)
+    _column(c, T_MESSAGE_ID, at, &msgid)
     body.stop = without_footer(&body)
     replies = without_marks(&subject)
-    wording_text(row, &body)
-    wording_subject(row, &subject)
+    wording_text(row, &body, lexicon, terms)
+    wording_subject(row, &subject, lexicon, terms)
     ends[TEXT] = <int32_t> (row.indices.size // 4 - row.start)
+    for i in range(lexicon.n_categories):
+        if terms[i]:
+            row_fact(row, N_LEXICON, i, log2_of(terms[i] if terms[i] < MAX_TERMS else MAX_TERMS))
+    ends[LEXICON] = <int32_t> (row.indices.size // 4 - row.start)
     facts_text(row, &body)
     facts_subject(row, &subject, first[F_SUBJECT] >= 0, replies)
     ends[SHAPE] = <int32_t> (row.indices.size // 4 - row.start)
     facts_links(row, links, n_links, c.strings, &body, &domain)
     ends[LINKS] = <int32_t> (row.indices.size // 4 - row.start)
-    facts_parts(row, c.parts + c.part_indptr[i], c.part_indptr[i + 1] - c.part_indptr[i],
-                c.strings, c.n_hidden[i], body.stop - body.start)
+    facts_parts(row, parts, n_parts, c.strings, c.n_hidden[at], body.stop - body.start)
     for bit in range(21):
         if damage >> bit & 1:
             row_fact(row, N_DAMAGE, bit, 1)
@@ -119,7 +130,7 @@ cdef void _row(
     facts_sender(row, &name, &address, &domain)
     facts_identity(row, &domain, &reply, &msgid, first, fields, raw)
     facts_fields(row, first, fields, n_fields, raw)
-    row_fact(row, N_RECIPIENTS, 0, log2_of(c.to_indptr[i + 1] - c.to_indptr[i]))
+    row_fact(row, N_RECIPIENTS, 0, log2_of(c.to_indptr[at + 1] - c.to_indptr[at]))
     ends[IDENTITY] = <int32_t> (row.indices.size // 4 - row.start)
     facts_origin(row, fields, n_fields, raw, &domain)
     ends[ORIGIN] = <int32_t> (row.indices.size // 4 - row.start)
@@ -132,13 +143,15 @@ cdef void _row(
 
 
 cdef void _each(
-    const Columns* c, Messages messages, Row* row, int64_t* indptr, int32_t* ends,
+    const Columns* c, Messages messages, Lexicon lexicon,   # IN
+    Row* row, int64_t* indptr, int32_t* ends, uint8_t* terms,   # OUT
 ) noexcept nogil:
     cdef Py_ssize_t i
     indptr[0] = 0
     for i in range(c.n):
         row_begin(row, i, c.body_offsets[i + 1] - c.body_offsets[i])
-        _row(row, c, i, messages.items[i].buf, ends + i * N_GROUPS)
+        _row(row, lexicon, c, i, messages.items[i].buf, ends + i * N_GROUPS,
+             terms + i * lexicon.n_categories)
         indptr[i + 1] = row.indices.size // 4
 
 
@@ -159,9 +172,11 @@ def features_batch(
     Bytes strings not None,                     # IN
     const int32_t[::1] n_hidden not None,       # IN   (n,)
     const uint32_t[::1] flags not None,         # IN   (n,)
+    Lexicon lexicon not None,                   # IN
     uint32_t[::1] seen not None,                # IN   scratch: N_SEEN entries, any content
     int64_t[::1] indptr not None,               # OUT  (n + 1,)
     int32_t[:, ::1] ends not None,              # OUT  (n, N_GROUPS) end of each group in its row
+    uint8_t[:, ::1] terms not None,             # OUT  (n, n_categories) terms found, 255 at most
     Bytes indices not None,                     # OUT  int32, below N_BUCKETS
     Bytes data not None,                        # OUT  float32
 ):
@@ -176,6 +191,7 @@ def features_batch(
         or text_offsets.shape[1] != n + 1 or to_indptr.shape[0] != n + 1
         or body_offsets.shape[0] != n + 1 or part_indptr.shape[0] != n + 1
         or link_indptr.shape[0] != n + 1 or n_hidden.shape[0] != n or flags.shape[0] != n
+        or terms.shape[0] != n or terms.shape[1] != lexicon.n_categories
         or indptr.shape[0] != n + 1 or ends.shape[0] != n or ends.shape[1] != N_GROUPS
     ):
         raise ValueError("columns do not fit the number of messages")
@@ -198,7 +214,8 @@ def features_batch(
     row.seen = &seen[0]
     arena_reserve(row.indices, min(2000 * n, 1 << 26))
     arena_reserve(row.data, min(2000 * n, 1 << 26))
+    memset(&terms[0, 0], 0, <size_t> (n * lexicon.n_categories))
     with nogil:
-        _each(&c, messages, &row, &indptr[0], &ends[0, 0])
+        _each(&c, messages, lexicon, &row, &indptr[0], &ends[0, 0], &terms[0, 0])
     if row.indices.failed or row.data.failed:
         raise MemoryError("a column of the features could not grow")

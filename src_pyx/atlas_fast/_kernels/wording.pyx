@@ -11,15 +11,17 @@
 from atlas_fast._kernels.arena cimport Arena
 from atlas_fast._kernels.ascii cimport is_lwsp, lower
 from atlas_fast._kernels.buffers cimport Bytes
-from atlas_fast._kernels.folding cimport (
-    FOLD_GAP, FOLD_KEEP, LETTER_BYTE, WORD_BYTE, fold_char,
-)
+from atlas_fast._kernels.folding cimport WORD_BYTE
 from atlas_fast._kernels.hashing cimport hash_byte, hash_start, hash_word
+from atlas_fast._kernels.lexicon cimport (
+    Lexicon, Reader, lexicon_begin, lexicon_end, lexicon_minds, lexicon_step,
+)
 from atlas_fast._kernels.rows cimport (
     N_ENDING, N_PAIR, N_STEM, N_SUBJECT_PAIR, N_SUBJECT_WORD, N_WORD, Row, SEEN, Text, log2_of,
     row_add, row_begin, row_close,
 )
 from atlas_fast._kernels.scan cimport find_byte, skip_lwsp, starts_fold, trim_lwsp
+from atlas_fast._kernels.tokens cimport Token, token_ending, token_read
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
@@ -36,6 +38,7 @@ cdef struct Words:              # where the reading of a text stands
     int n
     int n_stems
     uint32_t stems[2 * MAX_WORDS]
+    Reader reader               # of the lexicon
 
 cdef enum:
     A_NUMBER = 0                # added to lengths: what else a hash of a word stands for
@@ -62,64 +65,46 @@ cdef inline bint _is_mark(uint8_t c) noexcept nogil:
 
 cdef void _words(
     Row* row, const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop, int words, int pairs,
-    Words* state,
+    Words* state, Lexicon lexicon,
 ) noexcept nogil:
-    cdef uint64_t h, plain = hash_start(0), begin = hash_word(0, words), pair = hash_start(pairs)
-    cdef Py_ssize_t after = 0
-    cdef int size, kind
-    cdef uint32_t head, tail
-    cdef uint8_t c, letters
+    """`lexicon` may be None."""
+    cdef bint read_terms = lexicon is not None
+    cdef Py_ssize_t start
+    cdef const uint8_t* folded = WORD_BYTE
+    cdef uint64_t h, begin = hash_word(0, words), pair = hash_start(pairs)
+    cdef Token token
+    cdef int size
     while pos < stop and state.n < MAX_WORDS:
-        c = WORD_BYTE[buf[pos]]
-        if c == 0 and not _is_mark(buf[pos]):
-            pos += 1
-            continue
-        h = plain
-        size = 0
-        letters = 0
-        head = tail = 0
-        if c == 0:
+        if folded[buf[pos]] == 0:
+            if not _is_mark(buf[pos]):
+                pos += 1
+                continue
+            h = hash_start(0)
+            size = 0
             while pos < stop and size < 3 and _is_mark(buf[pos]):
                 h = hash_byte(h, buf[pos])
                 pos += 1
                 size += 1
-            letters = 1
-        while c:
-            if c >= 0x80:
-                kind = fold_char(buf, pos, stop, &after)
-                if kind <= 0:
-                    if kind == FOLD_GAP:
-                        pos = after
-                        break
-                    if kind != FOLD_KEEP:
-                        pos = after
-                        c = WORD_BYTE[buf[pos]] if pos < stop else 0
-                        continue
-                else:
-                    c = <uint8_t> kind
-                letters = 1
-                pos = after
-            else:
-                letters |= LETTER_BYTE[buf[pos]]
-                pos += 1
-            h = hash_byte(h, c)
-            if size < 4:
-                head = head << 8 | c
-            tail = tail << 8 | c
-            size += 1
-            c = WORD_BYTE[buf[pos]] if pos < stop else 0
-        if size == 0:
-            continue
-        if not letters:
-            h = hash_word(plain, <uint64_t> (A_NUMBER + size))
-        elif size > MAX_WORD:
-            h = hash_word(plain, <uint64_t> (A_LONG + log2_of(size)))
-        elif 3 <= size <= 9 and _is_date(h):
-            h = hash_word(plain, A_DATE)
-        elif size > 4:
-            state.stems[state.n_stems] = head
-            state.stems[state.n_stems + 1] = tail & 0xFFFFFF
-            state.n_stems += 2
+        else:
+            start = pos
+            token_read(buf, start, stop, &token)
+            pos = token.after
+            if read_terms and lexicon_minds(lexicon, &state.reader, &token):
+                lexicon_step(lexicon, &state.reader, &token, start, token.end)
+            size = token.size
+            h = token.hash
+            if size == 0:
+                continue
+            if token.number:
+                h = hash_word(hash_start(0), <uint64_t> (A_NUMBER + size))
+            elif size > MAX_WORD:
+                h = hash_word(hash_start(0), <uint64_t> (A_LONG + log2_of(size)))
+            elif size <= 9 and _is_date(h):
+                h = hash_word(hash_start(0), A_DATE)
+            elif size > 4:
+                state.stems[state.n_stems] = <uint32_t> token.first
+                state.stems[state.n_stems + 1] = token_ending(&token)
+                state.n_stems += 2
         row_add(row, h ^ begin)
         if state.last:
             row_add(row, hash_word(pair + (state.last << 1), h))
@@ -141,7 +126,9 @@ cdef inline bint _introduces(const uint8_t* buf, Py_ssize_t start, Py_ssize_t st
     )
 
 
-cdef void wording_text(Row* row, const Text* text) noexcept nogil:
+cdef void wording_text(
+    Row* row, const Text* text, Lexicon lexicon, uint8_t* terms,
+) noexcept nogil:
     """Two groups: words and neighbours, stems and endings."""
     cdef const uint8_t* buf = text.buf
     cdef Py_ssize_t pos = text.start, end, first
@@ -150,6 +137,7 @@ cdef void wording_text(Row* row, const Text* text) noexcept nogil:
     cdef uint64_t stem = hash_start(N_STEM), ending = hash_start(N_ENDING)
     state.last = 0
     state.n = state.n_stems = 0
+    lexicon_begin(&state.reader, terms)
     while pos < text.stop and state.n < MAX_WORDS:
         end = find_byte(buf, pos, text.stop, 10)
         first = pos
@@ -157,8 +145,9 @@ cdef void wording_text(Row* row, const Text* text) noexcept nogil:
             first += 1
         if first < end and buf[first] != 62 and buf[first] != 124 and not _introduces(
                 buf, first, end):
-            _words(row, buf, first, end, N_WORD, N_PAIR, &state)
+            _words(row, buf, first, end, N_WORD, N_PAIR, &state, lexicon)
         pos = end + 1
+    lexicon_end(lexicon, &state.reader)
     row_close(row, 1.0)
     for i in range(0, state.n_stems, 2):
         row_add(row, hash_word(stem, state.stems[i]))
@@ -166,12 +155,17 @@ cdef void wording_text(Row* row, const Text* text) noexcept nogil:
     row_close(row, 0.7)
 
 
-cdef void wording_subject(Row* row, const Text* subject) noexcept nogil:
+cdef void wording_subject(
+    Row* row, const Text* subject, Lexicon lexicon, uint8_t* terms,
+) noexcept nogil:
     """One group: words and neighbours of a subject without its marks."""
     cdef Words state
     state.last = 0
     state.n = state.n_stems = 0
-    _words(row, subject.buf, subject.start, subject.stop, N_SUBJECT_WORD, N_SUBJECT_PAIR, &state)
+    lexicon_begin(&state.reader, terms)
+    _words(row, subject.buf, subject.start, subject.stop, N_SUBJECT_WORD, N_SUBJECT_PAIR, &state,
+           lexicon)
+    lexicon_end(lexicon, &state.reader)
     row_close(row, 0.7)
 
 
@@ -254,7 +248,7 @@ def word_rows(
             row_begin(&row, i, offsets[i + 1] - offsets[i])
             state.last = 0
             state.n = state.n_stems = 0
-            _words(&row, text.arena.data, offsets[i], offsets[i + 1], N_WORD, N_PAIR, &state)
+            _words(&row, text.arena.data, offsets[i], offsets[i + 1], N_WORD, N_PAIR, &state, None)
             row_close(&row, 1.0)
             indptr[i + 1] = row.indices.size // 4
     if row.indices.failed or row.data.failed:
@@ -262,19 +256,20 @@ def word_rows(
 
 
 def _build():
-    cdef uint64_t h, at
+    cdef uint64_t at
+    cdef Token token
+    cdef const uint8_t[::1] raw
     names = (
         "january february march april may june july august september october november december "
         "monday tuesday wednesday thursday friday saturday sunday"
     ).split()
     for name in {*names, *(name[:3] for name in names), "sept", "tues", "thur", "thurs"}:
-        h = hash_start(0)
-        for c in name.encode():
-            h = hash_byte(h, c)
-        at = _slot(h)
+        raw = name.encode()
+        token_read(&raw[0], 0, raw.shape[0], &token)
+        at = _slot(token.hash)
         while DATES[at]:
             at = (at + 1) & (N_DATES - 1)
-        DATES[at] = h
+        DATES[at] = token.hash
 
 
 _build()
