@@ -25,11 +25,13 @@ _scratch = threading.local()
 class Features:
     """CSR rows: `indptr` int64 (n + 1,), `indices` int32 below BUCKETS, `data` float32; `ends`
     int32 (n, len(GROUPS)): where each group ends within its row; `terms` uint8 (n, categories of
-    the lexicon): its terms in text and subject, 255 at most."""
+    the lexicon): its terms in text and subject, 255 at most; `bulk` bool (n,): has
+    List-Unsubscribe and no List-Post, as mail of a sender to its customers has."""
 
     indptr: np.ndarray
     ends: np.ndarray
     terms: np.ndarray
+    bulk: np.ndarray
     _indices: Bytes
     _data: Bytes
 
@@ -60,6 +62,7 @@ def extract(headers: HeaderColumns, mime: MimeColumns) -> Features:
         np.empty(len(headers) + 1, np.int64),
         np.empty((len(headers), len(GROUPS)), np.int32),
         np.empty((len(headers), words.n_categories), np.uint8),
+        headers.has("List-Unsubscribe") & ~headers.has("List-Post"),
         Bytes(),
         Bytes(),
     )

@@ -23,7 +23,8 @@ from atlas_fast._kernels.lexicon cimport Lexicon
 from atlas_fast._kernels.messages cimport Messages
 from atlas_fast._kernels.mime cimport PartRecord
 from atlas_fast._kernels.rows cimport (
-    BUCKETS, N_DAMAGE, N_LEXICON, N_RECIPIENTS, Row, SEEN, Text, log2_of, row_begin, row_close, row_fact,
+    BUCKETS, N_DAMAGE, N_LEXICON, N_RECIPIENTS, Row, SEEN, Text, log2_of, row_begin, row_close, row_fact, row_form,
+    TEXT_BUCKETS,
 )
 from atlas_fast._kernels.types cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 from atlas_fast._kernels.wording cimport (
@@ -35,6 +36,9 @@ LAYOUT = 2
 
 N_BUCKETS = BUCKETS
 """Columns of the matrix: features are hashed into so many."""
+
+N_TEXT_BUCKETS = TEXT_BUCKETS
+"""Those below this number are for words, the others for form."""
 
 N_SEEN = SEEN
 """Entries of the kernel's scratch."""
@@ -113,6 +117,7 @@ cdef void _row(
     wording_text(row, &body, lexicon, terms)
     wording_subject(row, &subject, lexicon, terms)
     ends[TEXT] = <int32_t> (row.indices.size // 4 - row.start)
+    row_form(row)
     for i in range(lexicon.n_categories):
         if terms[i]:
             row_fact(row, N_LEXICON, i, log2_of(terms[i] if terms[i] < MAX_TERMS else MAX_TERMS))

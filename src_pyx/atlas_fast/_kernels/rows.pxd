@@ -12,8 +12,10 @@ from atlas_fast._kernels.hashing cimport hash_byte, hash_end, hash_start, hash_w
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
-    BITS = 19                   # of an index
-    BUCKETS = 1 << BITS         # columns of the matrix
+    TEXT_BUCKETS = 1 << 19      # columns of what a message says: [0, TEXT_BUCKETS)
+    FORM_BUCKETS = 1 << 16      # columns of what it looks like: behind those
+    BUCKETS = TEXT_BUCKETS + FORM_BUCKETS
+    BITS = 20                   # of a column
     SEEN = 1 << 14              # entries of the hash set
     MAX_STAMP = (1 << (32 - BITS)) - 1
 
@@ -61,6 +63,8 @@ cdef struct Row:                # the row that is being made
     uint32_t* seen              # a hash set of indices: stamp << BITS | index
     uint32_t seen_mask          # of the part of the set that this row uses
     uint32_t stamp              # tells the entries of this row from older ones
+    uint32_t base               # columns [base, base + mask] are those of the present groups
+    uint32_t mask
     int32_t room                # entries that may still be added
     Py_ssize_t group            # where the present group of values starts, in bytes of indices
     Py_ssize_t start            # where the row starts, in entries
@@ -81,13 +85,21 @@ cdef inline void row_begin(Row* row, Py_ssize_t number, Py_ssize_t text) noexcep
         size <<= 1
     row.seen_mask = size - 1
     row.room = <int32_t> (size // 4 * 3)
+    row.base = 0
+    row.mask = TEXT_BUCKETS - 1
     row.group = row.indices.size
     row.start = row.indices.size // 4
 
 
+cdef inline void row_form(Row* row) noexcept nogil:
+    """What follows is about the form of the message."""
+    row.base = TEXT_BUCKETS
+    row.mask = FORM_BUCKETS - 1
+
+
 cdef inline void row_add(Row* row, uint64_t hash) noexcept nogil:
     cdef uint64_t mixed = hash_end(hash)
-    cdef uint32_t index = <uint32_t> (mixed & (BUCKETS - 1))
+    cdef uint32_t index = row.base + (<uint32_t> mixed & row.mask)
     cdef uint32_t entry = row.stamp | index
     cdef uint32_t at = (index * 2654435761u >> 16) & row.seen_mask
     while row.seen[at] >= row.stamp:                        # entries of older rows are smaller
