@@ -29,11 +29,11 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs; each verb's module adds its own part."""
-    from atlas_fast.cli import bench, reference, run, train, version
+    from atlas_fast.cli import bench, explain, reference, run, train, version
 
     parser = _Parser(prog="atlas-fast", description="Mail triage: classify a mailbox into a store.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in (run, train, reference, bench, version):
+    for module in (run, explain, train, reference, bench, version):
         module.add_verbs(verbs)
     return parser
 

@@ -22,7 +22,7 @@ from atlas_fast._kernels.rows cimport (
     N_AUTH, N_DATE_SHAPE, N_EXTENSION, N_FIELD_NAME, N_FROM, N_FROM_LABEL, N_FROM_SHAPE,
     N_HOST_LABEL, N_ID, N_ID_SHAPE, N_LINK, N_LINKS, N_MAILER, N_ORIGIN, N_PART, N_PARTS, N_PRESENT,
     N_REPLY, N_SUBJECT_SHAPE, N_TEXT_SHAPE, N_TYPE, N_URL, N_URL_END, N_URL_HOST, N_URL_KEY,
-    N_URL_WORD, Row, Text, fold_hash, last_label, log2_of, row_add, row_fact, same_fold, shape_hash,
+    N_URL_WORD, Row, Text, fold_hash, last_label, log2_of, row_add, row_column, row_fact, same_fold, shape_hash,
     site_of,
 )
 from atlas_fast._kernels.scan cimport find_byte, skip_lwsp, starts_fold
@@ -634,6 +634,25 @@ cdef void facts_authentication(
         if end - word < 24 and find_byte(raw, word, end, 61) < end:
             row_add(row, fold_hash(hash_word(hash_start(N_AUTH), 1), raw, word, end))
         pos = find_byte(raw, end, stop, 59)
+
+
+def fact_column(int namespace, uint64_t what, uint64_t value) -> int:
+    """Column of a fact."""
+    return row_column(hash_word(hash_word(hash_start(namespace), what), value), False)
+
+
+def site_column(const uint8_t[::1] host not None) -> int:
+    """Column of the site of a link's host."""
+    if host.shape[0] == 0:
+        return -1
+    return row_column(_site_hash(&host[0], 0, host.shape[0]), False)
+
+
+def url_word_column(const uint8_t[::1] word not None) -> int:
+    """Column of a word of a link's path, letters alone."""
+    if word.shape[0] == 0:
+        return -1
+    return row_column(fold_hash(hash_start(N_URL_WORD), &word[0], 0, word.shape[0]), False)
 
 
 cdef int N_ROLES = len(ROLES)

@@ -12,7 +12,7 @@ from atlas_fast._kernels.hashing cimport hash_byte, hash_end, hash_start, hash_w
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
-    TEXT_BUCKETS = 1 << 19      # columns of what a message says: [0, TEXT_BUCKETS)
+    TEXT_BUCKETS = 1 << 18      # columns of what a message says: [0, TEXT_BUCKETS)
     FORM_BUCKETS = 1 << 16      # columns of what it looks like: behind those
     BUCKETS = TEXT_BUCKETS + FORM_BUCKETS
     BITS = 20                   # of a column
@@ -95,6 +95,13 @@ cdef inline void row_form(Row* row) noexcept nogil:
     """What follows is about the form of the message."""
     row.base = TEXT_BUCKETS
     row.mask = FORM_BUCKETS - 1
+
+
+cdef inline int32_t row_column(uint64_t hash, bint text) noexcept nogil:
+    """Column of a feature."""
+    hash = hash_end(hash)
+    return <int32_t> (hash & (TEXT_BUCKETS - 1)) if text else <int32_t> (
+        TEXT_BUCKETS + (hash & (FORM_BUCKETS - 1)))
 
 
 cdef inline void row_add(Row* row, uint64_t hash) noexcept nogil:

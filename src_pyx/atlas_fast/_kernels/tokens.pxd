@@ -48,7 +48,7 @@ cdef inline void token_read(
     cdef uint8_t c
     token.size = 0
     token.number = False
-    token.last = 0
+    token.first = token.last = token.before = 0
     while True:
         if stop - pos >= 8:
             memcpy(&raw, buf + pos, 8)

@@ -18,7 +18,7 @@ from atlas_fast._kernels.lexicon cimport (
 )
 from atlas_fast._kernels.rows cimport (
     N_ENDING, N_PAIR, N_STEM, N_SUBJECT_PAIR, N_SUBJECT_WORD, N_WORD, Row, SEEN, Text, log2_of,
-    row_add, row_begin, row_close,
+    row_add, row_begin, row_close, row_column,
 )
 from atlas_fast._kernels.scan cimport find_byte, skip_lwsp, starts_fold, trim_lwsp
 from atlas_fast._kernels.tokens cimport Token, token_ending, token_read
@@ -63,53 +63,62 @@ cdef inline bint _is_mark(uint8_t c) noexcept nogil:
     return c == 33 or c == 36 or c == 37
 
 
+cdef inline uint64_t _word(
+    const uint8_t* buf, Py_ssize_t* pos, Py_ssize_t end, Words* state, Lexicon lexicon,
+    Py_ssize_t* start, Py_ssize_t* stop,
+) noexcept nogil:
+    """Hash of the word or mark at pos, which moves behind it; 0 when there is none."""
+    cdef uint64_t h
+    cdef Token token
+    cdef int size = 0
+    start[0] = pos[0]
+    if WORD_BYTE[buf[pos[0]]] == 0:
+        if not _is_mark(buf[pos[0]]):
+            pos[0] += 1
+            return 0
+        h = hash_start(0)
+        while pos[0] < end and size < 3 and _is_mark(buf[pos[0]]):
+            h = hash_byte(h, buf[pos[0]])
+            pos[0] += 1
+            size += 1
+        stop[0] = pos[0]
+        return h
+    token_read(buf, pos[0], end, &token)
+    pos[0] = token.after
+    stop[0] = token.end
+    if lexicon is not None and lexicon_minds(lexicon, &state.reader, &token):
+        lexicon_step(lexicon, &state.reader, &token, start[0], token.end)
+    size = token.size
+    if size == 0:
+        return 0
+    if token.number:
+        return hash_word(hash_start(0), <uint64_t> (A_NUMBER + size))
+    if size > MAX_WORD:
+        return hash_word(hash_start(0), <uint64_t> (A_LONG + log2_of(size)))
+    if size <= 9 and _is_date(token.hash):
+        return hash_word(hash_start(0), A_DATE)
+    if size > 4:
+        state.stems[state.n_stems] = <uint32_t> token.first
+        state.stems[state.n_stems + 1] = token_ending(&token)
+        state.n_stems += 2
+    return token.hash
+
+
 cdef void _words(
-    Row* row, const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop, int words, int pairs,
+    Row* row, const uint8_t* buf, Py_ssize_t pos, Py_ssize_t end, int words, int pairs,
     Words* state, Lexicon lexicon,
 ) noexcept nogil:
     """`lexicon` may be None."""
-    cdef bint read_terms = lexicon is not None
-    cdef Py_ssize_t start
-    cdef const uint8_t* folded = WORD_BYTE
+    cdef Py_ssize_t start = 0, stop = 0
     cdef uint64_t h, begin = hash_word(0, words), pair = hash_start(pairs)
-    cdef Token token
-    cdef int size
-    while pos < stop and state.n < MAX_WORDS:
-        if folded[buf[pos]] == 0:
-            if not _is_mark(buf[pos]):
-                pos += 1
-                continue
-            h = hash_start(0)
-            size = 0
-            while pos < stop and size < 3 and _is_mark(buf[pos]):
-                h = hash_byte(h, buf[pos])
-                pos += 1
-                size += 1
-        else:
-            start = pos
-            token_read(buf, start, stop, &token)
-            pos = token.after
-            if read_terms and lexicon_minds(lexicon, &state.reader, &token):
-                lexicon_step(lexicon, &state.reader, &token, start, token.end)
-            size = token.size
-            h = token.hash
-            if size == 0:
-                continue
-            if token.number:
-                h = hash_word(hash_start(0), <uint64_t> (A_NUMBER + size))
-            elif size > MAX_WORD:
-                h = hash_word(hash_start(0), <uint64_t> (A_LONG + log2_of(size)))
-            elif size <= 9 and _is_date(h):
-                h = hash_word(hash_start(0), A_DATE)
-            elif size > 4:
-                state.stems[state.n_stems] = <uint32_t> token.first
-                state.stems[state.n_stems + 1] = token_ending(&token)
-                state.n_stems += 2
-        row_add(row, h ^ begin)
-        if state.last:
-            row_add(row, hash_word(pair + (state.last << 1), h))
-        state.last = h
-        state.n += 1
+    while pos < end and state.n < MAX_WORDS:
+        h = _word(buf, &pos, end, state, lexicon, &start, &stop)
+        if h:
+            row_add(row, h ^ begin)
+            if state.last:
+                row_add(row, hash_word(pair + (state.last << 1), h))
+            state.last = h
+            state.n += 1
 
 
 cdef inline bint _introduces(const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -253,6 +262,32 @@ def word_rows(
             indptr[i + 1] = row.indices.size // 4
     if row.indices.failed or row.data.failed:
         raise MemoryError("a column of the features could not grow")
+
+
+def word_columns(const uint8_t[::1] text not None, bint subject=False) -> list:
+    """[(column, start, stop), ...]: the features of words and neighbours, for a text without
+    footer and quotes, or a subject; a column may come more than once."""
+    cdef Py_ssize_t pos = 0, start, stop, before = 0, n = text.shape[0]
+    cdef uint64_t h, last = 0, begin = hash_word(0, N_SUBJECT_WORD if subject else N_WORD)
+    cdef uint64_t pair = hash_start(N_SUBJECT_PAIR if subject else N_PAIR)
+    cdef Words state
+    out = []
+    while pos < n and len(out) < 4 * MAX_WORDS:
+        state.n_stems = 0
+        state.stems[0] = state.stems[1] = 0
+        h = _word(&text[0], &pos, n, &state, None, &start, &stop)
+        if h == 0:
+            continue
+        out.append((row_column(h ^ begin, True), start, stop))
+        if last:
+            out.append((row_column(hash_word(pair + (last << 1), h), True), before, stop))
+        if state.n_stems and not subject:
+            out.append((row_column(hash_word(hash_start(N_STEM), state.stems[0]), True), start, stop))
+            out.append((row_column(hash_word(hash_start(N_ENDING), state.stems[1]), True), start,
+                        stop))
+        last = h
+        before = start
+    return out
 
 
 def _build():
