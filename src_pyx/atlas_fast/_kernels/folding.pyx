@@ -4,6 +4,10 @@ The tables are lists in this file and not the Unicode database of the running Py
 trained on folded words and must find the same ones everywhere. Folded are Latin letters with marks
 (U+00C0 to U+024F), their twins in Greek, Cyrillic and Armenian, full width forms and the alphabets
 of mathematics and enclosed letters. Skipped are characters without width and combining marks.
+
+A token (folding.pxd) is one word: letters, digits, `_` and bytes above 0x7f, folded. Its hash takes
+the folded bytes eight at a time as little-endian numbers. Letters of ASCII are read eight at once
+without a table; a word with anything else in it goes byte by byte to the same hash.
 """
 from libc.string cimport memset
 
@@ -125,6 +129,22 @@ def fold_text(const uint8_t[::1] text not None) -> bytes:
             out += text[pos:after]
         pos = after
     return bytes(out)
+
+
+def tokens_of(const uint8_t[::1] text not None) -> list:
+    """[(hash, folded size, start, stop), ...] of the words of a text."""
+    cdef Py_ssize_t pos = 0, n = text.shape[0]
+    cdef Token token
+    out = []
+    while pos < n:
+        if WORD_BYTE[text[pos]] == 0:
+            pos += 1
+            continue
+        token_read(&text[0], pos, n, &token)
+        if token.size:
+            out.append((token.hash, token.size, pos, token.end))
+        pos = token.after
+    return out
 
 
 def _build():

@@ -1,6 +1,6 @@
 from atlas_fast._kernels.arena cimport Arena
+from atlas_fast._kernels.folding cimport Token
 from atlas_fast._kernels.tables cimport Table
-from atlas_fast._kernels.tokens cimport Token
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:

@@ -15,9 +15,8 @@ filter: a bit for each first word of a term, by bits of its hash.
 """
 from atlas_fast._kernels.arena cimport Arena, arena_reserve
 from atlas_fast._kernels.buffers cimport Bytes
-from atlas_fast._kernels.folding cimport WORD_BYTE
+from atlas_fast._kernels.folding cimport Token, WORD_BYTE, token_read
 from atlas_fast._kernels.tables cimport Table
-from atlas_fast._kernels.tokens cimport Token, token_read
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
 KIND = b"lexicon"

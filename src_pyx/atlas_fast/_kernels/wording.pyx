@@ -11,7 +11,7 @@
 from atlas_fast._kernels.arena cimport Arena
 from atlas_fast._kernels.ascii cimport is_lwsp, lower
 from atlas_fast._kernels.buffers cimport Bytes
-from atlas_fast._kernels.folding cimport WORD_BYTE
+from atlas_fast._kernels.folding cimport Token, WORD_BYTE, token_ending, token_read
 from atlas_fast._kernels.hashing cimport hash_byte, hash_start, hash_word
 from atlas_fast._kernels.lexicon cimport (
     Lexicon, Reader, lexicon_begin, lexicon_end, lexicon_minds, lexicon_step,
@@ -21,7 +21,6 @@ from atlas_fast._kernels.rows cimport (
     row_add, row_begin, row_close, row_column,
 )
 from atlas_fast._kernels.scan cimport find_byte, skip_lwsp, starts_fold, trim_lwsp
-from atlas_fast._kernels.tokens cimport Token, token_ending, token_read
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
