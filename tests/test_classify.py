@@ -1,4 +1,4 @@
-"""Features, scores, training and the model."""
+"""Scores, training and the model."""
 
 import io
 import json
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import features as feature_oracle
 from oracles import learn as learn_oracle
 from oracles import score as score_oracle
 
@@ -15,97 +14,7 @@ from atlas_fast._kernels.learn import train_linear
 from atlas_fast._kernels.score import score_batch
 from atlas_fast.classify import evaluate, labels, model, train
 from atlas_fast.errors import ModelError, SourceError, UsageError
-from atlas_fast.headers import parse_many
-from atlas_fast.mime import MimeColumns
 from atlas_fast.sources.synthetic import generate
-from atlas_fast.stages import features
-
-
-def columns_of(messages):
-    headers = parse_many(messages)
-    parts = MimeColumns(headers)
-    return headers, parts, features.extract(headers, parts)
-
-
-def plain(headers, parts, i, raw):
-    """The message as the oracle wants it."""
-    lo, hi = headers.field_indptr[i : i + 2]
-    known = {}
-    for field in headers.fields[lo:hi]:
-        known.setdefault(int(field["id"]), raw[field["start"] : field["stop"]])
-    known.pop(-1, None)
-    text_at = int(parts.text_offsets[i])
-    strings, text = parts.strings, parts.text.data
-    lo, hi = parts.link_indptr[i : i + 2]
-    links = [
-        (
-            bytes(strings[one["url_start"] : one["url_stop"]]), int(one["kind"]),
-            bytes(text[one["text_start"] : one["text_stop"]]), int(one["text_start"]) - text_at,
-        )
-        for one in parts.links[lo:hi]
-    ]  # fmt: skip
-    lo, hi = parts.part_indptr[i : i + 2]
-    tree = [
-        (
-            int(p["media"]), int(p["encoding"]), int(p["disposition"]), int(p["charset"]),
-            int(p["has_charset"]), bytes(strings[p["name_start"] : p["name_stop"]]), p["type_start"] >= 0,
-        )
-        for p in parts.parts[lo:hi]
-    ]  # fmt: skip
-    texts = {name: getattr(headers, name)[i].encode() for name in
-             ("subject", "from_name", "from_address", "from_domain", "reply_to", "message_id")}  # fmt: skip
-    return {
-        "text": bytes(text[text_at : parts.text_offsets[i + 1]]), "subject": texts["subject"],
-        "fields": known, "links": links, "parts": tree, "hidden": int(parts.n_hidden[i]),
-        "name": texts["from_name"], "address": texts["from_address"], "domain": texts["from_domain"],
-        "reply": texts["reply_to"], "msgid": texts["message_id"],
-        "recipients": int(headers.to_indptr[i + 1] - headers.to_indptr[i]), "flags": int(headers.flags[i]),
-    }  # fmt: skip
-
-
-def check(messages):
-    headers, parts, rows = columns_of(messages)
-    assert rows.indptr[-1] == len(rows.indices) == len(rows.data)
-    for i, raw in enumerate(messages):
-        indices, data = feature_oracle.make(plain(headers, parts, i, raw))
-        lo, hi = rows.indptr[i : i + 2]
-        assert rows.indices[lo:hi].tolist() == indices
-        assert rows.data[lo:hi] == pytest.approx(data, rel=1e-6)
-
-
-def test_features_agree_on_corpus(corpus):
-    check([raw for _, _, raw in corpus[::40]])
-
-
-def test_features_agree_on_generated_mail():
-    check([raw for _, raw in generate(150, 11)])
-
-
-LINES = st.sampled_from(
-    ["Subject: Re: Fwd: [tag] re: WIN $$$ now!!   ok    x", "From: A B <a1@x.example>", "Reply-To: z@y.example",
-     "Message-ID: <a$b@x.example>", "X-Mailer: The Bat! 3", "To: a@b, c@d", "", "hello world 2024 _x " + "y" * 30,
-     "-- ", "-" * 25, "_" * 30 + " z", "http://u:p@1.2.3.4:80/%41?q", "Content-Type: text/html; charset=utf-8",
-     '<a href="http://a.example/x">http://b.example</a>', '<img src="cid:1">', "é€ Ünï", "A!?>$"]
-)  # fmt: skip
-
-
-@given(st.lists(st.lists(LINES, max_size=25).map("\n".join).map(str.encode), max_size=3))
-def test_features_agree_on_lines(messages):
-    check(messages)
-
-
-@given(st.lists(st.binary(max_size=200), max_size=2))
-def test_features_agree_on_any_bytes(messages):
-    check(messages)
-
-
-def test_rows_do_not_depend_on_the_batch(corpus):
-    messages = [raw for _, _, raw in corpus[:60]]
-    _, _, whole = columns_of(messages)
-    for i in (0, 7, 59):
-        _, _, one = columns_of([messages[i]])
-        lo, hi = whole.indptr[i : i + 2]
-        assert one.indices.tolist() == whole.indices[lo:hi].tolist()
 
 
 @given(

@@ -26,7 +26,7 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "headers": LEAVES | {"_arrow"},
     "mime": LEAVES | {"headers"},
     "batch": LEAVES | {"headers", "mime"},
-    "classify": LEAVES | {"batch"},
+    "classify": LEAVES | {"batch", "headers", "mime"},
     "stages": LEAVES | {"batch", "headers", "mime", "classify"},
     "sources": LEAVES | {"batch"},
     "store": LEAVES | {"batch"},
@@ -43,6 +43,8 @@ JOINS = {  # (module, first name): why it may look upward
     ("classify.labels", "sources"): "training reads labelled mail through the sources",
     ("classify.labels", "stages"): "and makes its features by the stages, as a run does",
     ("classify.train", "stages"): "the size of the feature space",
+    ("classify.train", "sources"): "generated mail stands in training",
+    ("cli.explain", "stages"): "one message through its stages",
 }
 
 EXTRAS = {  # optional package: the only modules that may import it
