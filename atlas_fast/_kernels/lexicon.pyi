@@ -2,7 +2,6 @@ from typing_extensions import Buffer
 
 import numpy as np
 
-from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.tables import Table
 
 KIND: bytes
@@ -17,7 +16,7 @@ class Lexicon:
     def __init__(self, table: Table) -> None: ...
 
 def lexicon_batch(
-    lexicon: Lexicon, text: Bytes, offsets: np.ndarray, counts: np.ndarray
+    lexicon: Lexicon, text: Buffer, offsets: np.ndarray, counts: np.ndarray
 ) -> None: ...
 def lexicon_find(lexicon: Lexicon, text: Buffer) -> list[tuple[int, int, int]]: ...
 def transition_key(state: int, word: int) -> int: ...

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from atlas_fast.bench.baseline import Baseline, geo_available
 from atlas_fast.bench.paired import Contestant, Paired, compare
 from atlas_fast.errors import UsageError
@@ -115,6 +117,28 @@ def features(data: Material, rounds: int) -> list[Paired]:
             assert close.mean() > 0.9, close.mean()
 
     return [compare("features", sides, rounds=rounds, check=check)]
+
+
+def lexicon(data: Material, rounds: int) -> list[Paired]:
+    """2,000 terms in texts of ordinary mail, and in texts of nothing but terms."""
+    from atlas_fast.bench.lexicon import N_TEXTS, chosen_terms, contestants, dense_texts
+    from atlas_fast.headers import parse_many
+    from atlas_fast.mime import MimeColumns
+
+    def check(answers: dict[str, Any]) -> None:
+        """The kernel finds what Hyperscan finds, and at most what its folding adds."""
+        if "hyperscan" in answers:
+            ours, theirs = answers["atlas_fast"].ravel(), answers["hyperscan"].ravel()
+            assert (abs(ours - np.minimum(theirs, 255)) <= 2 + 0.05 * theirs).mean() > 0.95
+
+    raws = [path.read_bytes() for path in data.paths[:: max(1, len(data.paths) // N_TEXTS)]]
+    sparse = [text.encode() for text in MimeColumns(parse_many(raws)).text.tolist()]
+    made = []
+    for name, texts in (("sparse", sparse), ("dense", dense_texts(chosen_terms()))):
+        sides, absent = contestants(texts)
+        data.absent += [peer for peer in absent if peer not in data.absent]
+        made.append(compare(f"lexicon, {name}", sides, rounds=rounds, check=check))
+    return made
 
 
 def store(data: Material, rounds: int) -> list[Paired]:
@@ -257,6 +281,7 @@ def _expect_rows(path: Path, n: int) -> None:
 SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "headers": headers,
     "features": features,
+    "lexicon": lexicon,
     "store": store,
     "end-to-end": end_to_end,
 }
