@@ -84,7 +84,9 @@ class FeatureExtractor(_Parameters):
             rows = extract(headers, MimeColumns(headers))
             data = rows.data.copy()
             data[~_in_groups(rows.indptr, rows.ends, kept)] = 0
-            matrix = sparse.csr_matrix((data, rows.indices.copy(), rows.indptr), (len(rows), BUCKETS))
+            matrix = sparse.csr_matrix(
+                (data, rows.indices.copy(), rows.indptr), (len(rows), BUCKETS)
+            )
             matrix.eliminate_zeros()
             matrix.sort_indices()
             made.append(matrix)

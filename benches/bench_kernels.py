@@ -16,9 +16,9 @@ from atlas_fast import headers, mime
 from atlas_fast._kernels import addresses, dates, mboxscan, transfer, words
 from atlas_fast._kernels import html as html_kernel
 from atlas_fast.bench import features as feature_peers
+from atlas_fast.bench import headers as header_peers
 from atlas_fast.bench import lexicon as lexicon_peers
 from atlas_fast.classify.lexicon import lexicon
-from atlas_fast.bench import headers as header_peers
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,9 @@ def bench_features(benchmark, raws, which):
     benchmark.extra_info.update(messages=sides[which].items, includes=sides[which].includes)
 
 
-@pytest.mark.parametrize("which", [0, 1, 2, 3], ids=["atlas_fast", "hyperscan", "ahocorasick", "RE2"])
+@pytest.mark.parametrize(
+    "which", [0, 1, 2, 3], ids=["atlas_fast", "hyperscan", "ahocorasick", "RE2"]
+)
 @pytest.mark.parametrize("kind", ["sparse", "dense"])
 @pytest.mark.benchmark(group="lexicon of 2,000 terms")
 def bench_lexicon(benchmark, raws, kind, which):

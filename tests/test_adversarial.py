@@ -10,8 +10,8 @@ from adversarial import attacks, header_and_text
 from atlas_fast.classify import labels, train
 
 LOSS = {  # of recall against the same text written plainly, at most
-    "html": 0.05, "homoglyphs": 0.03, "zero width": 0.03, "split by tags": 0.05, "hidden text": 0.15,
-    "base64": 0.05, "base64 in base64": 0.60, "ham words behind": 0.60, "ham words before": 0.90,
+    "html": 0.05, "homoglyphs": 0.03, "zero width": 0.03, "split by tags": 0.05, "hidden text": 0.05,
+    "base64": 0.05, "base64 in base64": 0.10, "ham words behind": 0.90, "ham words before": 0.95,
 }  # fmt: skip
 
 

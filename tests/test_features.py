@@ -1,7 +1,7 @@
 """Feature rows of the kernel against the plain oracle."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import features as oracle
 
@@ -27,7 +27,10 @@ def plain(headers, parts, i, raw):
     for field in headers.fields[lo:hi]:
         known.setdefault(int(field["id"]), raw[field["start"] : field["stop"]])
     known.pop(-1, None)
-    every = [(int(f["id"]), raw[f["start"] - f["name_gap"] :][: f["name_size"]]) for f in headers.fields[lo:hi]]
+    every = [
+        (int(f["id"]), raw[f["start"] - f["name_gap"] :][: f["name_size"]])
+        for f in headers.fields[lo:hi]
+    ]
     received = [raw[f["start"] : f["stop"]] for f in headers.fields[lo:hi] if f["id"] == 10]
     text_at = int(parts.text_offsets[i])
     strings, text = parts.strings, parts.text.data

@@ -23,7 +23,9 @@ TEXTS = st.lists(
 
 
 def made(terms, category=None, categories=3):
-    category = [number % categories for number in range(len(terms))] if category is None else category
+    category = (
+        [number % categories for number in range(len(terms))] if category is None else category
+    )
     payload = face.compile_terms(terms, category, categories)
     return Lexicon(Table.of_copy(pack(KIND, LAYOUT, len(terms), payload), KIND, LAYOUT))
 

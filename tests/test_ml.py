@@ -14,7 +14,9 @@ pytest.importorskip("scipy")
 @pytest.fixture(scope="module")
 def mail():
     made = list(generate(240, 31))
-    return [raw for _, raw in made], np.array([kind in ("spam", "scam", "phish") for kind, _ in made])
+    return [raw for _, raw in made], np.array(
+        [kind in ("spam", "scam", "phish") for kind, _ in made]
+    )
 
 
 def test_in_a_pipeline(mail):

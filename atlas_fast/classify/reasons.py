@@ -33,7 +33,20 @@ GROUP_NAMES = {
     "authentication": "authentication", "urls": "words of links",
 }  # fmt: skip
 
-ABOUT = "none|1|2-3|4-7|8-15|16-31|32-63|64-127|128-255|256-511|512-1,023|1,024-2,047".split("|")
+ABOUT = [
+    "none",
+    "1",
+    "2-3",
+    "4-7",
+    "8-15",
+    "16-31",
+    "32-63",
+    "64-127",
+    "128-255",
+    "256-511",
+    "512-1,023",
+    "1,024-2,047",
+]
 NO_YES = ("no", "yes")
 
 # Facts by namespace of rows.pxd: what is counted; "#" a count by powers of two, "?" yes or no,

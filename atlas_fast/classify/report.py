@@ -46,9 +46,7 @@ def html_report(title: str, named: Sequence[tuple[str, dict[str, Any]]], note: s
              f"{classes[actual]['precision']:.4f}", f"{classes[actual]['recall']:.4f}"]
             for actual in ("ham", "spam")
         ]  # fmt: skip
-        parts.append(
-            _table(["is", "called ham", "called spam", "precision", "recall"], rows)
-        )
+        parts.append(_table(["is", "called ham", "called spam", "precision", "recall"], rows))
     curves = [scores["curves"] for _, scores in named]
     parts += [
         _plot("ROC, to 2 % false positives", "false-positive rate", "recall",
@@ -96,9 +94,7 @@ def _plot(
     parts.append(f'<text x="{left + SIZE / 2 - 40}" y="{bottom + 28}">{escape(x_name)}</text>')
     parts.append(f'<text x="{left + 6}" y="{top + 14}">{escape(y_name)}</text>')
     if diagonal:
-        parts.append(
-            f'<polyline points="{at(0, 0)} {at(1, 1)}" stroke="#bbb" fill="none"/>'
-        )
+        parts.append(f'<polyline points="{at(0, 0)} {at(1, 1)}" stroke="#bbb" fill="none"/>')
     for number, line in enumerate(lines):
         colour = COLOURS[number % len(COLOURS)]
         points = " ".join(at(point[0], point[1]) for point in line)

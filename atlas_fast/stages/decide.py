@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from atlas_fast.batch import Batch
 from atlas_fast._kernels.score import contributions_batch
+from atlas_fast.batch import Batch
 from atlas_fast.classify.kinds import subcategories
 from atlas_fast.classify.model import Model
 

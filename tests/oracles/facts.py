@@ -10,15 +10,67 @@ from oracles.wording import BLANK, log2, start, take, take_bytes
 MAX_LINKS, MAX_PARTS, MAX_FIELDS, MAX_SITES, MAX_VALUE = 100, 50, 100, 32, 500
 PRESENT_FIELDS = (1, 3, 2, 28, 29, 30, 31, 32, 36, 37, 38)
 NAMED = {0, 1, 2, 3, 4, 5, 7, 8, 9, 25, 28, 29, 30, 31, 32, 36, 37, 38}
-ROLES = (
-    "info news sales support webmaster admin noreply no-reply postmaster mailer service offer promo "
-    "marketing list owner contact help editor subscri reply bounce order account"
-).split()
+ROLES = [
+    "info",
+    "news",
+    "sales",
+    "support",
+    "webmaster",
+    "admin",
+    "noreply",
+    "no-reply",
+    "postmaster",
+    "mailer",
+    "service",
+    "offer",
+    "promo",
+    "marketing",
+    "list",
+    "owner",
+    "contact",
+    "help",
+    "editor",
+    "subscri",
+    "reply",
+    "bounce",
+    "order",
+    "account",
+]
 FREE = set(
-    "hotmail.com yahoo.com aol.com msn.com netscape.net lycos.com excite.com mail.com email.com "
-    "gmx.net gmx.de earthlink.net juno.com mail.ru gmail.com outlook.com icloud.com live.com "
-    "altavista.com usa.net compuserve.com rocketmail.com 163.com sina.com qq.com web.de yahoo.fr "
-    "yahoo.co.uk googlemail.com yandex.ru proton.me protonmail.com".split()
+    [
+        "hotmail.com",
+        "yahoo.com",
+        "aol.com",
+        "msn.com",
+        "netscape.net",
+        "lycos.com",
+        "excite.com",
+        "mail.com",
+        "email.com",
+        "gmx.net",
+        "gmx.de",
+        "earthlink.net",
+        "juno.com",
+        "mail.ru",
+        "gmail.com",
+        "outlook.com",
+        "icloud.com",
+        "live.com",
+        "altavista.com",
+        "usa.net",
+        "compuserve.com",
+        "rocketmail.com",
+        "163.com",
+        "sina.com",
+        "qq.com",
+        "web.de",
+        "yahoo.fr",
+        "yahoo.co.uk",
+        "googlemail.com",
+        "yandex.ru",
+        "proton.me",
+        "protonmail.com",
+    ]
 )
 
 

@@ -55,4 +55,3 @@ def make(m, terms, categories, n_categories):
     end()
     row.close(0.5)
     return row.indices, row.data, ends, found
-

@@ -11,10 +11,27 @@ TEXT_BUCKETS, FORM_BUCKETS = 1 << 18, 1 << 16
 WORD, PAIR, STEM, ENDING, SUBJECT_WORD, SUBJECT_PAIR = range(1, 7)
 MAX_WORD, MAX_WORDS, MAX_TAIL, MIN_RULE = 24, 3000, 1500, 20
 BLANK = b" \t\r\n"
-MONTHS = (
-    "january february march april may june july august september october november december monday "
-    "tuesday wednesday thursday friday saturday sunday"
-).split()
+MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+]
 DATES = {*MONTHS, *(name[:3] for name in MONTHS), "sept", "tues", "thur", "thurs"}
 
 
@@ -114,7 +131,9 @@ class Words:
 
 def introduces(line):
     line = line.strip(BLANK).lower()
-    return len(line) >= 8 and line.endswith((b"wrote:", b"writes:", b"said:", b"schrieb:", b"crit:"))
+    return len(line) >= 8 and line.endswith(
+        (b"wrote:", b"writes:", b"said:", b"schrieb:", b"crit:")
+    )
 
 
 def text(row, raw):
