@@ -234,7 +234,8 @@ class TriageClassifier(_Parameters):
         if rows.shape[0] == 0 or rows.shape[1] == 0:
             what = "sample" if rows.shape[0] == 0 else "feature"
             raise ValueError(
-                f"Found array with 0 {what}(s) (shape={rows.shape}) while a minimum of 1 is required."
+                f"Found array with 0 {what}(s) (shape={rows.shape}) while a minimum of 1 is "
+                "required."
             )
         if labels.dtype.kind == "f" and not np.isfinite(labels).all():
             raise ValueError("Input y contains NaN or infinity")

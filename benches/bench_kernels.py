@@ -15,6 +15,7 @@ import pytest
 from atlas_fast import headers, mime
 from atlas_fast._kernels import addresses, dates, mboxscan, transfer, words
 from atlas_fast._kernels import html as html_kernel
+from atlas_fast._kernels import lexicon as lexicon_kernel
 from atlas_fast.bench import features as feature_peers
 from atlas_fast.bench import headers as header_peers
 from atlas_fast.bench import lexicon as lexicon_peers
@@ -65,7 +66,7 @@ def bench_lexicon(benchmark, raws, kind, which):
     sides, absent = lexicon_peers.contestants(texts if kind == "sparse" else dense)
     if which >= len(sides):
         pytest.skip(f"{', '.join(absent)} is not installed")
-    assert lexicon_find(lexicon(), b"v.i.a.g.r.a")
+    assert lexicon_kernel.lexicon_find(lexicon(), b"v.i.a.g.r.a")
     benchmark(sides[which].call)
     benchmark.extra_info.update(messages=sides[which].items, includes=sides[which].includes)
 

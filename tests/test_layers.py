@@ -28,6 +28,7 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "batch": LEAVES | {"headers", "mime"},
     "classify": LEAVES | {"batch", "headers", "mime"},
     "stages": LEAVES | {"batch", "headers", "mime", "classify"},
+    "ml": LEAVES | {"headers", "mime", "classify", "stages"},
     "sources": LEAVES | {"batch"},
     "store": LEAVES | {"batch"},
     "observe": LEAVES | {"batch"},
@@ -45,18 +46,23 @@ JOINS = {  # (module, first name): why it may look upward
     ("classify.train", "stages"): "the size of the feature space",
     ("classify.train", "sources"): "generated mail stands in training",
     ("cli.explain", "stages"): "one message through its stages",
+    ("reference.tables.lexicon", "classify"): "the compiler of the lexicon",
 }
 
 EXTRAS = {  # optional package: the only modules that may import it
     "pyarrow": {"_arrow", "headers"},
-    "sklearn": {"bench.features"},
+    "sklearn": {"bench.features", "ml"},
+    "scipy": {"ml"},
+    "hyperscan": {"bench.lexicon"},
+    "ahocorasick": {"bench.lexicon"},
+    "re2": {"bench.lexicon"},
     "fast_mail_parser": {"bench.headers"},
     "geoip2fast": {"bench.baseline"},
 }
 IS_THE_EXTRA = {"_arrow"}  # imported by functions only
 KERNELS_MAY_IMPORT = {"codecs", "encodings", "html"}  # tables that are built at import
 SOFT, HARD = 500, 800
-LONGER_THAN_SOFT = {"features", "headers", "html", "mime"}  # kernels: one subject each
+LONGER_THAN_SOFT = {"facts", "headers", "html", "mime"}  # kernels: one subject each
 
 
 def module_name(path: Path) -> str:

@@ -73,7 +73,7 @@ def test_a_damaged_table_is_refused():
 
     opened(payload)
     for cut in (0, 63, 64, len(payload) - 1):
-        with pytest.raises(ValueError, match="short|fit"):
+        with pytest.raises(ValueError, match=r"short|fit"):
             opened(payload[:cut], 0)
     refused = 0
     for at in range(len(payload)):

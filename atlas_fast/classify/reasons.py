@@ -74,7 +74,7 @@ FACTS: dict[int, tuple[str, ...]] = {
          "? the name is in the address", "? the name is in the domain",
          "? an address of a free provider", "= a role before the @",
          "? the sender's name is quoted", "? a comment in From"),
-    18: ("? Reply-To at the sender's domain"),
+    18: ("? Reply-To at the sender's domain",),
     19: ("? a Message-ID", "? Message-ID at the sender's domain", "? Message-ID without a domain",
          "? a $ in the Message-ID", "# bytes of the Message-ID", "? a dot in the Message-ID's domain",
          "= length of the Message-ID in fours"),

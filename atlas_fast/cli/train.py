@@ -75,7 +75,8 @@ def do_evaluate(options: argparse.Namespace) -> int:
         found = [evaluate.test_model(load_model(options.model[0]), options.test)]
         how = "a model on folders"
     else:
-        both = evaluate.compare(*map(load_model, options.model), options.test)
+        first, second = map(load_model, options.model)
+        both = evaluate.compare(first, second, options.test)
         found, how = both.pop("models"), "two models on the same folders"
         note = (
             f"right where the other is wrong: {both['only_first_right']} and "

@@ -1,5 +1,6 @@
 """Folding and words, plainly: by characters, with the Unicode database for Latin letters."""
 
+import contextlib
 import re
 import unicodedata
 
@@ -142,10 +143,8 @@ def pieces(raw):
             yield match.start(), one, ascii_fold(char).encode() if word else None
             continue
         folded = None
-        try:
+        with contextlib.suppress(UnicodeDecodeError):
             folded = fold(one.decode("utf-8", "surrogatepass")) if len(one) > 1 else None
-        except UnicodeDecodeError:
-            pass
         if folded is None:  # its bytes stand for themselves, one by one
             for at, byte in enumerate(one):
                 yield match.start() + at, bytes([byte]), bytes([byte])
