@@ -8,11 +8,15 @@ LAYOUT: int
 TERM_WORDS: int
 
 class Lexicon:
-    table: Table
-    n_states: int
-    n_terms: int
-    n_categories: int
     def __init__(self, table: Table) -> None: ...
+    @property
+    def table(self) -> Table: ...
+    @property
+    def n_states(self) -> int: ...
+    @property
+    def n_terms(self) -> int: ...
+    @property
+    def n_categories(self) -> int: ...
 
 def lexicon_batch(
     lexicon: Lexicon, text: Buffer, offsets: np.ndarray, counts: np.ndarray
