@@ -18,6 +18,7 @@ from atlas_fast._kernels import (
     addresses,
     charsets,
     dates,
+    folding,
     headers,
     html,
     mboxscan,
@@ -25,9 +26,12 @@ from atlas_fast._kernels import (
     params,
     received,
     transfer,
+    wording,
     words,
 )
+from atlas_fast._kernels import lexicon as lexicon_kernel
 from atlas_fast._kernels.messages import Messages
+from atlas_fast.classify.lexicon import lexicon
 from atlas_fast.headers import HeaderColumns
 from atlas_fast.mime import MimeColumns
 from atlas_fast.stages.features import extract
@@ -51,6 +55,10 @@ DOORS = {
     "field names": headers.identify_field,
     "separator": mboxscan.looks_like_separator,
     "stated length": mboxscan.states_length,
+    "tokens": folding.tokens_of,
+    "folding": folding.fold_text,
+    "terms": lambda raw: lexicon_kernel.lexicon_find(lexicon(), raw),
+    "word columns": wording.word_columns,
 }
 TEXTS = [
     b"=?utf-8?b?w6k=?= =?utf-8?q?=C3=A9?= tail =", b"=?iso-2022-jp?B?GyRCRnxLXBsoQg==?=",
@@ -61,6 +69,7 @@ TEXTS = [
     b"attachment; filename*1=b; filename*0=a", b"QUJDRA==\r\nQUI=", b"=C3=A9=\r\n=3", b"a \t\r\n=",
     b"\xf0\x9f\x98\x80\xe2\x82\xac\xc3\xa9a\xff\xed\xa0", b"\x1b$BF|K\\\x1b(B", b"Content-Type",
     b"From a@b.example Mon Jan  1 00:00:00 2001\r\nContent-Length: 2\n\nab\nFrom ",
+    "vіagra v.i.a.g.r.a abcdefgh abcdefgh1 2024 ｖ𝐯\u200b!!! money back guarantee".encode(),
 ]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from atlas_fast.sources.synthetic import generate
 from atlas_fast.stages.explain import explain
 
 RAW = (
-    b"From: \"Win Team\" <win7@best.test>\nSubject: FREE viagra now!!!\nTo: a@b.example\n"
+    b'From: "Win Team" <win7@best.test>\nSubject: FREE viagra now!!!\nTo: a@b.example\n'
     b"Content-Type: text/plain\n\nBuy cheap viagra today\nhttp://1.2.3.4/remove/list?id=3\n"
 )
 
@@ -34,7 +34,9 @@ def test_words_and_links_have_the_columns_of_the_features():
     assert {column for column, _, _ in word_columns(b"FREE viagra now!!!", True)} <= there
     assert {site_column(b"1.2.3.4"), url_word_column(b"remove")} <= there
     assert fact_column(9, 2, 1) in there and fact_column(9, 2, 0) not in there
-    own = reasons.names_in_message(text, b"FREE viagra now!!!", [b"http://1.2.3.4/remove/list?id=3"])
+    own = reasons.names_in_message(
+        text, b"FREE viagra now!!!", [b"http://1.2.3.4/remove/list?id=3"]
+    )
     named = [reasons.name_of(column, own) for column in there]
     assert "text: cheap viagra" in named and "subject: FREE viagra" in named
     assert "word of a link: remove" in named and "a link to a bare address: yes" in named
