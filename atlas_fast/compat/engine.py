@@ -1,0 +1,148 @@
+"""One message from the pieces that the original's callers hold, through the engine's stages.
+
+The classifiers of this package are names for one answer: they differ in the keys and categories
+that they return it under.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from atlas_fast.batch import Batch
+from atlas_fast.errors import AtlasFastError
+from atlas_fast.headers import parse_headers
+from atlas_fast.pipeline import Pipeline
+from atlas_fast.store.rows import CATEGORIES, OLD_CATEGORIES
+
+__all__ = ["SPAM", "Answer", "classify", "classify_many", "message"]
+
+SPAM = frozenset(("Commercial Spam", "Scams", "Dangerous"))
+
+_BREAKS = re.compile("[\r\n\0]+[ \t]*")
+_BLANK = re.compile("\r?\n\r?\n")
+_HTML = re.compile("<(?:html|body|table|div|p|br|a)[ >/]", re.IGNORECASE)
+_FIELD_OF_BODY = ("content-type", "content-transfer-encoding")
+
+
+class Answer(NamedTuple):
+    """`category` of the engine, `old` its name in the original, `spam` its probability;
+    `probabilities` by category, which add up to 1."""
+
+    category: str
+    old: str
+    subcategory: str
+    spam: float
+    probabilities: dict[str, float]
+
+    @property
+    def is_spam(self) -> bool:
+        return self.category in SPAM
+
+    @property
+    def confidence(self) -> float:
+        """That the message is spam, or that it is not, whichever was said: 0 to 1."""
+        return self.spam if self.is_spam else 1.0 - self.spam
+
+    @property
+    def reason(self) -> str:
+        return f"Engine: {self.category}, probability of spam {self.spam:.3f}"
+
+
+def classify(
+    sender: str | None, subject: str | None, headers: Any = "", body: str | None = ""
+) -> Answer:
+    """The engine's answer about one message."""
+    return classify_many([message(sender, subject, headers, body)])[0]
+
+
+def classify_many(messages: Sequence[bytes]) -> list[Answer]:
+    """Answers about raw messages, in one batch. Raises AtlasFastError when a stage fails."""
+    n = len(messages)
+    stops = np.cumsum([len(raw) for raw in messages], dtype=np.int64)
+    starts = np.concatenate((np.zeros(1, np.int64), stops))[:n]
+    raw = np.frombuffer(b"".join(messages), np.uint8)
+    batch = Batch(raw, starts, stops, source="compat", places=[str(i) for i in range(n)])
+    done = _pipeline().process(batch)
+    if done.failures:
+        raise AtlasFastError(f"{len(done.failures)} messages failed: {done.failures[0].message}")
+    return [answer for part in done.parts for answer in _answers(part)]
+
+
+@lru_cache(maxsize=1)
+def _pipeline() -> Pipeline:
+    return Pipeline()
+
+
+def _answers(batch: Batch) -> list[Answer]:
+    verdict = batch.verdict
+    made = []
+    for code, spam in zip(verdict.category.tolist(), verdict.probability.tolist(), strict=True):
+        name = CATEGORIES[code]
+        shares = dict.fromkeys(CATEGORIES, 0.0)
+        shares |= {"Legitimate": 1.0 - spam, "Commercial Spam": spam}
+        made.append(Answer(name, OLD_CATEGORIES[name], f"General {name}", spam, shares))
+    return made
+
+
+def message(
+    sender: str | None, subject: str | None, headers: Any = "", body: str | None = ""
+) -> bytes:
+    """A message of these pieces.
+
+    `headers`: text of a header section (what follows its blank line is the body, unless `body` is
+    given), or a mapping of names to values. A From or Subject in it stays as it was sent when it
+    says what `sender` and `subject` say; otherwise these count.
+    """
+    head, rest = _split(headers)
+    fields = _fields(head)
+    parsed = parse_headers(_encoded("".join(fields)))
+    for name, value in (("From", sender), ("Subject", subject)):
+        value = _line(value)
+        if value and (parsed.get(name) or "").strip() != value:
+            fields = [field for field in fields if not _is_named(field, name.lower())]
+            fields.append(f"{name}: {value}\n")
+    if body:
+        fields = [f for f in fields if not any(_is_named(f, name) for name in _FIELD_OF_BODY)]
+        kind = "html" if _HTML.search(body) else "plain"
+        fields.append(f"Content-Type: text/{kind}; charset=utf-8\n")
+        fields.append("Content-Transfer-Encoding: 8bit\n")
+    return _encoded("".join(fields) + "\n" + (body or rest))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+def _line(value: Any) -> str:
+    """A value that cannot start another field."""
+    return _BREAKS.sub(" ", str(value)).strip() if value else ""
+
+
+def _split(headers: Any) -> tuple[str, str]:
+    if isinstance(headers, bytes):
+        headers = headers.decode("utf-8", "replace")
+    if isinstance(headers, Mapping):
+        return "".join(f"{_line(k)}: {_line(v)}\n" for k, v in headers.items()), ""
+    text = str(headers) if headers else ""
+    blank = _BLANK.search(text)
+    return (text[: blank.start()], text[blank.end() :]) if blank else (text, "")
+
+
+def _fields(head: str) -> list[str]:
+    """Fields with their continuation lines, each with its line end."""
+    fields: list[str] = []
+    for line in head.replace("\r\n", "\n").split("\n"):
+        if line[:1] in (" ", "\t") and fields:
+            fields[-1] += line + "\n"
+        elif line:
+            fields.append(line + "\n")
+    return fields
+
+
+def _is_named(field: str, name: str) -> bool:
+    return field.partition(":")[0].strip().lower() == name

@@ -1,0 +1,41 @@
+"""The keywords of a store: table filter_terms, in the order in which the original asks for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from atlas_fast.compat.models.database import DatabaseManager, db
+
+__all__ = ["Term", "Terms", "manager_of", "read_terms"]
+
+_QUERY = (
+    "SELECT category, term, confidence_threshold FROM filter_terms WHERE is_active = 1 "
+    "ORDER BY created_by = 'user' DESC, confidence_threshold DESC, id"
+)
+
+
+class Term(NamedTuple):
+    text: str
+    confidence: float
+
+
+Terms = dict[str, list[Term]]
+"""Active terms by category."""
+
+
+def manager_of(db_path: str | None) -> DatabaseManager | None:
+    """The database of a path, or of the program; None where no file is: reading makes none."""
+    path = db.db_path if db_path is None else db_path
+    if not Path(path).is_file():
+        return None
+    return db if path == db.db_path else DatabaseManager(path)
+
+
+def read_terms(db_path: str | None = None) -> Terms:
+    """One query for all categories. Raises StoreError when the file cannot be used."""
+    manager, found = manager_of(db_path), Terms()
+    if manager is not None:
+        for category, term, confidence in manager.execute_query(_QUERY):
+            found.setdefault(category, []).append(Term(term, confidence or 0.7))
+    return found
