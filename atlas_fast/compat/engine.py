@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from atlas_fast.auth import original_result
 from atlas_fast.batch import Batch
 from atlas_fast.errors import AtlasFastError
 from atlas_fast.headers import parse_headers
 from atlas_fast.pipeline import Pipeline
 from atlas_fast.store.rows import CATEGORIES, OLD_CATEGORIES
 
-__all__ = ["SPAM", "Answer", "classify", "classify_many", "message"]
+__all__ = ["SPAM", "Answer", "authentication", "classify", "classify_many", "message"]
 
 SPAM = frozenset(("Commercial Spam", "Scams", "Dangerous"))
 
@@ -58,6 +59,15 @@ def classify(
 ) -> Answer:
     """The engine's answer about one message."""
     return classify_many([message(sender, subject, headers, body)])[0]
+
+
+def authentication(sender: str | None, subject: str | None, headers: Any = "") -> bool | None:
+    """Is the sender who it says? True or False as the receiver's side says, None where it is
+    silent."""
+    found = original_result(message(sender, subject, headers))
+    if any(found[f"{method}_result"] == "fail" for method in ("spf", "dkim", "dmarc")):
+        return False
+    return True if found["is_authentic"] else None
 
 
 def classify_many(messages: Sequence[bytes]) -> list[Answer]:
