@@ -100,9 +100,8 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-install()
-
 if __name__ == "__main__":
-    uninstall()  # this copy is __main__: the finder of the module that is imported stays
-    import_module("atlas_fast.drop_in")
+    import_module("atlas_fast.drop_in")  # the module that stays imported while the program runs
     sys.exit(main(sys.argv[1:]))
+else:
+    install()

@@ -27,7 +27,7 @@ SPAM = frozenset(("Commercial Spam", "Scams", "Dangerous"))
 _BREAKS = re.compile("[\r\n\0]+[ \t]*")
 _BLANK = re.compile("\r?\n\r?\n")
 _HTML = re.compile("<(?:html|body|table|div|p|br|a)[ >/]", re.IGNORECASE)
-_FIELD_OF_BODY = ("content-type", "content-transfer-encoding")
+_OF_BODY = frozenset(("content-type", "content-transfer-encoding", "mime-version"))
 
 
 class Answer(NamedTuple):
@@ -106,7 +106,8 @@ def message(
 
     `headers`: text of a header section (what follows its blank line is the body, unless `body` is
     given), or a mapping of names to values. A From or Subject in it stays as it was sent when it
-    says what `sender` and `subject` say; otherwise these count.
+    says what `sender` and `subject` say; otherwise these count. Where there is no body, fields
+    that describe one are left out: an empty message under them looks like spam that it is not.
     """
     head, rest = _split(headers)
     fields = _fields(head)
@@ -114,10 +115,11 @@ def message(
     for name, value in (("From", sender), ("Subject", subject)):
         value = _line(value)
         if value and (parsed.get(name) or "").strip() != value:
-            fields = [field for field in fields if not _is_named(field, name.lower())]
+            fields = [field for field in fields if _name(field) != name.lower()]
             fields.append(f"{name}: {value}\n")
+    if body or not rest.strip():
+        fields = [field for field in fields if _name(field) not in _OF_BODY]
     if body:
-        fields = [f for f in fields if not any(_is_named(f, name) for name in _FIELD_OF_BODY)]
         kind = "html" if _HTML.search(body) else "plain"
         fields.append(f"Content-Type: text/{kind}; charset=utf-8\n")
         fields.append("Content-Transfer-Encoding: 8bit\n")
@@ -154,5 +156,5 @@ def _fields(head: str) -> list[str]:
     return fields
 
 
-def _is_named(field: str, name: str) -> bool:
-    return field.partition(":")[0].strip().lower() == name
+def _name(field: str) -> str:
+    return field.partition(":")[0].strip().lower()

@@ -36,6 +36,9 @@ class SimpleFourCategoryClassifier:
     SCAMS = "Scams"
     LEGITIMATE_MARKETING = "Legitimate Marketing"
 
+    def __init__(self) -> None:
+        pass
+
     def classify(self, subject: str, sender: str, body: str = "") -> dict[str, Any]:
         """Keys category, subcategory, confidence, scores, matched_patterns."""
         return answer_of(engine.classify(sender, subject, "", body))
