@@ -37,7 +37,7 @@ DOMAIN_CATEGORIES = (
 _SCAM_LABELS = frozenset(("daily", "insights", "strategies", "portfolio", "newsletter"))
 _SCAM_WORDS = ("scam", "fake", "fraud", "phish")
 _CHEAP_ENDINGS = frozenset(("tk", "ml", "ga", "cf", "us", "info", "biz"))
-_RANDOM_LABEL = re.compile(r"\d+[a-z]+\d+|[a-z]\d{3}")
+_RANDOM_LABEL = re.compile(r"\d[a-z]+\d|[a-z]\d{3}")
 _KEPT = (
     ("Transactional Email", is_transactional_email),
     ("Account Notification", is_account_notification),

@@ -70,9 +70,9 @@ class MLFeatureExtractor:
             f"FROM {MESSAGES} WHERE category IS NOT NULL AND action IS NOT NULL "
             "ORDER BY timestamp DESC LIMIT ?"
         )
-        rows, labels = [], []
+        rows, labels, terms = [], [], read_terms(self.db_path)
         for sender, subject, domain, confidence, action in self._read(query, limit):
-            made = self._features(sender, subject, domain, "", self._terms)
+            made = self._features(sender, subject, domain, "", terms)
             made["confidence_score"] = confidence or 0.0
             made["has_confidence"] = int(bool(confidence))
             rows.append(made)
@@ -85,9 +85,9 @@ class MLFeatureExtractor:
             "SELECT sender, subject, confidence_rating, feedback_type FROM user_feedback "
             "WHERE NOT processed ORDER BY id LIMIT ?"
         )
-        rows, labels = [], []
+        rows, labels, terms = [], [], read_terms(self.db_path)
         for sender, subject, confidence, kind in self._read(query, None):
-            made = self._features(sender, subject, None, "", self._terms)
+            made = self._features(sender, subject, None, "", terms)
             made["original_confidence"] = confidence or 0
             made["feedback_type"] = _FEEDBACK.get(kind, 0)
             rows.append(made)
@@ -96,8 +96,8 @@ class MLFeatureExtractor:
 
     def _read(self, query: str, limit: int | None) -> list[Any]:
         manager = manager_of(self.db_path)
-        self._terms: Terms = read_terms(self.db_path)
-        return [] if manager is None else manager.execute_query(query, (-1 if limit is None else limit,))
+        values = (-1 if limit is None else limit,)
+        return [] if manager is None else manager.execute_query(query, values)
 
     def _features(
         self, sender: Any, subject: Any, domain: Any, headers: Any, terms: Terms
