@@ -14,6 +14,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 __all__ = ["install", "uninstall"]
 
@@ -26,7 +27,7 @@ class _Alias(Loader):
 
     def __init__(self, name: str):
         self.name = name
-        self._own: tuple[ModuleSpec | None, Loader | None] = (None, None)
+        self._own: tuple[Any, Any] = (None, None)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = import_module(self.name)

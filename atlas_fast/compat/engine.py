@@ -79,7 +79,7 @@ def classify_many(messages: Sequence[bytes]) -> list[Answer]:
     batch = Batch(raw, starts, stops, source="compat", places=[str(i) for i in range(n)])
     done = _pipeline().process(batch)
     if done.failures:
-        raise AtlasFastError(f"{len(done.failures)} messages failed: {done.failures[0].message}")
+        raise AtlasFastError(f"{len(done.failures)} messages failed: {done.failures[0].text}")
     return [answer for part in done.parts for answer in _answers(part)]
 
 

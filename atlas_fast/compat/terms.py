@@ -34,7 +34,8 @@ def manager_of(db_path: str | None) -> DatabaseManager | None:
 
 def read_terms(db_path: str | None = None) -> Terms:
     """One query for all categories. Raises StoreError when the file cannot be used."""
-    manager, found = manager_of(db_path), Terms()
+    manager = manager_of(db_path)
+    found: Terms = {}
     if manager is not None:
         for category, term, confidence in manager.execute_query(_QUERY):
             found.setdefault(category, []).append(Term(term, confidence or 0.7))

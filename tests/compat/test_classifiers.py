@@ -70,7 +70,9 @@ def test_all_say_the_same():
         head = f"From: {sender}\nSubject: {subject}\n"
         whole = head + "\n" + body
         assert LogicalEmailClassifier().classify_email(sender, subject, whole)[0] == answer.old
-        assert NaiveBayesClassifier().predict_single(sender, subject, None, whole)["is_spam"] is spam
+        assert (
+            NaiveBayesClassifier().predict_single(sender, subject, None, whole)["is_spam"] is spam
+        )
         four = FourCategoryClassifier().classify(sender, subject)
         assert len(four["alternatives"]) == 3
 

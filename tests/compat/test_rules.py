@@ -88,7 +88,7 @@ def test_prefixes_in_words():
     [
         ("", False), ("tide.edu", True), ("a.b.tide.edu", False), ("google.com", False),
         ("mail.google.com", True), ("amazon.com", False), ("email.starbucks.com", True),
-        ("tide.com", True), ("tide.org", False), ("securebank.com", False),
+        ("tide.com", False), ("kelpfarm.com", True), ("tide.org", False), ("securebank.com", False),
         ("protection.com", True), ("kelptest.com", False), ("xkqzwvbnrt.com", False),
     ],
 )  # fmt: skip
@@ -103,13 +103,15 @@ def test_authenticated_by_results():
 
 def test_keywords():
     category = "Financial & Investment Spam"
-    terms = {category: [Term("bitcoin", 0.8), Term("stock", 0.7), Term("coin", 0.5), Term("roi", 0.9)]}
+    terms = {
+        category: [Term("bitcoin", 0.8), Term("stock", 0.7), Term("coin", 0.5), Term("roi", 0.9)]
+    }
 
     def check(text):
         return utils.match_terms(text, category, terms)
 
     assert check("nothing of it here") == (False, 0.0)
-    assert check("Bitcoin is money today") == (True, pytest.approx(0.8 + 0.1 + 0.11))[0:1] + (1.0,)
+    assert check("Bitcoin is money today") == (True, 1.0)
     assert check("the shoes are back in stock now") == (False, 0.0)
     assert check("a stock that rises today") == (True, 0.7)
     assert check("ROI now") == (True, pytest.approx(0.45))
@@ -147,12 +149,12 @@ def test_subdomains(domain, provider, why):
 
 
 def test_kinds_of_mail():
-    order = ("Your order confirmation 884211", "orders@tide.com")
+    order = ("Your order confirmation 884211", "orders@kelpfarm.com")
     assert utils.is_transactional_email(*order)
     assert not utils.is_transactional_email(order[0] + " and a flash sale", "rosa@kelp.example")
-    assert utils.is_account_notification("Password reset", "x@tide.com")
+    assert utils.is_account_notification("Password reset", "x@kelpfarm.com")
     assert not utils.is_account_notification("Password reset", "x@kelp.example")
-    assert utils.is_subscription_management("Terms of Service", "x@tide.com")
+    assert utils.is_subscription_management("Terms of Service", "x@kelpfarm.com")
     assert not utils.is_subscription_management("Terms of Service", "x@gmail.com")
     assert utils.is_community_email("x", "y", "Received: z\nList-Id: <a.example>\n")
     assert not utils.is_community_email("local news", "y", "Received: from localhost\n")
@@ -171,7 +173,10 @@ def test_training_rows(tmp_path):
         )  # fmt: skip
     rows, labels = extractor.extract_training_data()
     assert labels == [0, 1] and [row["subject_length"] for row in rows] == [2, 1]
-    assert [(row["confidence_score"], row["has_confidence"]) for row in rows] == [(0.0, 0), (0.9, 1)]
+    assert [(row["confidence_score"], row["has_confidence"]) for row in rows] == [
+        (0.0, 0),
+        (0.9, 1),
+    ]
     assert len(rows[0]) == 69 and len(extractor.extract_training_data(1)[0]) == 1
     matrix = extractor.prepare_training_matrix(rows)
     assert len(matrix[0]) == 67 and extractor.prepare_training_matrix([{}], ["a"]) == [[0]]

@@ -98,7 +98,9 @@ def is_authenticated_domain(domain: str, auth_results: Mapping[str, Any] | None 
         return True
     leading = _LEADING.match(first)
     run = leading[0] if leading else ""
-    impersonal = any(w in first for w in words("impersonal_labels")) or "tion" in run or "sion" in run
+    impersonal = (
+        any(w in first for w in words("impersonal_labels")) or "tion" in run or "sion" in run
+    )
     if impersonal and not any(w in first for w in words("harmless_words")):
         return False
     if any(piece in first for piece in words("brand_pieces")):

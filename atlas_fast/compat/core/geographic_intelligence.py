@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from atlas_fast.errors import ReferenceDataError
 from atlas_fast.geo import lookup, risk_table
@@ -44,7 +44,7 @@ class GeographicData:
 class GeographicIntelligenceProcessor:
     """`geoip`: the look-up, address to record."""
 
-    COUNTRY_RISK_SCORES = dict(risk_table()[0])
+    COUNTRY_RISK_SCORES: ClassVar[dict[str, float]] = dict(risk_table()[0])
 
     def __init__(self, logger: Any = None):
         self.logger = log if logger is None else logger

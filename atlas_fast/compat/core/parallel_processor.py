@@ -111,7 +111,9 @@ class ParallelEmailProcessor:
         start = time.perf_counter()
         try:
             answers = engine.classify_many([engine.message("", "", head) for _, head in pairs])
-            results = [_result(uid, answer) for (uid, _), answer in zip(pairs, answers, strict=True)]
+            results = [
+                _result(uid, answer) for (uid, _), answer in zip(pairs, answers, strict=True)
+            ]
         except Exception as error:
             if len(pairs) > 1:  # the message that fails alone
                 return [result for pair in pairs for result in self._classify([pair])]

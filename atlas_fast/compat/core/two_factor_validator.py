@@ -62,7 +62,9 @@ class TwoFactorEmailValidator:
         if not sender_email or "@" not in sender_email:
             return "Invalid Email", 0.0, "Invalid email format", True
         local = sender_email.partition("@")[0]
-        domain = "".join(sender_email.split("@")[1].lower().replace("<", "").replace(">", "").split())
+        domain = "".join(
+            sender_email.split("@")[1].lower().replace("<", "").replace(">", "").split()
+        )
         business, prefix, confidence = is_legitimate_business_prefix(sender_email)
         allowed, why, _ = self.domain_validator.validate_domain_before_deletion(
             sender_email, subject
@@ -91,8 +93,7 @@ class TwoFactorEmailValidator:
             return route(f"Professional prefix '{prefix}' but suspicious domain: {why}")
         if legitimate and self._is_likely_legitimate_variation(local, domain):
             text = (
-                f"Legitimate domain but non-standard prefix '{local}' "
-                "- likely legitimate variation"
+                f"Legitimate domain but non-standard prefix '{local}' - likely legitimate variation"
             )
             return "Promotional Email", 0.65, text, False
         if legitimate:
@@ -118,7 +119,8 @@ class TwoFactorEmailValidator:
         if brand is not None:
             reason = f"{base_reasoning} + Brand impersonation detected: {brand}"
             return "Brand Impersonation", 0.85, reason, True
-        best, matched = "", []
+        best = ""
+        matched: list[str] = []
         for category, keywords in self.content_routing_keywords.items():
             found = [keyword for keyword in keywords if keyword in text]
             if len(found) > len(matched) and _confidence(found) > _confidence(matched):

@@ -64,7 +64,9 @@ def _is_professional(local: str) -> bool:
         return True
     if any(title in local for title in _TITLES):
         return True
-    if ("." in local or "_" in local) and any(w in local for w in ("marketing", "sales", "support")):
+    if ("." in local or "_" in local) and any(
+        w in local for w in ("marketing", "sales", "support")
+    ):
         return True
     if local in _COMPANIES or local.replace("_", "").replace("-", "") in _COMPANIES:
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from atlas_fast.compat import engine
 from atlas_fast.compat.core.classification_utils import (
@@ -51,7 +51,7 @@ class KeywordProcessor:
     `last_classification_confidence` (0 to 1) belongs to the last call of `process_keywords`.
     """
 
-    SUSPICIOUS_TLDS = [".tk", ".ml", ".ga", ".cf", ".us"]
+    SUSPICIOUS_TLDS: ClassVar[list[str]] = [".tk", ".ml", ".ga", ".cf", ".us"]
 
     def __init__(self) -> None:
         self.last_classification_confidence = 0.0

@@ -9,7 +9,9 @@ from atlas_fast.compat.ml.rollout import Rollout, clamped
 
 __all__ = ["ABClassifierIntegration"]
 
-_WHERE = "FROM ab_testing_results WHERE timestamp > datetime('now', ?) AND (? IS NULL OR test_id = ?)"
+_WHERE = (
+    "FROM ab_testing_results WHERE timestamp > datetime('now', ?) AND (? IS NULL OR test_id = ?)"
+)
 _METRICS = (
     "SELECT COUNT(categories_match), AVG(categories_match) * 100, "
     "SUM(selected_classifier = 'old'), SUM(selected_classifier = 'new'), "
@@ -48,7 +50,10 @@ class ABClassifierIntegration:
     def get_ab_testing_metrics(self, test_id: str | None = None, days: int = 7) -> dict[str, Any]:
         """Of the last days, of one test or of all. Comparisons are the messages that both
         classifiers answered for; `agreement_rate` in percent."""
-        query, values = self._rollout.manager.execute_query, (f"-{int(days)} days", test_id, test_id)
+        query, values = (
+            self._rollout.manager.execute_query,
+            (f"-{int(days)} days", test_id, test_id),
+        )
         ((compared, agreement, old, new, old_ms, new_ms),) = query(_METRICS, values)
         return {
             "total_comparisons": compared,

@@ -99,9 +99,7 @@ class MLFeatureExtractor:
         values = (-1 if limit is None else limit,)
         return [] if manager is None else manager.execute_query(query, values)
 
-    def _features(
-        self, sender: Any, subject: Any, domain: Any, headers: Any, terms: Terms
-    ) -> Row:
+    def _features(self, sender: Any, subject: Any, domain: Any, headers: Any, terms: Terms) -> Row:
         sender, subject, headers = (str(x) if x else "" for x in (sender, subject, headers))
         text = f"{subject} {headers}".lower()
         if domain:

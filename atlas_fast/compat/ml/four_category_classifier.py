@@ -1,4 +1,4 @@
-"""`FourCategoryClassifier`: the engine's answer with its alternatives; and old names to new ones."""
+"""`FourCategoryClassifier`: the engine's answer with alternatives, and old names to new ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from atlas_fast.compat import engine
 
-__all__ = ["FourCategoryClassifier", "OLD_TO_NEW", "PRIORITIES"]
+__all__ = ["OLD_TO_NEW", "PRIORITIES", "FourCategoryClassifier"]
 
 PRIORITIES = {
     "Dangerous": "CRITICAL", "Commercial Spam": "HIGH", "Scams": "HIGH",
