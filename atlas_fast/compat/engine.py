@@ -127,7 +127,10 @@ def message(
 
 
 def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "replace")
+    try:
+        return text.encode("utf-8", "surrogateescape")  # bytes that a reader could not decode
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 def _line(value: Any) -> str:
@@ -147,13 +150,13 @@ def _split(headers: Any) -> tuple[str, str]:
 
 def _fields(head: str) -> list[str]:
     """Fields with their continuation lines, each with its line end."""
-    fields: list[str] = []
+    lines: list[list[str]] = []
     for line in head.replace("\r\n", "\n").split("\n"):
-        if line[:1] in (" ", "\t") and fields:
-            fields[-1] += line + "\n"
+        if line[:1] in (" ", "\t") and lines:
+            lines[-1].append(line)
         elif line:
-            fields.append(line + "\n")
-    return fields
+            lines.append([line])
+    return ["\n".join(field) + "\n" for field in lines]
 
 
 def _name(field: str) -> str:

@@ -186,6 +186,19 @@ def test_headers_of_other_kinds():
     assert engine.message(None, None, None, None) == b"\n"
 
 
+def test_long_headers_take_no_longer_than_their_length():
+    """A field of many lines, many fields, many blank lines: each in one pass."""
+    many = 200_000
+    for head in ("X: 1\n" + " y\n" * many, "X: 1\n" * many, "\n" * many, "Subject:" + " " * many):
+        assert engine.message("a@example.org", "x", head).count(b"From:") == 1
+
+
+def test_bytes_that_were_no_text_come_through():
+    head = b"X-A: \xff\xfe\n".decode("utf-8", "surrogateescape")
+    assert engine.message("", "", head) == b"X-A: \xff\xfe\n\n"
+    assert engine.message("", "\ud800", "") == b"Subject: ?\n\n"
+
+
 @given(st.text(), st.text(), st.text(), st.text())
 def test_no_value_starts_a_field(sender, subject, headers, body):
     """Whatever the pieces are, there is an answer, and one From and one Subject at most."""

@@ -208,7 +208,7 @@ def test_metrics(tmp_path):
 
 
 def test_metrics_do_not_grow_without_bound(monkeypatch):
-    monkeypatch.setattr(monitor, "MAX_OPERATIONS", 3)
+    monkeypatch.setattr(monitor.limits, "METRIC_OPERATIONS", 3)
     metrics = monitor.PerformanceMetrics()
     for i in range(100):
         metrics.record("c", str(i), 1.0)

@@ -11,6 +11,8 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from atlas_fast import limits
+
 __all__ = [
     "PerformanceBaseline", "PerformanceMetrics", "generate_performance_baseline",
     "get_performance_stats", "monitor_cache_operation", "monitor_classification",
@@ -20,9 +22,6 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-MAX_OPERATIONS = 10_000
-"""Names of operations at most; further ones count as `other`."""
 
 
 class PerformanceMetrics:
@@ -48,7 +47,7 @@ class PerformanceMetrics:
         """Count one; `metadata` is not kept."""
         with self._lock:
             key = (category, operation)
-            if key not in self._sums and len(self._sums) >= MAX_OPERATIONS:
+            if key not in self._sums and len(self._sums) >= limits.METRIC_OPERATIONS:
                 key = ("other", "other")
             found = self._sums.setdefault(key, [0, 0.0, duration, duration])
             found[0] += 1
