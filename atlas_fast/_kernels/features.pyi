@@ -1,10 +1,13 @@
 import numpy as np
 
 from atlas_fast._kernels.buffers import Bytes
+from atlas_fast._kernels.lexicon import Lexicon
 from atlas_fast._kernels.messages import Messages
 
+GROUPS: tuple[str, ...]
 LAYOUT: int
 N_BUCKETS: int
+N_TEXT_BUCKETS: int
 N_SEEN: int
 
 def features_batch(
@@ -24,16 +27,11 @@ def features_batch(
     strings: Bytes,
     n_hidden: np.ndarray,
     flags: np.ndarray,
+    lexicon: Lexicon,
     seen: np.ndarray,
     indptr: np.ndarray,
-    indices: Bytes,
-    data: Bytes,
-) -> None: ...
-def word_rows(
-    text: Bytes,
-    offsets: np.ndarray,
-    seen: np.ndarray,
-    indptr: np.ndarray,
+    ends: np.ndarray,
+    terms: np.ndarray,
     indices: Bytes,
     data: Bytes,
 ) -> None: ...

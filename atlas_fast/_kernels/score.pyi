@@ -8,3 +8,13 @@ def score_batch(
     bias: float,
     out: np.ndarray,
 ) -> None: ...
+def contributions_batch(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    ends: np.ndarray,
+    weights: np.ndarray,
+    groups: np.ndarray,
+    top: np.ndarray,
+    share: np.ndarray,
+) -> None: ...

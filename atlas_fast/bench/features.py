@@ -19,7 +19,8 @@ from atlas_fast.bench.paired import Contestant
 def contestants(messages: Sequence[bytes]) -> tuple[list[Contestant], list[str]]:
     """The kernel over words alone first, then over all groups, then scikit-learn."""
     from atlas_fast._kernels.buffers import Bytes
-    from atlas_fast._kernels.features import N_SEEN, word_rows
+    from atlas_fast._kernels.features import N_SEEN
+    from atlas_fast._kernels.wording import word_rows
     from atlas_fast.headers import parse_many
     from atlas_fast.mime import MimeColumns
     from atlas_fast.stages.features import BUCKETS, extract

@@ -7,22 +7,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from atlas_fast import limits
 from atlas_fast.errors import SourceError, UsageError
+from atlas_fast.headers import parse_many
+from atlas_fast.mime import MimeColumns
 from atlas_fast.sources import open_source
 from atlas_fast.stages import features, parse
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Features of labelled messages: CSR rows, `labels` int8 (1 spam, -1 ham), `names` of files."""
+    """Features of labelled messages: CSR rows, `ends` of their groups, `terms` of the lexicon and
+    `bulk` as stages.features.Features has them, `labels` int8 (1 spam, -1 ham), `names` of files."""
 
     indptr: np.ndarray
     indices: np.ndarray
     data: np.ndarray
+    ends: np.ndarray
+    terms: np.ndarray
+    bulk: np.ndarray
     labels: np.ndarray
     names: list[str]
 
@@ -34,8 +41,25 @@ class Labelled:
         counts = np.diff(self.indptr)[rows]
         indptr = np.concatenate([[0], np.cumsum(counts)])
         at = np.repeat(self.indptr[rows] - indptr[:-1], counts) + np.arange(indptr[-1])
-        names = [self.names[row] for row in rows]
-        return Labelled(indptr, self.indices[at], self.data[at], self.labels[rows], names)
+        return Labelled(
+            indptr,
+            self.indices[at],
+            self.data[at],
+            self.ends[rows],
+            self.terms[rows],
+            self.bulk[rows],
+            self.labels[rows],
+            [self.names[row] for row in rows],
+        )
+
+    def half(self, text: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(indptr, indices, data) of the words of text and subject alone, or of all the rest."""
+        middle = self.indptr[:-1] + self.ends[:, 0]
+        starts, stops = (self.indptr[:-1], middle) if text else (middle, self.indptr[1:])
+        counts = stops - starts
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        at = np.repeat(starts - indptr[:-1], counts) + np.arange(indptr[-1])
+        return indptr, self.indices[at], self.data[at]
 
     def fold(self, folds: int) -> np.ndarray:
         """int64 (n,): the fold of each message, by a hash of its file name."""
@@ -78,24 +102,38 @@ def _labelled_below(folder: Path) -> list[tuple[Path, int]]:
 
 def read_labelled(folders: Sequence[str | Path]) -> Labelled:
     """Read labelled folders into features. UsageError when one of the two labels is missing."""
-    indptr, indices, data, labels = [np.zeros(1, np.int64)], [], [], []
-    names: list[str] = []
-    total = 0
+    made, labels = [], []
     for folder, label in labelled_folders(folders):
         source = open_source(str(folder))
         for batch in source.batches(limits.BATCH_MESSAGES, limits.BATCH_BYTES):
             parse.run(batch)
             features.run(batch)
-            rows = batch.features
-            indptr.append(rows.indptr[1:] + total)
-            total += int(rows.indptr[-1])
-            indices.append(rows.indices)
-            data.append(rows.data)
+            made.append((batch.features, list(batch.places)))
             labels.append(np.full(len(batch), label, np.int8))
-            names += batch.places
-    joined = np.concatenate(labels) if labels else np.zeros(0, np.int8)
-    if not (joined > 0).any() or not (joined < 0).any():
+    if not any((one > 0).any() for one in labels) or not any((one < 0).any() for one in labels):
         raise UsageError("both ham and spam are needed, in folders named *ham* and *spam*")
+    return joined(made, np.concatenate(labels))
+
+
+def joined(made: Sequence[tuple[Any, list[str]]], labels: np.ndarray) -> Labelled:
+    """One Labelled of (Features, names) of batches."""
+    indptr, total = [np.zeros(1, np.int64)], 0
+    for rows, _ in made:
+        indptr.append(rows.indptr[1:] + total)
+        total += int(rows.indptr[-1])
     return Labelled(
-        np.concatenate(indptr), np.concatenate(indices), np.concatenate(data), joined, names
+        np.concatenate(indptr),
+        np.concatenate([rows.indices for rows, _ in made]),
+        np.concatenate([rows.data for rows, _ in made]),
+        np.concatenate([rows.ends for rows, _ in made]),
+        np.concatenate([rows.terms for rows, _ in made]),
+        np.concatenate([rows.bulk for rows, _ in made]),
+        labels,
+        [name for _, names in made for name in names],
     )
+
+
+def of_messages(messages: Sequence[bytes], labels: np.ndarray, names: list[str]) -> Labelled:
+    """Features of messages in memory."""
+    headers = parse_many(messages)
+    return joined([(features.extract(headers, MimeColumns(headers)), names)], labels)

@@ -16,23 +16,26 @@ import numpy as np
 from atlas_fast._kernels.features import LAYOUT
 from atlas_fast._kernels.features import N_BUCKETS as BUCKETS
 from atlas_fast._kernels.score import score_batch
+from atlas_fast.classify.kinds import Kinds
+from atlas_fast.classify.lexicon import terms
 from atlas_fast.errors import ModelError
 
-FORMAT = "atlas_fast model 1"
+FORMAT = "atlas_fast model 2"
 MAX_FILE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Model:
-    """`weights` float32 (BUCKETS,) and `bias` give a logit; `slope` and `offset` make it a
+    """`weights` float32 (BUCKETS,) and `bias` give a logit of spam; `slope` and `offset` make it a
     probability, 1 / (1 + exp(-(slope * logit + offset))) (Platt 1999); a message at or above
-    `threshold` (a probability) is spam. `about` says how it was made."""
+    `threshold` (a probability) is spam. `kinds` tells which kind. `about` says how it was made."""
 
     weights: np.ndarray
     bias: float
     slope: float
     offset: float
     threshold: float
+    kinds: Kinds
     about: dict[str, Any] = field(default_factory=dict)
 
     def logits(self, rows: Any) -> np.ndarray:
@@ -44,6 +47,16 @@ class Model:
     def probabilities(self, rows: Any) -> np.ndarray:
         """float32 (n,): probability of spam."""
         return self.calibrated(self.logits(rows)).astype(np.float32)
+
+    def categories(self, of_spam: np.ndarray, rows: Any) -> tuple[np.ndarray, np.ndarray]:
+        """(float32 (n, 5) probabilities, uint8 (n,) category): the likeliest of the three kinds of
+        spam at or above the threshold, of the other two below it."""
+        all_five = self.kinds.probabilities(of_spam, rows)
+        spam = of_spam >= self.threshold
+        category = np.where(
+            spam, all_five[:, 2:].argmax(axis=1) + 2, all_five[:, :2].argmax(axis=1)
+        )
+        return all_five, category.astype(np.uint8)
 
     def calibrated(self, logits: np.ndarray) -> np.ndarray:
         """Logits to probabilities, float64."""
@@ -66,6 +79,8 @@ class Model:
         np.savez_compressed(
             raw,
             head=np.frombuffer(json.dumps(head, sort_keys=True).encode(), np.uint8),
+            spam_kinds=self.kinds.spam,
+            ham_kinds=self.kinds.ham,
             gaps=np.diff(at, prepend=0).astype(np.uint32),
             weights=self.weights[at].astype(np.float16),
         )
@@ -108,6 +123,7 @@ def _read(raw: bytes, name: str) -> Model:
             head = json.loads(bytes(parts["head"]))
             at = np.cumsum(parts["gaps"].astype(np.int64))
             values = parts["weights"].astype(np.float32)
+            kinds = Kinds(parts["spam_kinds"], parts["ham_kinds"])
         kind, layout, buckets = head["format"], head["layout"], head["buckets"]
         numbers = [float(head[key]) for key in ("bias", "slope", "offset", "threshold")]
         about = dict(head["about"])
@@ -122,7 +138,14 @@ def _read(raw: bytes, name: str) -> Model:
         raise ModelError(f"{name}: damaged: weights and their numbers do not fit")
     if not np.isfinite(values).all() or not np.isfinite(numbers).all():
         raise ModelError(f"{name}: damaged: a weight is not finite")
+    depth = len(terms().categories) + 2
+    if (
+        kinds.spam.shape != (depth, 3)
+        or kinds.ham.shape != (depth, 2)
+        or not (np.isfinite(kinds.spam).all() and np.isfinite(kinds.ham).all())
+    ):
+        raise ModelError(f"{name}: its kinds are for another lexicon")
     weights = np.zeros(BUCKETS, np.float32)
     weights[at] = values
     bias, slope, offset, threshold = numbers
-    return Model(weights, bias, slope, offset, threshold, about)
+    return Model(weights, bias, slope, offset, threshold, kinds, about)

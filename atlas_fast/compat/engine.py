@@ -15,6 +15,9 @@ import numpy as np
 
 from atlas_fast.auth import original_result
 from atlas_fast.batch import Batch
+from atlas_fast.classify.kinds import subcategory_name
+from atlas_fast.classify.lexicon import terms
+from atlas_fast.classify.reasons import summary
 from atlas_fast.errors import AtlasFastError
 from atlas_fast.headers import parse_headers
 from atlas_fast.pipeline import Pipeline
@@ -32,13 +35,16 @@ _OF_BODY = frozenset(("content-type", "content-transfer-encoding", "mime-version
 
 class Answer(NamedTuple):
     """`category` of the engine, `old` its name in the original, `spam` its probability;
-    `probabilities` by category, which add up to 1."""
+    `probabilities` by category, which add up to 1; `terms`: how many terms of the lexicon are
+    there, by `category / subcategory`."""
 
     category: str
     old: str
     subcategory: str
     spam: float
     probabilities: dict[str, float]
+    reason: str
+    terms: dict[str, int]
 
     @property
     def is_spam(self) -> bool:
@@ -48,10 +54,6 @@ class Answer(NamedTuple):
     def confidence(self) -> float:
         """That the message is spam, or that it is not, whichever was said: 0 to 1."""
         return self.spam if self.is_spam else 1.0 - self.spam
-
-    @property
-    def reason(self) -> str:
-        return f"Engine: {self.category}, probability of spam {self.spam:.3f}"
 
 
 def classify(
@@ -89,13 +91,23 @@ def _pipeline() -> Pipeline:
 
 
 def _answers(batch: Batch) -> list[Answer]:
-    verdict = batch.verdict
+    verdict, names = batch.verdict, terms().categories
     made = []
-    for code, spam in zip(verdict.category.tolist(), verdict.probability.tolist(), strict=True):
-        name = CATEGORIES[code]
-        shares = dict.fromkeys(CATEGORIES, 0.0)
-        shares |= {"Legitimate": 1.0 - spam, "Commercial Spam": spam}
-        made.append(Answer(name, OLD_CATEGORIES[name], f"General {name}", spam, shares))
+    for i, (code, found) in enumerate(zip(verdict.category, batch.features.terms, strict=True)):
+        category = CATEGORIES[code]
+        shares = dict(zip(CATEGORIES, verdict.probabilities[i].tolist(), strict=True))
+        there = {name: n for name, n in zip(names, found.tolist(), strict=True) if n}
+        made.append(
+            Answer(
+                category,
+                OLD_CATEGORIES[category],
+                subcategory_name(int(verdict.subcategory[i])) or f"General {category}",
+                float(verdict.probability[i]),
+                shares,
+                summary(verdict, i),
+                there,
+            )
+        )
     return made
 
 

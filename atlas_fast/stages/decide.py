@@ -1,35 +1,75 @@
-"""Verdicts of a batch: probability, category, action."""
+"""Verdicts of a batch: probabilities, category, action, and the reasons."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from atlas_fast._kernels.score import contributions_batch
 from atlas_fast.batch import Batch
+from atlas_fast.classify.kinds import subcategories
 from atlas_fast.classify.model import Model
 
-LEGITIMATE = 0
-COMMERCIAL_SPAM = 2
 PRESERVE = 0
 DELETE = 1
+FIRST_SPAM = 2
+N_REASONS = 5
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What the logit of each message is made of: `groups` float32 (n, groups) by group of features;
+    `columns` int32 (n, N_REASONS) and `shares` float32: the features that add (spam) or take
+    (legitimate) most, -1 where there are fewer. classify.reasons puts them into words."""
+
+    groups: np.ndarray
+    columns: np.ndarray
+    shares: np.ndarray
 
 
 @dataclass(frozen=True)
 class Verdicts:
     """`probability` of spam float32 (n,); `category` uint8 (n,): position in
-    store.rows.CATEGORIES; `action` uint8 (n,): position in store.rows.ACTIONS."""
+    store.rows.CATEGORIES; `action` uint8 (n,): position in store.rows.ACTIONS; `probabilities`
+    float32 (n, 5) of the categories; `subcategory` uint8 (n,): code in
+    classify.kinds.SUBCATEGORIES, 255 for none; `reasons`."""
 
     probability: np.ndarray
     category: np.ndarray
     action: np.ndarray
+    probabilities: np.ndarray
+    subcategory: np.ndarray
+    reasons: Reasons
 
 
 def run(batch: Batch, model: Model) -> None:
-    """Fill `verdict`. The first model tells two categories apart: Legitimate, Commercial Spam."""
-    probability = model.probabilities(batch.features)
-    spam = probability >= model.threshold
-    category = np.where(spam, COMMERCIAL_SPAM, LEGITIMATE).astype(np.uint8)
+    """Fill `verdict`."""
+    rows = batch.features
+    probability = model.probabilities(rows)
+    probabilities, category = model.categories(probability, rows)
+    action = np.where(category >= FIRST_SPAM, DELETE, PRESERVE).astype(np.uint8)
     batch.verdict = Verdicts(
-        probability, category, np.where(spam, DELETE, PRESERVE).astype(np.uint8)
+        probability,
+        category,
+        action,
+        probabilities,
+        subcategories(category, rows.terms),
+        reasons(model, rows),
     )
+
+
+def reasons(model: Model, rows: Any) -> Reasons:
+    """The strongest contributions of each message."""
+    n = len(rows)
+    made = Reasons(
+        np.empty(rows.ends.shape, np.float32),
+        np.empty((n, N_REASONS), np.int32),
+        np.empty((n, N_REASONS), np.float32),
+    )
+    contributions_batch(
+        rows.indptr, rows.indices, rows.data, rows.ends, model.weights, made.groups, made.columns,
+        made.shares,
+    )  # fmt: skip
+    return made

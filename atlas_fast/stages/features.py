@@ -9,22 +9,29 @@ from functools import cached_property
 import numpy as np
 
 from atlas_fast._kernels.buffers import Bytes
-from atlas_fast._kernels.features import LAYOUT, N_SEEN, features_batch
+from atlas_fast._kernels.features import GROUPS, LAYOUT, N_SEEN, features_batch
 from atlas_fast._kernels.features import N_BUCKETS as BUCKETS
 from atlas_fast.batch import Batch
+from atlas_fast.classify.lexicon import lexicon
 from atlas_fast.headers import HeaderColumns
 from atlas_fast.mime import MimeColumns
 
-__all__ = ["BUCKETS", "LAYOUT", "Features", "extract", "run"]
+__all__ = ["BUCKETS", "GROUPS", "LAYOUT", "Features", "extract", "run"]
 
 _scratch = threading.local()
 
 
 @dataclass
 class Features:
-    """CSR rows: `indptr` int64 (n + 1,), `indices` int32 below BUCKETS, `data` float32."""
+    """CSR rows: `indptr` int64 (n + 1,), `indices` int32 below BUCKETS, `data` float32; `ends`
+    int32 (n, len(GROUPS)): where each group ends within its row; `terms` uint8 (n, categories of
+    the lexicon): its terms in text and subject, 255 at most; `bulk` bool (n,): has
+    List-Unsubscribe and no List-Post, as mail of a sender to its customers has."""
 
     indptr: np.ndarray
+    ends: np.ndarray
+    terms: np.ndarray
+    bulk: np.ndarray
     _indices: Bytes
     _data: Bytes
 
@@ -50,9 +57,17 @@ def scratch() -> np.ndarray:
 
 def extract(headers: HeaderColumns, mime: MimeColumns) -> Features:
     """Features of messages whose header and MIME columns are filled."""
-    made = Features(np.empty(len(headers) + 1, np.int64), Bytes(), Bytes())
+    words = lexicon()
+    made = Features(
+        np.empty(len(headers) + 1, np.int64),
+        np.empty((len(headers), len(GROUPS)), np.int32),
+        np.empty((len(headers), words.n_categories), np.uint8),
+        headers.has("List-Unsubscribe") & ~headers.has("List-Post"),
+        Bytes(),
+        Bytes(),
+    )
     inputs = [*headers.for_features(), *mime.for_features(), headers.flags]
-    inputs += [scratch(), made.indptr, made._indices, made._data]
+    inputs += [words, scratch(), made.indptr, made.ends, made.terms, made._indices, made._data]
     features_batch(*inputs)
     return made
 

@@ -19,6 +19,7 @@ from atlas_fast.compat.ml.ensemble_classifier import EnsembleHybridClassifier
 from atlas_fast.compat.ml.four_category_classifier import FourCategoryClassifier
 from atlas_fast.compat.ml.naive_bayes import NaiveBayesClassifier
 from atlas_fast.compat.ml.simple_four_category_classifier import SimpleFourCategoryClassifier
+from atlas_fast.compat.ml.subcategory_tagger import SubcategoryTagger
 from atlas_fast.compat.models import database
 from atlas_fast.compat.models.database import DatabaseManager
 from atlas_fast.errors import UsageError
@@ -153,6 +154,21 @@ def test_old_names():
     assert to_new("Not Spam")[0] == "Legitimate"
     for new, old in OLD_CATEGORIES.items():
         assert new == "Unknown" or to_new(old)[0] == new
+
+
+def test_subcategories():
+    """By the terms that are there; the documented answers where there are none."""
+    tag = SubcategoryTagger().tag_email
+    found = tag("Commercial Spam", "Casino poker jackpot", "", "Play poker at our online casino.")
+    assert found["subcategory"] == "Gambling promotions" and 0 < found["confidence"] <= 1
+    assert (
+        found["raw_score"] == max(found["all_scores"].values()) > 0 < len(found["matched_patterns"])
+    )
+    nothing = {"matched_patterns": [], "raw_score": 0, "all_scores": {}}
+    assert tag("Scams", "x") == {"subcategory": "General Scams", "confidence": 0.3} | nothing
+    assert tag("Other", "x") == {"subcategory": "Unknown", "confidence": 0.0} | nothing
+    stats = SimpleFourCategoryClassifier().get_category_stats()
+    assert len(stats) == 4 and all(len(names) == 5 for names in stats.values())
 
 
 # the message that is asked about

@@ -365,7 +365,7 @@ def test_parallel_results_are_in_order_and_stored(bulk):
 
 def test_what_is_no_spam_is_not_labelled_deleted(bulk, monkeypatch):
     """`Not Spam` contains `spam`: the original labelled every clean message DELETED."""
-    clean = parallel_processor.engine.Answer("Legitimate", "Not Spam", "", 0.1, {})
+    clean = parallel_processor.engine.Answer("Legitimate", "Not Spam", "", 0.1, {}, "", {})
     monkeypatch.setattr(parallel_processor.engine, "classify_many", lambda raw: [clean] * len(raw))
     (result,) = ParallelEmailProcessor().process_emails_parallel(None, tasks(1), "INBOX")
     assert (result.action, result.category) == ("PRESERVED", "Not Spam")

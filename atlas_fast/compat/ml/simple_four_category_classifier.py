@@ -4,28 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from atlas_fast.classify.kinds import SUBCATEGORIES
 from atlas_fast.compat import engine
 
-__all__ = ["SUBCATEGORIES", "SimpleFourCategoryClassifier"]
-
-SUBCATEGORIES = {
-    "Dangerous": (
-        "Phishing attempts", "Malware/virus distribution", "Account compromise attempts",
-        "Fake security alerts", "Cryptocurrency scams",
-    ),
-    "Commercial Spam": (
-        "Auto warranty & insurance", "Health & medical products", "Adult & dating services",
-        "Gambling promotions", "General product marketing",
-    ),
-    "Scams": (
-        "Advance fee fraud", "Lottery & prize scams", "Work-from-home schemes", "Investment fraud",
-        "Romance scams",
-    ),
-    "Legitimate Marketing": (
-        "Newsletter subscriptions", "Promotional emails", "Event invitations", "Product updates",
-        "Sales notifications",
-    ),
-}  # fmt: skip
+__all__ = ["SimpleFourCategoryClassifier", "answer_of"]
 
 
 class SimpleFourCategoryClassifier:
@@ -45,15 +27,18 @@ class SimpleFourCategoryClassifier:
 
     def get_category_stats(self) -> dict[str, list[str]]:
         """The subcategories of each category."""
-        return {category: list(names) for category, names in SUBCATEGORIES.items()}
+        made: dict[str, list[str]] = {}
+        for category, name in SUBCATEGORIES:
+            made.setdefault(category, []).append(name)
+        return made
 
 
 def answer_of(answer: engine.Answer) -> dict[str, Any]:
-    """An answer under the keys of this class; the engine has weights, no patterns to name."""
+    """An answer under the keys of this class; its patterns are terms of the lexicon, counted."""
     return {
         "category": answer.category,
         "subcategory": answer.subcategory,
         "confidence": answer.confidence,
         "scores": dict(answer.probabilities),
-        "matched_patterns": [],
+        "matched_patterns": [f"{name}: {count}" for name, count in answer.terms.items()],
     }

@@ -1,0 +1,81 @@
+"""One message explained: verdict, probabilities, and the reasons in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from atlas_fast._kernels.features import GROUPS
+from atlas_fast.classify.kinds import CATEGORIES, subcategories, subcategory_name
+from atlas_fast.classify.lexicon import find
+from atlas_fast.classify.model import Model, load_model
+from atlas_fast.classify.reasons import Reason, group_of, name_of, names_in_message
+from atlas_fast.headers import parse_many
+from atlas_fast.mime import MimeColumns
+from atlas_fast.stages.decide import reasons
+from atlas_fast.stages.features import extract
+
+__all__ = ["Explanation", "explain"]
+
+MOST_TERMS = 20
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`probabilities` by category; `groups`: what each group of features adds to the logit;
+    `reasons`, the strongest first; `terms`: (category of the lexicon, term) that were found."""
+
+    category: str
+    subcategory: str
+    probability: float
+    threshold: float
+    probabilities: dict[str, float]
+    groups: dict[str, float]
+    reasons: list[Reason]
+    terms: list[tuple[str, str]]
+
+
+def explain(raw: bytes, model: Model | None = None, limit: int = 12) -> Explanation:
+    """Why a message is judged as it is; any bytes give an answer."""
+    model = load_model() if model is None else model
+    headers = parse_many([raw])
+    mime = MimeColumns(headers)
+    rows = extract(headers, mime)
+    probability = model.probabilities(rows)
+    probabilities, category = model.categories(probability, rows)
+    made = reasons(model, rows)
+    text, subject = mime.text[0], headers.subject[0]
+    own = names_in_message(
+        text.encode(), subject.encode(),
+        [bytes(mime.strings[one["url_start"] : one["url_stop"]]) for one in mime.links[:100]],
+    )  # fmt: skip
+    return Explanation(
+        category=CATEGORIES[category[0]],
+        subcategory=subcategory_name(int(subcategories(category, rows.terms)[0])),
+        probability=float(probability[0]),
+        threshold=model.threshold,
+        probabilities=dict(zip(CATEGORIES, map(float, probabilities[0]), strict=True)),
+        groups=dict(zip(GROUPS, map(float, made.groups[0]), strict=True)),
+        reasons=_strongest(rows.indices, rows.data, rows.ends[0], model.weights, own, limit),
+        terms=[*dict.fromkeys(find(f"{subject}\n{text}"))][:MOST_TERMS],
+    )
+
+
+def _strongest(
+    indices: np.ndarray,
+    data: np.ndarray,
+    ends: np.ndarray,
+    weights: np.ndarray,
+    own: dict[int, str],
+    limit: int,
+) -> list[Reason]:
+    """The features that add or take most; of equals the first."""
+    shares = weights[indices] * data
+    found = []
+    for at in np.argsort(-np.abs(shares), kind="stable")[:limit].tolist():
+        column = int(indices[at])
+        group = group_of(column, indices, ends)
+        text = name_of(column, own) or f"a feature of {group}"
+        found.append(Reason(text, group, float(shares[at])))
+    return found

@@ -1,0 +1,36 @@
+from atlas_fast._kernels.arena cimport Arena
+from atlas_fast._kernels.headers cimport FieldRecord
+from atlas_fast._kernels.html cimport LinkRecord
+from atlas_fast._kernels.mime cimport PartRecord
+from atlas_fast._kernels.rows cimport Row, Text
+from atlas_fast._kernels.types cimport int16_t, int32_t, int64_t, uint8_t
+
+cdef void facts_text(Row* row, const Text* text) noexcept nogil
+cdef void facts_subject(Row* row, const Text* text, bint present, int replies) noexcept nogil
+cdef void facts_links(
+    Row* row, const LinkRecord* links, Py_ssize_t n, const Arena* strings, const Text* text,
+    const Text* domain,
+) noexcept nogil
+cdef void url_words(
+    Row* row, const LinkRecord* links, Py_ssize_t n, const Arena* strings, const Text* text,
+) noexcept nogil
+cdef void facts_parts(
+    Row* row, const PartRecord* parts, Py_ssize_t n, const Arena* strings, int32_t hidden,
+    int64_t text,
+) noexcept nogil
+cdef void facts_sender(
+    Row* row, const Text* name, const Text* address, const Text* domain,
+) noexcept nogil
+cdef void facts_identity(
+    Row* row, const Text* domain, const Text* reply, const Text* msgid, const int16_t* first,
+    const FieldRecord* fields, const uint8_t* raw,
+) noexcept nogil
+cdef void facts_fields(
+    Row* row, const int16_t* first, const FieldRecord* fields, Py_ssize_t n, const uint8_t* raw,
+) noexcept nogil
+cdef void facts_origin(
+    Row* row, const FieldRecord* fields, Py_ssize_t n, const uint8_t* raw, const Text* domain,
+) noexcept nogil
+cdef void facts_authentication(
+    Row* row, const int16_t* first, const FieldRecord* fields, const uint8_t* raw,
+) noexcept nogil

@@ -1,0 +1,61 @@
+from atlas_fast._kernels.arena cimport Arena
+from atlas_fast._kernels.folding cimport Token
+from atlas_fast._kernels.tables cimport Table
+from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
+
+cdef enum:
+    FILTER = 4096               # bytes of the filter
+    MOST_SPELLED = 25
+    RING = 16                   # words of a term at most
+
+
+cdef struct Slot:               # a transition: key of (state, word), 0 for none
+    uint64_t key
+    uint32_t state
+    uint32_t unused
+
+
+cdef class Lexicon:
+    cdef readonly Table table   # keeps the memory
+    cdef readonly int n_states, n_terms, n_categories
+    cdef uint32_t mask          # slots - 1
+    cdef const Slot* slots
+    cdef const uint32_t* fail   # state of the longest proper suffix
+    cdef const uint32_t* term   # number of the term that ends in a state, plus 1
+    cdef const uint32_t* link   # next state on the fail chain where a term ends
+    cdef const uint8_t* category
+    cdef const uint8_t* words   # of each term
+    cdef const uint8_t* starts  # bits: beginnings of the first words of terms
+
+
+cdef struct Reader:             # where the reading of a text stands
+    uint32_t state
+    uint64_t n_words
+    int64_t starts[RING]        # where the last words start
+    uint8_t spelled[MOST_SPELLED]   # single letters read in a row
+    int n_spelled
+    int64_t spelled_start
+    int64_t spelled_stop
+    uint8_t* counts             # by category; or, where it is NULL,
+    Arena* hits                 # start, stop and number of each term, int64
+
+
+cdef void lexicon_begin(Reader* reader, uint8_t* counts) noexcept nogil
+cdef void lexicon_step(
+    Lexicon lexicon, Reader* reader, const Token* token, int64_t start, int64_t stop,
+) noexcept nogil
+cdef void lexicon_end(Lexicon lexicon, Reader* reader) noexcept nogil
+
+
+cdef inline uint32_t lexicon_bit(uint64_t word) noexcept nogil:
+    """Number of a bit of the filter of first words."""
+    return <uint32_t> (word >> 40) & (8 * FILTER - 1)
+
+
+cdef inline bint lexicon_minds(
+    Lexicon lexicon, const Reader* reader, const Token* token,
+) noexcept nogil:
+    """Does a word need a step? Most do not."""
+    cdef uint32_t bit = lexicon_bit(token.hash)
+    return token.size and (reader.state or reader.n_spelled or token.size == 1
+                           or lexicon.starts[bit >> 3] >> (bit & 7) & 1)

@@ -1,0 +1,256 @@
+"""Terms of a lexicon in texts: one pass, whatever the number of terms.
+
+An automaton of Aho and Corasick (1975) whose letters are words: a state is the longest run of words
+just read that begins a term, and transitions are slots of one hash table. Words are those of
+folding.pyx, so case, marks, look-alikes, characters without width and digits for letters do not
+matter; three or more single letters with one byte between each two are read as a word as well.
+
+(a) Lexicon: a table that was checked once: every position in it is inside.
+(b) lexicon_step: follow a word; at the root most words end at a filter of hashes. _spell,
+    _end_spelled: words whose letters stand apart. The feature kernel feeds its own words.
+(c) lexicon_batch: terms by category; lexicon_find: the terms of one text and where they are.
+Payload: uint32 states, terms, slots, categories, then zeros to 64 bytes; slots; fail, term, link of
+each state; category and number of words of each term; 4,096 bytes of the
+filter: a bit for each first word of a term, by bits of its hash.
+"""
+from atlas_fast._kernels.arena cimport Arena, arena_reserve
+from atlas_fast._kernels.buffers cimport Bytes
+from atlas_fast._kernels.folding cimport Token, WORD_BYTE, token_read
+from atlas_fast._kernels.tables cimport Table
+from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
+
+KIND = b"lexicon"
+LAYOUT = 1
+
+cdef enum:
+    HEAD = 64
+    LEAST_SPELLED = 3           # single letters that make a word; MOST_SPELLED make none
+
+TERM_WORDS = RING
+"""Words of a term at most."""
+
+
+cdef class Lexicon:
+    """An automaton over a Table of kind `lexicon`. ValueError when it is not one."""
+
+    def __init__(self, Table table not None):
+        cdef const uint32_t* head = <const uint32_t*> table.payload
+        cdef uint64_t states, terms, slots, need
+        cdef uint64_t i
+        if table.size < HEAD:
+            raise ValueError("too short")
+        states, terms, slots, self.n_categories = head[0], head[1], head[2], head[3]
+        need = HEAD + 16 * slots + 12 * states + 2 * terms + FILTER
+        if (
+            need != <uint64_t> table.size or slots & (slots - 1) or slots < 2 or states < 1
+            or not 0 < self.n_categories <= 256 or states >= 1 << 31 or terms >= 1 << 31
+        ):
+            raise ValueError("sizes do not fit")
+        self.table = table
+        self.n_states, self.n_terms = <int> states, <int> terms
+        self.mask = <uint32_t> slots - 1
+        self.slots = <const Slot*> (table.payload + HEAD)
+        self.fail = <const uint32_t*> (table.payload + HEAD + 16 * slots)
+        self.term = self.fail + states
+        self.link = self.term + states
+        self.category = <const uint8_t*> (self.link + states)
+        self.words = self.category + terms
+        self.starts = self.words + terms
+        need = 0
+        for i in range(slots):
+            if self.slots[i].state >= states:
+                raise ValueError("a slot leads nowhere")
+            need += self.slots[i].key != 0
+        if need >= slots:
+            raise ValueError("no slot is free")
+        for i in range(states):                             # chains go down, so they end
+            if (i and (self.fail[i] >= i or self.link[i] >= i)) or self.term[i] > terms:
+                raise ValueError("a state leads nowhere")
+        if self.fail[0] or self.link[0] or self.term[0]:
+            raise ValueError("the root is wrong")
+        for i in range(terms):
+            if self.category[i] >= self.n_categories or not 0 < self.words[i] <= RING:
+                raise ValueError("a term has no category, or no words")
+
+
+cdef inline uint64_t _key(uint32_t state, uint64_t word) noexcept nogil:
+    cdef uint64_t key = (word ^ state * 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u
+    key ^= key >> 29
+    return key if key else 1
+
+
+cdef inline uint32_t _next(Lexicon lexicon, uint32_t state, uint64_t word) noexcept nogil:
+    """State behind a transition, 0 when there is none."""
+    cdef uint64_t key = _key(state, word)
+    cdef uint32_t at = <uint32_t> (key >> 32) & lexicon.mask
+    while lexicon.slots[at].key:
+        if lexicon.slots[at].key == key:
+            return lexicon.slots[at].state
+        at = (at + 1) & lexicon.mask
+    return 0
+
+
+cdef inline uint32_t _feed(Lexicon lexicon, uint32_t state, uint64_t word) noexcept nogil:
+    cdef uint32_t found
+    while True:
+        found = _next(lexicon, state, word)
+        if found or state == 0:
+            return found
+        state = lexicon.fail[state]
+
+
+cdef inline void _hit(
+    Lexicon lexicon, Reader* reader, uint32_t state, int64_t start, int64_t stop,
+) noexcept nogil:
+    """Note every term that ends in a state; a start of -1 says: look it up."""
+    cdef uint32_t term
+    cdef uint8_t category
+    cdef int64_t* hit
+    if lexicon.term[state] == 0:
+        state = lexicon.link[state]
+    while state:
+        term = lexicon.term[state] - 1
+        if reader.counts is not NULL:
+            category = lexicon.category[term]
+            reader.counts[category] += reader.counts[category] < 255
+        elif arena_reserve(reader.hits, 24):
+            hit = <int64_t*> (reader.hits.data + reader.hits.size)
+            hit[0] = start if start >= 0 else reader.starts[
+                (reader.n_words - lexicon.words[term]) % RING]
+            hit[1] = stop
+            hit[2] = term
+            reader.hits.size += 24
+        state = lexicon.link[state]
+
+
+cdef inline void _end_spelled(Lexicon lexicon, Reader* reader) noexcept nogil:
+    cdef uint32_t state
+    cdef Token token
+    if LEAST_SPELLED <= reader.n_spelled < MOST_SPELLED:
+        token_read(reader.spelled, 0, reader.n_spelled, &token)
+        state = _next(lexicon, 0, token.hash)
+        if state:
+            _hit(lexicon, reader, state, reader.spelled_start, reader.spelled_stop)
+    reader.n_spelled = 0
+
+
+cdef inline void _spell(
+    Lexicon lexicon, Reader* reader, uint8_t c, int64_t start, int64_t stop,
+) noexcept nogil:
+    if reader.n_spelled and start != reader.spelled_stop + 1:
+        _end_spelled(lexicon, reader)
+    if reader.n_spelled == 0:
+        reader.spelled_start = start
+    if reader.n_spelled < MOST_SPELLED:
+        reader.spelled[reader.n_spelled] = c
+        reader.n_spelled += 1
+    reader.spelled_stop = stop
+
+
+cdef void lexicon_begin(Reader* reader, uint8_t* counts) noexcept nogil:
+    reader.state = 0
+    reader.n_words = 0
+    reader.n_spelled = 0
+    reader.counts = counts
+
+
+cdef void lexicon_step(
+    Lexicon lexicon, Reader* reader, const Token* token, int64_t start, int64_t stop,
+) noexcept nogil:
+    cdef uint32_t bit
+    if token.size == 1 and token.first < 0x80 and stop == start + 1:
+        _spell(lexicon, reader, <uint8_t> token.first, start, stop)
+    elif reader.n_spelled:
+        _end_spelled(lexicon, reader)
+    if reader.state == 0:
+        bit = lexicon_bit(token.hash)
+        if lexicon.starts[bit >> 3] >> (bit & 7) & 1 == 0:
+            return
+    reader.starts[reader.n_words % RING] = start
+    reader.n_words += 1
+    reader.state = _feed(lexicon, reader.state, token.hash)
+    if reader.state and (lexicon.term[reader.state] or lexicon.link[reader.state]):
+        _hit(lexicon, reader, reader.state, -1, stop)
+
+
+cdef void lexicon_end(Lexicon lexicon, Reader* reader) noexcept nogil:
+    _end_spelled(lexicon, reader)
+
+
+cdef void _scan(
+    Lexicon lexicon, const uint8_t* buf, Py_ssize_t first, Py_ssize_t stop, Reader* reader,
+) noexcept nogil:
+    cdef const uint8_t* folded = WORD_BYTE
+    cdef Py_ssize_t pos = first, start
+    cdef Token token
+    while pos < stop:
+        if folded[buf[pos]] == 0:
+            pos += 1
+            continue
+        start = pos
+        token_read(buf, start, stop, &token)
+        pos = token.after
+        if lexicon_minds(lexicon, reader, &token):
+            lexicon_step(lexicon, reader, &token, start - first, token.end - first)
+    _end_spelled(lexicon, reader)
+
+
+def lexicon_batch(
+    Lexicon lexicon not None,               # IN
+    const uint8_t[::1] text not None,       # IN   UTF-8
+    const int64_t[::1] offsets not None,    # IN   (n + 1,)
+    uint8_t[:, ::1] counts not None,        # OUT  (n, n_categories), added to; 255 at most
+):
+    """Count the terms of each category in each text. ValueError when shapes do not fit."""
+    cdef Py_ssize_t n = offsets.shape[0] - 1, i
+    cdef Reader reader
+    if n < 0 or counts.shape[0] != n or counts.shape[1] != lexicon.n_categories or offsets[0] < 0:
+        raise ValueError("columns do not fit")
+    for i in range(n):
+        if offsets[i + 1] < offsets[i] or offsets[i + 1] > text.shape[0]:
+            raise ValueError(f"offsets of text {i} do not fit")
+    if text.shape[0] == 0:
+        return
+    with nogil:
+        for i in range(n):
+            lexicon_begin(&reader, &counts[i, 0])
+            _scan(lexicon, &text[0], offsets[i], offsets[i + 1], &reader)
+
+
+def lexicon_find(Lexicon lexicon not None, const uint8_t[::1] text not None) -> list:
+    """[(start, stop, number of the term), ...] of one text, in the order in which they end."""
+    cdef Reader reader
+    cdef Bytes hits = Bytes()
+    cdef const int64_t* hit
+    cdef Py_ssize_t i
+    if text.shape[0] == 0:
+        return []
+    lexicon_begin(&reader, NULL)
+    reader.hits = &hits.arena
+    with nogil:
+        _scan(lexicon, &text[0], 0, text.shape[0], &reader)
+    if hits.arena.failed:
+        raise MemoryError("the terms found do not fit")
+    hit = <const int64_t*> hits.arena.data
+    return [(hit[3 * i], hit[3 * i + 1], hit[3 * i + 2]) for i in range(hits.arena.size // 24)]
+
+
+def transition_key(int state, uint64_t word) -> int:
+    """Key of a slot of the table."""
+    return _key(<uint32_t> state, word)
+
+
+def words_of(const uint8_t[::1] text not None) -> list:
+    """(hash, bit of the filter) of each word of a term, for the compiler."""
+    cdef Py_ssize_t pos = 0, n = text.shape[0]
+    cdef Token token
+    out = []
+    while pos < n:
+        if WORD_BYTE[text[pos]] == 0:
+            pos += 1
+            continue
+        token_read(&text[0], pos, n, &token)
+        pos = token.after
+        if token.size:
+            out.append((token.hash, lexicon_bit(token.hash)))
+    return out

@@ -1,0 +1,207 @@
+"""A row of the feature matrix while it is made: hashed, each feature once, in groups.
+
+A feature is a namespace and a value; its hash gives the column. A group of n features is a vector
+of the length that `row_close` is given, each feature with the same value.
+"""
+from libc.math cimport sqrt
+from libc.string cimport memset
+
+from atlas_fast._kernels.arena cimport Arena, arena_reserve
+from atlas_fast._kernels.ascii cimport lower
+from atlas_fast._kernels.hashing cimport hash_byte, hash_end, hash_start, hash_word
+from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+cdef enum:
+    TEXT_BUCKETS = 1 << 18      # columns of what a message says: [0, TEXT_BUCKETS)
+    FORM_BUCKETS = 1 << 16      # columns of what it looks like: behind those
+    BUCKETS = TEXT_BUCKETS + FORM_BUCKETS
+    BITS = 20                   # of a column
+    SEEN = 1 << 14              # entries of the hash set
+    MAX_STAMP = (1 << (32 - BITS)) - 1
+
+cdef enum:                      # namespaces: no feature of one equals a feature of another
+    N_WORD = 1
+    N_PAIR = 2
+    N_STEM = 3
+    N_ENDING = 4
+    N_SUBJECT_WORD = 5
+    N_SUBJECT_PAIR = 6
+    N_TEXT_SHAPE = 7
+    N_SUBJECT_SHAPE = 8
+    N_LINK = 9
+    N_LINKS = 10
+    N_HOST_LABEL = 11
+    N_PART = 12
+    N_PARTS = 13
+    N_EXTENSION = 14
+    N_FROM = 15
+    N_FROM_LABEL = 16
+    N_FROM_SHAPE = 17
+    N_REPLY = 18
+    N_ID = 19
+    N_ID_SHAPE = 20
+    N_PRESENT = 21
+    N_FIELD_NAME = 22
+    N_MAILER = 23
+    N_DATE_SHAPE = 24
+    N_TYPE = 25
+    N_ORIGIN = 26
+    N_AUTH = 27
+    N_DAMAGE = 28
+    N_RECIPIENTS = 29
+    N_LEXICON = 30
+    N_URL_HOST = 31
+    N_URL_WORD = 32
+    N_URL_KEY = 33
+    N_URL_END = 34
+    N_URL = 35
+
+
+cdef struct Row:                # the row that is being made
+    Arena* indices
+    Arena* data
+    uint32_t* seen              # a hash set of indices: stamp << BITS | index
+    uint32_t seen_mask          # of the part of the set that this row uses
+    uint32_t stamp              # tells the entries of this row from older ones
+    uint32_t base               # columns [base, base + mask] are those of the present groups
+    uint32_t mask
+    int32_t room                # entries that may still be added
+    Py_ssize_t group            # where the present group of values starts, in bytes of indices
+    Py_ssize_t start            # where the row starts, in entries
+
+cdef struct Text:
+    const uint8_t* buf
+    Py_ssize_t start
+    Py_ssize_t stop
+
+
+cdef inline void row_begin(Row* row, Py_ssize_t number, Py_ssize_t text) noexcept nogil:
+    """A fresh stamp; a set that fits the text, so that short messages stay in the first cache."""
+    cdef uint32_t size = 2048
+    if number % MAX_STAMP == 0:
+        memset(row.seen, 0, SEEN * sizeof(uint32_t))
+    row.stamp = <uint32_t> (number % MAX_STAMP + 1) << BITS
+    while size < SEEN and size < text:
+        size <<= 1
+    row.seen_mask = size - 1
+    row.room = <int32_t> (size // 4 * 3)
+    row.base = 0
+    row.mask = TEXT_BUCKETS - 1
+    row.group = row.indices.size
+    row.start = row.indices.size // 4
+
+
+cdef inline void row_form(Row* row) noexcept nogil:
+    """What follows is about the form of the message."""
+    row.base = TEXT_BUCKETS
+    row.mask = FORM_BUCKETS - 1
+
+
+cdef inline int32_t row_column(uint64_t hash, bint text) noexcept nogil:
+    """Column of a feature."""
+    hash = hash_end(hash)
+    return <int32_t> (hash & (TEXT_BUCKETS - 1)) if text else <int32_t> (
+        TEXT_BUCKETS + (hash & (FORM_BUCKETS - 1)))
+
+
+cdef inline void row_add(Row* row, uint64_t hash) noexcept nogil:
+    cdef uint64_t mixed = hash_end(hash)
+    cdef uint32_t index = row.base + (<uint32_t> mixed & row.mask)
+    cdef uint32_t entry = row.stamp | index
+    cdef uint32_t at = (index * 2654435761u >> 16) & row.seen_mask
+    while row.seen[at] >= row.stamp:                        # entries of older rows are smaller
+        if row.seen[at] == entry:
+            return
+        at = (at + 1) & row.seen_mask
+    if row.room == 0:
+        return
+    row.room -= 1
+    row.seen[at] = entry
+    if row.indices.size + 4 > row.indices.capacity and not arena_reserve(row.indices, 4):
+        return
+    (<int32_t*> (row.indices.data + row.indices.size))[0] = <int32_t> index
+    row.indices.size += 4
+
+
+cdef inline void row_fact(Row* row, int namespace, uint64_t what, uint64_t value) noexcept nogil:
+    row_add(row, hash_word(hash_word(hash_start(namespace), what), value))
+
+
+cdef inline void row_close(Row* row, float scale) noexcept nogil:
+    """Values of the features since the group began: together a vector of length `scale`."""
+    cdef Py_ssize_t n = (row.indices.size - row.group) // 4, i
+    cdef float value
+    row.group = row.indices.size
+    if n == 0 or not arena_reserve(row.data, 4 * n):
+        return
+    value = scale / <float> sqrt(<double> n)
+    for i in range(n):
+        (<float*> (row.data.data + row.data.size))[i] = value
+    row.data.size += 4 * n
+
+
+cdef inline int log2_of(int64_t n) noexcept nogil:
+    """0 for 0, else 1 + floor of the binary logarithm."""
+    cdef int bits = 0
+    while n > 0:
+        bits += 1
+        n >>= 1
+    return bits
+
+
+cdef inline uint64_t fold_hash(
+    uint64_t h, const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
+) noexcept nogil:
+    while start < stop:
+        h = hash_byte(h, lower(buf[start]))
+        start += 1
+    return h
+
+
+cdef inline Py_ssize_t last_label(
+    const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
+) noexcept nogil:
+    while stop > start and buf[stop - 1] != 46:
+        stop -= 1
+    return stop
+
+
+cdef inline Py_ssize_t site_of(
+    const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
+) noexcept nogil:
+    """Start of the last two labels of a host, or three when the last has two bytes and the one
+    before it at most three: a rule of thumb for the registrable domain that needs no table."""
+    cdef Py_ssize_t last = last_label(buf, start, stop), two, three
+    if last == start:
+        return start
+    two = last_label(buf, start, last - 1)
+    if two == start or stop - last != 2 or last - 1 - two > 3:
+        return two
+    three = last_label(buf, start, two - 1)
+    return three
+
+
+cdef inline bint same_fold(const uint8_t* a, const uint8_t* b, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        if lower(a[i]) != lower(b[i]):
+            return False
+    return True
+
+
+cdef inline uint64_t shape_hash(
+    uint64_t h, const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, int most,
+) noexcept nogil:
+    """Hash of the classes of bytes, a run of one class once, `most` classes at most: digits,
+    lower case, upper case, above 0x7f; any other byte is its own class, `+` counts as `-`."""
+    cdef uint8_t c, kind, last = 0
+    while start < stop and most > 0:
+        c = buf[start]
+        kind = (57 if <uint8_t> (c - 48) < 10 else 97 if <uint8_t> (c - 97) < 26
+                else 65 if <uint8_t> (c - 65) < 26 else 128 if c >= 128 else 45 if c == 43 else c)
+        if kind != last:
+            h = hash_byte(h, kind)
+            last = kind
+            most -= 1
+        start += 1
+    return h

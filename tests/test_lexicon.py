@@ -1,0 +1,108 @@
+"""The lexicon: file, automaton, and what it finds."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from oracles import lexicon as oracle
+
+from atlas_fast._kernels.lexicon import KIND, LAYOUT, Lexicon, lexicon_batch, lexicon_find
+from atlas_fast._kernels.tables import Table, pack
+from atlas_fast.classify import lexicon as face
+from atlas_fast.errors import ModelError
+from atlas_fast.headers import parse_many
+from atlas_fast.mime import MimeColumns
+
+PARTS = ["a", "b", "ab", "aa", "viagra", "v", "i", "1", "2024", "é", "x" * 9, "y" * 17]
+TERMS = st.lists(st.lists(st.sampled_from(PARTS), min_size=1, max_size=4).map(" ".join), min_size=1,
+                 max_size=12)  # fmt: skip
+TEXTS = st.lists(
+    st.sampled_from([*PARTS, " ", ".", "\n", "  ", "V", "\u200b", "а", "v.i.a.g.r.a", "v i a g r a", "\xff"]),
+    max_size=40,
+).map(lambda parts: "".join(f"{part} " if len(part) > 1 else part for part in parts).encode())  # fmt: skip
+
+
+def made(terms, category=None, categories=3):
+    category = (
+        [number % categories for number in range(len(terms))] if category is None else category
+    )
+    payload = face.compile_terms(terms, category, categories)
+    return Lexicon(Table.of_copy(pack(KIND, LAYOUT, len(terms), payload), KIND, LAYOUT))
+
+
+@given(TERMS, st.one_of(TEXTS, st.binary(max_size=60)))
+@example(["a b", "b a", "a b a b"], b"a b a b a b a")
+@example(["v i a", "via"], b"v.i.a x v i  a")
+@example(["a"], b"")
+def test_terms_agree(terms, raw):
+    lexicon = made(terms)
+    assert sorted(lexicon_find(lexicon, raw)) == oracle.find(terms, raw)
+
+
+def test_shipped_terms_agree_on_corpus(corpus):
+    known, lexicon = face.terms(), face.lexicon()
+    assert len(known.texts) > 2_000 and lexicon.n_terms == len(known.texts)
+    messages = [raw for _, _, raw in corpus[::150]]
+    mime = MimeColumns(parse_many(messages))
+    counts = np.zeros((len(messages), lexicon.n_categories), np.uint8)
+    lexicon_batch(lexicon, mime.for_features()[0], mime.text_offsets, counts)
+    found = 0
+    for row, text in enumerate(mime.text.tolist()):
+        want = oracle.find(known.texts, text.encode()[:3000])
+        assert sorted(lexicon_find(lexicon, text.encode()[:3000])) == want
+        found += len(want)
+        whole = np.zeros(lexicon.n_categories, np.int64)
+        for _, _, term in lexicon_find(lexicon, text.encode()):
+            whole[known.category[term]] += 1
+        assert (np.minimum(whole, 255) == counts[row]).all()
+    assert found > 50
+
+
+def test_disguised_terms_are_found():
+    text = "Buy V1agra, v.i.a.g.r.a, vіаgrа, via\u200bgra; M0NEY BACK  GUARANTEE"
+    found = [term for _, term in face.find(text)]
+    assert found.count("viagra") == 4 and "money back guarantee" in found
+    assert "viagra" not in [term for _, term in face.find("viagrand advice")]
+
+
+def test_a_damaged_table_is_refused():
+    payload = bytearray(face.compile_terms(["a b", "c"], [0, 1], 2))
+
+    def opened(raw, count=2):
+        return Lexicon(Table.of_copy(pack(KIND, LAYOUT, count, bytes(raw)), KIND, LAYOUT))
+
+    opened(payload)
+    for cut in (0, 63, 64, len(payload) - 1):
+        with pytest.raises(ValueError, match=r"short|fit"):
+            opened(payload[:cut], 0)
+    refused = 0
+    for at in range(len(payload)):
+        damaged = bytearray(payload)
+        damaged[at] ^= 0xFF
+        try:
+            lexicon = opened(damaged)
+        except ValueError:
+            refused += 1
+        else:
+            lexicon_find(lexicon, b"a b c a b a c")
+    assert refused > 50
+
+
+def test_shapes_are_checked():
+    lexicon = made(["a"])
+    for offsets, shape in (([0, 9], (1, 3)), ([0, 0], (1, 2)), ([0, 0], (2, 3)), ([-1, 0], (1, 3))):
+        with pytest.raises(ValueError, match="fit"):
+            lexicon_batch(lexicon, b"", np.array(offsets, np.int64), np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("text", ["", "# only this\n", "term\n", "[a]\n[a]\nx\n", "[a\nx\n", "[a]\n...\n",
+                                  "[a]\n" + "w " * 17 + "\n"])  # fmt: skip
+def test_files_that_are_none_are_refused(text):
+    with pytest.raises(ModelError, match="lexicon"):
+        face.read_terms(text)
+
+
+def test_lines_stand_for_their_combinations():
+    known = face.read_terms("# x\n[A / b]\nbuy|get it now\n\n[C]\nbuy it now\n")
+    assert known.categories == ["A / b", "C"]
+    assert known.texts == ["buy it now", "get it now"] and known.category == [0, 0]
