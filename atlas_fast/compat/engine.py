@@ -123,12 +123,13 @@ def message(
     """
     head, rest = _split(headers)
     fields = _fields(head)
-    parsed = parse_headers(_encoded("".join(fields)))
-    for name, value in (("From", sender), ("Subject", subject)):
-        value = _line(value)
-        if value and (parsed.get(name) or "").strip() != value:
-            fields = [field for field in fields if _name(field) != name.lower()]
-            fields.append(f"{name}: {value}\n")
+    wanted = [(name, _line(value)) for name, value in (("From", sender), ("Subject", subject))]
+    if any(value for _, value in wanted):
+        parsed = parse_headers(_encoded("".join(fields)))
+        for name, value in wanted:
+            if value and (parsed.get(name) or "").strip() != value:
+                fields = [field for field in fields if _name(field) != name.lower()]
+                fields.append(f"{name}: {value}\n")
     if body or not rest.strip():
         fields = [field for field in fields if _name(field) not in _OF_BODY]
     if body:

@@ -1,13 +1,15 @@
-"""The keywords of a store: table filter_terms, in the order in which the original asks for them."""
+"""Databases by path; and their keywords, in the order in which the original asks for them."""
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from atlas_fast.compat.models.database import DatabaseManager, db
 
-__all__ = ["Term", "Terms", "manager_of", "read_terms"]
+__all__ = ["Term", "Terms", "manager_of", "open_manager", "read_terms"]
 
 _QUERY = (
     "SELECT category, term, confidence_threshold FROM filter_terms WHERE is_active = 1 "
@@ -29,7 +31,17 @@ def manager_of(db_path: str | None) -> DatabaseManager | None:
     path = db.db_path if db_path is None else db_path
     if not Path(path).is_file():
         return None
-    return db if path == db.db_path else DatabaseManager(path)
+    return open_manager(path)
+
+
+def open_manager(db_path: str) -> DatabaseManager:
+    """The database of a path, made where it is missing; the same object for the same path."""
+    return db if db_path == db.db_path else _opened(os.path.abspath(db_path))
+
+
+@lru_cache(maxsize=32)
+def _opened(path: str) -> DatabaseManager:
+    return DatabaseManager(path)
 
 
 def read_terms(db_path: str | None = None) -> Terms:

@@ -17,7 +17,7 @@ from typing import Any
 
 from atlas_fast.compat import engine
 from atlas_fast.compat.models.bulk_operations import get_bulk_manager
-from atlas_fast.headers import parse_headers
+from atlas_fast.headers import parse_many
 
 __all__ = [
     "ParallelEmailProcessor", "ProcessingResult", "ProcessingTask", "StreamingParallelProcessor",
@@ -131,14 +131,15 @@ class ParallelEmailProcessor:
         self, tasks: list[Pair], results: list[ProcessingResult], folder: str, account: Any
     ) -> None:
         bulk, now = get_bulk_manager(), datetime.now().isoformat(" ", "seconds")
-        for (_, head), result in zip(tasks, results, strict=True):
+        parsed = parse_many([engine.message("", "", head) for _, head in tasks])
+        for i, result in enumerate(results):
             if not result.success:
                 continue
-            parsed = parse_headers(engine.message("", "", head))
+            head = parsed.row(i)
             bulk.add_email_record(
                 {
-                    "uid": result.uid, "folder_name": folder, "sender": parsed.get("From") or "",
-                    "subject": parsed.get("Subject") or "", "date_received": now,
+                    "uid": result.uid, "folder_name": folder, "sender": head.get("From") or "",
+                    "subject": head.get("Subject") or "", "date_received": now,
                     "result": result.action, "confidence": result.confidence,
                     "predicted_category": result.category, "method": METHOD,
                     "account_id": account,

@@ -11,6 +11,7 @@ from atlas_fast.compat import engine
 from atlas_fast.compat.ml.four_category_classifier import FourCategoryClassifier
 from atlas_fast.compat.ml.simple_four_category_classifier import answer_of
 from atlas_fast.compat.models.database import DatabaseManager, db
+from atlas_fast.compat.terms import open_manager
 from atlas_fast.errors import UsageError
 
 __all__ = ["Rollout", "share_of"]
@@ -76,8 +77,7 @@ class Rollout:
     def manager(self) -> DatabaseManager:
         """The database, its table made when it is first needed."""
         if self._manager is None:
-            same = self.db_path == db.db_path
-            self._manager = db if same else DatabaseManager(self.db_path)
+            self._manager = open_manager(self.db_path)
             for statement in _TABLE:
                 self._manager.execute_update(statement)
         return self._manager
