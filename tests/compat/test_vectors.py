@@ -1,13 +1,19 @@
 """The original's worked examples, all of them: the same answer, or one whose row stands in
 docs/compatibility.md."""
 
+import email
+import email.message
+import email.policy
 import json
 from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
-from atlas_fast.compat.core.email_authentication import authenticate_email_headers
+from atlas_fast.compat.core.email_authentication import (
+    EmailAuthenticator,
+    authenticate_email_headers,
+)
 from atlas_fast.compat.core.geographic_intelligence import GeographicIntelligenceProcessor
 from atlas_fast.compat.core.two_factor_validator import TwoFactorEmailValidator
 from atlas_fast.compat.ml.feature_extractor import MLFeatureExtractor
@@ -79,6 +85,24 @@ def test_risk(case):
 def test_authentication(case):
     found = authenticate_email_headers(case["headers"])
     check([found[key] for key in AUTHENTICATION], case)
+
+
+@pytest.mark.parametrize("policy", [email.policy.compat32, email.policy.default])
+@each("authentication")
+def test_authentication_of_a_parsed_message(case, policy):
+    """The same as of its text, whatever the parser made of it."""
+    message = email.message_from_bytes(case["headers"].encode(), policy=policy)
+    found = EmailAuthenticator().authenticate_email(message)
+    check([found[key] for key in AUTHENTICATION], case)
+
+
+def test_authentication_of_what_a_program_made():
+    message = email.message.Message()
+    message["From"] = "Ana <ana@example.org>"
+    message["Authentication-Results"] = "mx.example; spf=pass; dkim=pass"
+    message["X-Odd"] = "\ud800"
+    assert EmailAuthenticator().authenticate_email(message)["is_authentic"] is True
+    assert EmailAuthenticator().authenticate_email(email.message.Message())["details"] == {}
 
 
 @each("decoding")

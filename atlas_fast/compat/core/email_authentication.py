@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from email.message import Message
-from email.policy import compat32
 from typing import Any
 
 from atlas_fast.auth import original_result
@@ -32,7 +31,7 @@ class EmailAuthenticator:
     ) -> dict[str, Any]:
         """Results by method, `is_authentic`, `confidence_modifier` (negative: suspicious)."""
         raw = b"".join(
-            name.encode("utf-8", "surrogateescape") + b":" + _body(value) + b"\n"
+            name.encode("utf-8", "replace") + b":" + _body(value) + b"\n"
             for name, value in email_msg.raw_items()
         )
         return original_result(raw + b"\n", sender_ip)
@@ -44,8 +43,10 @@ def authenticate_email_headers(headers_str: str, sender_ip: str | None = None) -
 
 
 def _body(value: Any) -> bytes:
-    """A field body as it was received, its folds with it; bytes that are no text among it."""
-    text = str(value) if isinstance(value, str) else compat32.header_fetch_parse("", value)
-    text = str(text).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
-    folded = "\n".join(line if line[:1] in " \t" else f" {line}" for line in text.split("\n"))
-    return b" " + folded.encode("utf-8", "surrogateescape")
+    """A field body with its folds; bytes that the parser could not read as they were."""
+    lines = str(value).replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
+    text = "\n".join(line if line[:1] in (" ", "\t") else f" {line}" for line in lines)
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
