@@ -56,7 +56,7 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "quarantine": LEAVES | {"sources", "store"},
     "accounts": LEAVES | {"sources", "store", "pipeline", "mailrun", "quarantine"},
     "compat": (LEAVES - {"_kernels"}) | {
-        "auth", "batch", "classify", "domains", "domains_online", "geo", "headers", "mailrun",
+        "auth", "batch", "classify", "countries", "domains", "domains_online", "geo", "headers", "mailrun",
         "origin", "pipeline", "sources", "store", "validation",
     },
     "drop_in": set(),

@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from atlas_fast.countries import COUNTRY_RISK
 from atlas_fast.errors import ReferenceDataError
 from atlas_fast.geo import lookup, risk_table
 from atlas_fast.headers import parse_headers
@@ -44,7 +45,7 @@ class GeographicData:
 class GeographicIntelligenceProcessor:
     """`geoip`: the look-up, address to record."""
 
-    COUNTRY_RISK_SCORES: ClassVar[dict[str, float]] = dict(risk_table()[0])
+    COUNTRY_RISK_SCORES: ClassVar[dict[str, float]] = dict(COUNTRY_RISK)
 
     def __init__(self, logger: Any = None):
         self.logger = log if logger is None else logger
