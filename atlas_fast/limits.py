@@ -96,6 +96,9 @@ MAX_NAME_CHARACTERS = 253
 ONLINE_ANSWERS = 20_000
 """Answers of WHOIS and DNS that a process keeps; the oldest go first."""
 
+METRIC_OPERATIONS = 10_000
+"""Operations that compat's performance monitor counts by name; further ones are `other`."""
+
 IMAP_BODY_BYTES = 64 << 10
 """Bytes of a message, from its start, that are fetched over IMAP; more is MSG_CUT."""
 

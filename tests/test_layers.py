@@ -55,7 +55,11 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     },
     "quarantine": LEAVES | {"sources", "store"},
     "accounts": LEAVES | {"sources", "store", "pipeline", "mailrun", "quarantine"},
-    "compat": LEAVES | {"classify", "sources", "store", "pipeline", "mailrun"},
+    "compat": (LEAVES - {"_kernels"}) | {
+        "auth", "batch", "classify", "countries", "domains", "domains_online", "geo", "headers", "mailrun",
+        "origin", "pipeline", "sources", "store", "validation",
+    },
+    "drop_in": set(),
     "cli": (LEAVES - {"_kernels"}) | {
         "accounts", "bench", "cache", "classify", "export", "mailrun", "observe", "pipeline",
         "reference", "store",
@@ -177,6 +181,20 @@ def test_optional_packages_stay_in_their_module(module):
         if head in EXTRAS:
             assert module in EXTRAS[head], f"{module} imports {head}"
             assert lazy or module in IS_THE_EXTRA, f"{module} needs {head} to be imported itself"
+
+
+def test_compat_uses_public_names():
+    """It is a face: what it needs of the engine has a name without an underscore."""
+    for module, path in MODULES.items():
+        if not module.startswith("compat"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("atlas_fast"):
+                private = [alias.name for alias in node.names if alias.name.startswith("_")]
+                assert not private, f"{module}: {node.module}: {private}"
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                engine = node.value.id in ("domains", "engine", "actions", "feedback", "flags")
+                assert not (engine and node.attr.startswith("_")), f"{module}: {ast.unparse(node)}"
 
 
 def test_sql_is_in_the_store_only():

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ class _Mapping:
         self.transaction = transaction
         self.handle = handle
 
-    def __del__(self) -> None:
-        os.close(self.handle)
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        close(self.handle)  # as the interpreter ends, `os` may be gone before this
 
 
 class Reference:

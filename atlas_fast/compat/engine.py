@@ -1,0 +1,176 @@
+"""One message from the pieces that the original's callers hold, through the engine's stages.
+
+The classifiers of this package are names for one answer: they differ in the keys and categories
+that they return it under.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from atlas_fast.auth import original_result
+from atlas_fast.batch import Batch
+from atlas_fast.classify.kinds import subcategory_name
+from atlas_fast.classify.lexicon import terms
+from atlas_fast.classify.reasons import summary
+from atlas_fast.errors import AtlasFastError
+from atlas_fast.headers import parse_headers
+from atlas_fast.pipeline import Pipeline
+from atlas_fast.store.rows import CATEGORIES, OLD_CATEGORIES
+
+__all__ = ["SPAM", "Answer", "authentication", "classify", "classify_many", "message"]
+
+SPAM = frozenset(("Commercial Spam", "Scams", "Dangerous"))
+
+_BREAKS = re.compile("[\r\n\0]+[ \t]*")
+_BLANK = re.compile("\r?\n\r?\n")
+_HTML = re.compile("<(?:html|body|table|div|p|br|a)[ >/]", re.IGNORECASE)
+_OF_BODY = frozenset(("content-type", "content-transfer-encoding", "mime-version"))
+
+
+class Answer(NamedTuple):
+    """`category` of the engine, `old` its name in the original, `spam` its probability;
+    `probabilities` by category, which add up to 1; `terms`: how many terms of the lexicon are
+    there, by `category / subcategory`."""
+
+    category: str
+    old: str
+    subcategory: str
+    spam: float
+    probabilities: dict[str, float]
+    reason: str
+    terms: dict[str, int]
+
+    @property
+    def is_spam(self) -> bool:
+        return self.category in SPAM
+
+    @property
+    def confidence(self) -> float:
+        """That the message is spam, or that it is not, whichever was said: 0 to 1."""
+        return self.spam if self.is_spam else 1.0 - self.spam
+
+
+def classify(
+    sender: str | None, subject: str | None, headers: Any = "", body: str | None = ""
+) -> Answer:
+    """The engine's answer about one message."""
+    return classify_many([message(sender, subject, headers, body)])[0]
+
+
+def authentication(sender: str | None, subject: str | None, headers: Any = "") -> bool | None:
+    """Is the sender who it says? True or False as the receiver's side says, None where it is
+    silent."""
+    found = original_result(message(sender, subject, headers))
+    if any(found[f"{method}_result"] == "fail" for method in ("spf", "dkim", "dmarc")):
+        return False
+    return True if found["is_authentic"] else None
+
+
+def classify_many(messages: Sequence[bytes]) -> list[Answer]:
+    """Answers about raw messages, in one batch. Raises AtlasFastError when a stage fails."""
+    n = len(messages)
+    stops = np.cumsum([len(raw) for raw in messages], dtype=np.int64)
+    starts = np.concatenate((np.zeros(1, np.int64), stops))[:n]
+    raw = np.frombuffer(b"".join(messages), np.uint8)
+    batch = Batch(raw, starts, stops, source="compat", places=[str(i) for i in range(n)])
+    done = _pipeline().process(batch)
+    if done.failures:
+        raise AtlasFastError(f"{len(done.failures)} messages failed: {done.failures[0].text}")
+    return [answer for part in done.parts for answer in _answers(part)]
+
+
+@lru_cache(maxsize=1)
+def _pipeline() -> Pipeline:
+    return Pipeline()
+
+
+def _answers(batch: Batch) -> list[Answer]:
+    verdict, names = batch.verdict, terms().categories
+    made = []
+    for i, (code, found) in enumerate(zip(verdict.category, batch.features.terms, strict=True)):
+        category = CATEGORIES[code]
+        shares = dict(zip(CATEGORIES, verdict.probabilities[i].tolist(), strict=True))
+        there = {name: n for name, n in zip(names, found.tolist(), strict=True) if n}
+        made.append(
+            Answer(
+                category,
+                OLD_CATEGORIES[category],
+                subcategory_name(int(verdict.subcategory[i])) or f"General {category}",
+                float(verdict.probability[i]),
+                shares,
+                summary(verdict, i),
+                there,
+            )
+        )
+    return made
+
+
+def message(
+    sender: str | None, subject: str | None, headers: Any = "", body: str | None = ""
+) -> bytes:
+    """A message of these pieces.
+
+    `headers`: text of a header section (what follows its blank line is the body, unless `body` is
+    given), or a mapping of names to values. A From or Subject in it stays as it was sent when it
+    says what `sender` and `subject` say; otherwise these count. Where there is no body, fields
+    that describe one are left out: an empty message under them looks like spam that it is not.
+    """
+    head, rest = _split(headers)
+    fields = _fields(head)
+    wanted = [(name, _line(value)) for name, value in (("From", sender), ("Subject", subject))]
+    if any(value for _, value in wanted):
+        parsed = parse_headers(_encoded("".join(fields)))
+        for name, value in wanted:
+            if value and (parsed.get(name) or "").strip() != value:
+                fields = [field for field in fields if _name(field) != name.lower()]
+                fields.append(f"{name}: {value}\n")
+    if body or not rest.strip():
+        fields = [field for field in fields if _name(field) not in _OF_BODY]
+    if body:
+        kind = "html" if _HTML.search(body) else "plain"
+        fields.append(f"Content-Type: text/{kind}; charset=utf-8\n")
+        fields.append("Content-Transfer-Encoding: 8bit\n")
+    return _encoded("".join(fields) + "\n" + (body or rest))
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")  # bytes that a reader could not decode
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
+def _line(value: Any) -> str:
+    """A value that cannot start another field."""
+    return _BREAKS.sub(" ", str(value)).strip() if value else ""
+
+
+def _split(headers: Any) -> tuple[str, str]:
+    if isinstance(headers, bytes):
+        headers = headers.decode("utf-8", "replace")
+    if isinstance(headers, Mapping):
+        return "".join(f"{_line(k)}: {_line(v)}\n" for k, v in headers.items()), ""
+    text = str(headers) if headers else ""
+    blank = _BLANK.search(text)
+    return (text[: blank.start()], text[blank.end() :]) if blank else (text, "")
+
+
+def _fields(head: str) -> list[str]:
+    """Fields with their continuation lines, each with its line end."""
+    lines: list[list[str]] = []
+    for line in head.replace("\r\n", "\n").split("\n"):
+        if line[:1] in (" ", "\t") and lines:
+            lines[-1].append(line)
+        elif line:
+            lines.append([line])
+    return ["\n".join(field) + "\n" for field in lines]
+
+
+def _name(field: str) -> str:
+    return field.partition(":")[0].strip().lower()

@@ -1,0 +1,1 @@
+"""Rules over keywords as Atlas_Email's callers know them."""

@@ -1,0 +1,1 @@
+"""Classification as Atlas_Email's callers know it."""

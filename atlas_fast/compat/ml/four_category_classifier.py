@@ -1,0 +1,87 @@
+"""`FourCategoryClassifier`: the engine's answer with alternatives, and old names to new ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from atlas_fast.compat import engine
+
+__all__ = ["OLD_TO_NEW", "PRIORITIES", "FourCategoryClassifier"]
+
+PRIORITIES = {
+    "Dangerous": "CRITICAL", "Commercial Spam": "HIGH", "Scams": "HIGH",
+    "Legitimate Marketing": "MEDIUM", "Legitimate": "LOW",
+}  # fmt: skip
+
+_COMMERCIAL = ("Commercial Spam", "General product marketing")
+_FRAUD = ("Scams", "Advance fee fraud")
+_PHISHING = ("Dangerous", "Phishing attempts")
+_IMPERSONATION = ("Dangerous", "Account compromise attempts")
+_PROMOTION = ("Legitimate Marketing", "Promotional emails")
+
+OLD_TO_NEW = {
+    "Phishing": _PHISHING,
+    "Encoded Phishing": _PHISHING,
+    "Brand Impersonation": _IMPERSONATION,
+    "Encoded Brand Impersonation": _IMPERSONATION,
+    "Health & Medical Spam": ("Commercial Spam", "Health & medical products"),
+    "Adult & Dating Spam": ("Commercial Spam", "Adult & dating services"),
+    "Gambling Spam": ("Commercial Spam", "Gambling promotions"),
+    "Financial & Investment Spam": _COMMERCIAL,
+    "Real Estate Spam": _COMMERCIAL,
+    "Business Opportunity Spam": _COMMERCIAL,
+    "Payment Scam": _FRAUD,
+    "Encoded Payment Scam": _FRAUD,
+    "Legal & Compensation Scams": _FRAUD,
+    "Promotional Email": _PROMOTION,
+    "Encoded Marketing Spam": _PROMOTION,
+}
+_BY_WORD = (
+    (("phish", "security"), _PHISHING),
+    (("spam", "commercial"), _COMMERCIAL),
+    (("scam", "fraud"), _FRAUD),
+)
+_NOT_SPAM = frozenset((
+    "Not Spam", "Community Email", "Transactional Email", "Account Notification",
+    "Subscription Management", "Trusted Domain", "Legitimate Billing/Delivery",
+))  # fmt: skip
+
+
+class FourCategoryClassifier:
+    """The shipped model is trained: `classify` never raises for want of one."""
+
+    DANGEROUS = "Dangerous"
+    COMMERCIAL_SPAM = "Commercial Spam"
+    SCAMS = "Scams"
+    LEGITIMATE_MARKETING = "Legitimate Marketing"
+
+    def __init__(self, db_path: str | None = None):
+        self.db_path = db_path
+
+    def classify(self, sender: str, subject: str, domain: str | None = None) -> dict[str, Any]:
+        """Category, three alternatives, spam or not, priority; `domain` is not used."""
+        answer = engine.classify(sender, subject)
+        shares = sorted(answer.probabilities.items(), key=lambda item: -item[1])
+        others = [(name, share) for name, share in shares if name != answer.category][:3]
+        return {
+            "category": answer.category,
+            "subcategory": answer.subcategory,
+            "confidence": answer.confidence,
+            "subcategory_confidence": answer.confidence,
+            "alternatives": [{"category": name, "confidence": share} for name, share in others],
+            "is_spam": answer.is_spam,
+            "priority": PRIORITIES[answer.category],
+            "method": "4-category-v2",
+        }
+
+    def map_old_category(self, old_category: str) -> tuple[str, str]:
+        """(category, subcategory) of a category of the original."""
+        if old_category in OLD_TO_NEW:
+            return OLD_TO_NEW[old_category]
+        if old_category in _NOT_SPAM:
+            return "Legitimate", "General Legitimate"
+        lowered = old_category.lower()
+        for parts, new in _BY_WORD:
+            if any(part in lowered for part in parts):
+                return new
+        return _COMMERCIAL

@@ -1,0 +1,42 @@
+"""`SubcategoryTagger`: which kind of a category a message is, by the terms of the lexicon."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from atlas_fast.classify.kinds import SUBCATEGORIES
+from atlas_fast.compat import engine
+
+__all__ = ["SubcategoryTagger"]
+
+
+class SubcategoryTagger:
+    """`db_path` is kept, and not read: the terms are those of the engine."""
+
+    def __init__(self, db_path: str | None = None):
+        self.db_path = db_path
+
+    def tag_email(
+        self, category: str, subject: str, sender: str = "", body: str = "", domain: str = ""
+    ) -> dict[str, Any]:
+        """Keys subcategory, confidence, matched_patterns, raw_score, all_scores. The subcategory
+        with most terms, the first of them where several have; `domain` is not used."""
+        mine = [name for owner, name in SUBCATEGORIES if owner == category]
+        if not mine:
+            return _tag("Unknown", 0.0, {})
+        found = engine.classify(sender, subject, "", body).terms
+        scores = {name: found.get(f"{category} / {name}", 0) for name in mine}
+        best = max(mine, key=lambda name: scores[name])
+        if not scores[best]:
+            return _tag(f"General {category}", 0.3, {})
+        return _tag(best, scores[best] / sum(scores.values()), scores)
+
+
+def _tag(name: str, confidence: float, scores: dict[str, int]) -> dict[str, Any]:
+    return {
+        "subcategory": name,
+        "confidence": confidence,
+        "matched_patterns": [f"{part}: {count}" for part, count in scores.items() if count],
+        "raw_score": max(scores.values(), default=0),
+        "all_scores": scores,
+    }

@@ -1,0 +1,1 @@
+"""Helpers as Atlas_Email's callers know them."""

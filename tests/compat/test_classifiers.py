@@ -1,0 +1,300 @@
+"""Classifiers of the original's names: one answer, the engine's; and the message it is asked of."""
+
+import email
+import email.policy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_fast.compat import engine
+from atlas_fast.compat.core.logical_classifier import LogicalEmailClassifier
+from atlas_fast.compat.filters.keyword_processor import (
+    KeywordProcessor,
+    classify_spam_type_with_processor,
+)
+from atlas_fast.compat.ml.ab_classifier_integration import ABClassifierIntegration
+from atlas_fast.compat.ml.ab_classifier_integration_simple import ABClassifierIntegrationSimple
+from atlas_fast.compat.ml.ensemble_classifier import EnsembleHybridClassifier
+from atlas_fast.compat.ml.four_category_classifier import FourCategoryClassifier
+from atlas_fast.compat.ml.naive_bayes import NaiveBayesClassifier
+from atlas_fast.compat.ml.simple_four_category_classifier import SimpleFourCategoryClassifier
+from atlas_fast.compat.ml.subcategory_tagger import SubcategoryTagger
+from atlas_fast.compat.models import database
+from atlas_fast.compat.models.database import DatabaseManager
+from atlas_fast.errors import UsageError
+from atlas_fast.headers import parse_headers
+from atlas_fast.pipeline import scan
+from atlas_fast.store.rows import CATEGORIES, OLD_CATEGORIES
+
+SPAM = (
+    "Win <prizes@casino-nights.tk>", "YOU WON!!! Claim your FREE prize now",
+    "Dear winner, click here to claim $1,000,000 now: http://casino-nights.tk/claim. Viagra, "
+    "casino, lottery, free money, guaranteed. Unsubscribe http://casino-nights.tk/u",
+)  # fmt: skip
+HAM = (
+    "Rosa <rosa@example.org>", "Re: patch for the build",
+    "On Monday Ivo wrote:\n> the build fails on my machine\nI think the path is wrong. Try the "
+    "patch below.\n\nRosa\n",
+)  # fmt: skip
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "mail.db")
+
+
+def test_it_is_the_answer_of_a_run(tmp_path):
+    """A whole message given in pieces, and the same as a file."""
+    raw = b"From: Rosa <rosa@example.org>\nSubject: Hello\nDate: Tue, 5 Mar 2024 09:00:00 +0000\n\n"
+    raw += b"See you at ten.\n"
+    (tmp_path / "one.eml").write_bytes(raw)
+    (batch,) = scan(tmp_path)
+    answer = engine.classify("Rosa <rosa@example.org>", "Hello", raw.decode())
+    assert answer.spam == batch.verdict.probability[0]
+    assert answer.category == CATEGORIES[batch.verdict.category[0]]
+    assert engine.message("Rosa <rosa@example.org>", "Hello", raw) == raw
+    assert sum(answer.probabilities.values()) == pytest.approx(1)
+
+
+def test_all_say_the_same():
+    for (sender, subject, body), spam in ((SPAM, True), (HAM, False)):
+        answer = engine.classify(sender, subject, "", body)
+        assert answer.is_spam is spam
+        assert answer.old == OLD_CATEGORIES[answer.category]
+        simple = SimpleFourCategoryClassifier().classify(subject, sender, body)
+        assert (simple["category"], simple["confidence"]) == (answer.category, answer.confidence)
+        ensemble = EnsembleHybridClassifier().classify_email(subject, sender, body)
+        assert (ensemble["category"], ensemble["is_spam"]) == (answer.old, spam)
+        assert ensemble["confidence"] == answer.spam
+        assert ("action_override" in ensemble) is (spam and ensemble["confidence_level"] != "HIGH")
+        head = f"From: {sender}\nSubject: {subject}\n"
+        whole = head + "\n" + body
+        assert LogicalEmailClassifier().classify_email(sender, subject, whole)[0] == answer.old
+        assert (
+            NaiveBayesClassifier().predict_single(sender, subject, None, whole)["is_spam"] is spam
+        )
+        four = FourCategoryClassifier().classify(sender, subject)
+        assert len(four["alternatives"]) == 3
+
+
+def test_confidence_is_that_of_the_message():
+    """The original's leaked into the next."""
+    processor = KeywordProcessor()
+    confidences = set()
+    for sender, subject, body in (SPAM, HAM, SPAM):
+        processor.process_keywords(f"Subject: {subject}\n\n{body}", sender, subject)
+        confidences.add(processor.last_classification_confidence)
+    assert len(confidences) == 2 and all(0.5 <= c <= 1 for c in confidences)
+
+
+def test_legitimate_mail_has_a_way_out():
+    """In the original nothing that matched nothing was ever "not spam"."""
+    sender, subject, body = HAM
+    head = f"From: {sender}\nSubject: {subject}\n\n{body}"
+    assert classify_spam_type_with_processor(head, sender, subject) == "Not Spam"
+
+
+def test_words_of_a_kind_refine_what_is_no_spam_only():
+    order = "Your order confirmation #4711-22 invoice 884211"
+    sender, _, body = HAM
+    kind = classify_spam_type_with_processor(
+        f"From: {sender}\nSubject: {order}\n\n{body}", sender, order
+    )
+    assert kind in ("Transactional Email", "Not Spam", "Business Opportunity Spam")
+    sender, _, body = SPAM
+    head = f"From: {sender}\nSubject: {order}\n\n{body}"
+    answer = engine.classify(sender, order, head)
+    if answer.is_spam:
+        assert classify_spam_type_with_processor(head, sender, order) == answer.old
+
+
+def test_protected_patterns(tmp_path, monkeypatch):
+    manager = DatabaseManager(str(tmp_path / "mail.db"))
+    monkeypatch.setattr("atlas_fast.compat.filters.keyword_processor.db", manager)
+    processor = KeywordProcessor()
+    sender, subject, _ = SPAM
+    assert not processor.check_protected_patterns(sender, subject)
+    for kind, value in (("domain", "nights.tk"), ("sender", "prizes@x"), ("subject_keyword", "")):
+        manager.execute_insert(
+            "INSERT INTO protected_patterns (pattern_type, pattern_value) VALUES (?, ?)",
+            (kind, value),
+        )
+    assert not processor.check_protected_patterns(sender, subject)
+    manager.execute_insert(
+        "INSERT INTO protected_patterns (pattern_type, pattern_value) VALUES ('domain', ?)",
+        ("casino-nights.tk",),
+    )
+    assert processor.check_protected_patterns(sender, subject)
+    assert processor.process_keywords("", sender, subject) == "Not Spam"
+
+
+def test_trusted_senders(path):
+    manager = DatabaseManager(path)
+    manager.add_to_whitelist("casino-nights.tk")
+    ensemble = EnsembleHybridClassifier(path)
+    sender, subject, body = SPAM
+
+    def ask(result):
+        field = f"Authentication-Results: mx.example; spf={result}; dkim={result}\n" * bool(result)
+        return ensemble.classify_email(subject, sender, body, field)
+
+    assert (ask("pass")["category"], ask("pass")["is_spam"]) == ("WHITELISTED", False)
+    assert (ask("fail")["category"], ask("fail")["is_spam"]) == ("SPOOFED_WHITELIST", True)
+    assert ask("")["category"] == engine.classify(sender, subject, "", body).old
+
+
+def test_old_names():
+    to_new = FourCategoryClassifier().map_old_category
+    assert to_new("Phishing") == ("Dangerous", "Phishing attempts")
+    assert to_new("Some Security Thing") == ("Dangerous", "Phishing attempts")
+    assert to_new("Crypto & Investment Spam") == ("Commercial Spam", "General product marketing")
+    assert to_new("Tech Support Scam") == ("Scams", "Advance fee fraud")
+    assert to_new("anything") == ("Commercial Spam", "General product marketing")
+    assert to_new("Not Spam")[0] == "Legitimate"
+    for new, old in OLD_CATEGORIES.items():
+        assert new == "Unknown" or to_new(old)[0] == new
+
+
+def test_subcategories():
+    """By the terms that are there; the documented answers where there are none."""
+    tag = SubcategoryTagger().tag_email
+    found = tag("Commercial Spam", "Casino poker jackpot", "", "Play poker at our online casino.")
+    assert found["subcategory"] == "Gambling promotions" and 0 < found["confidence"] <= 1
+    assert (
+        found["raw_score"] == max(found["all_scores"].values()) > 0 < len(found["matched_patterns"])
+    )
+    nothing = {"matched_patterns": [], "raw_score": 0, "all_scores": {}}
+    assert tag("Scams", "x") == {"subcategory": "General Scams", "confidence": 0.3} | nothing
+    assert tag("Other", "x") == {"subcategory": "Unknown", "confidence": 0.0} | nothing
+    stats = SimpleFourCategoryClassifier().get_category_stats()
+    assert len(stats) == 4 and all(len(names) == 5 for names in stats.values())
+
+
+# the message that is asked about
+
+
+def test_fields_stay_as_sent_where_they_say_the_same():
+    head = "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nFrom: Ana <ana@example.org>\nX-A: 1\n\tmore\n"
+    made = engine.message("Ana <ana@example.org>", "Grüße", head, "")
+    assert made == head.encode() + b"\n"
+    other = parse_headers(engine.message("Ivo <ivo@example.org>", "Grüße", head))
+    assert other.get("From") == "Ivo <ivo@example.org>" and other.get("X-A") == "1\tmore"
+    assert len(other.get_all_raw("From")) == 1
+
+
+def test_a_body_takes_the_place_of_the_fields_about_it():
+    head = "Content-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: base64\n"
+    made = email.message_from_bytes(
+        engine.message("a@example.org", "x", head, "Grüße"), policy=email.policy.default
+    )
+    assert made.get_content_type() == "text/plain" and made.get_content().strip() == "Grüße"
+    html = engine.message("a@example.org", "x", head, "<html><p>x</p></html>")
+    assert b"text/html" in html
+    assert b"multipart" not in engine.message("a@example.org", "x", head)
+
+
+def test_headers_of_other_kinds():
+    head = {"X-One": "1", "X-Two": "a\r\nX-Three: 3"}
+    made = parse_headers(engine.message("a@example.org", "x", head))
+    assert made.get("X-One") == "1" and made.get("X-Three") is None
+    assert engine.message("", "", b"X: 1\n") == b"X: 1\n\n"
+    assert engine.message(None, None, None, None) == b"\n"
+
+
+def test_long_headers_take_no_longer_than_their_length():
+    """A field of many lines, many fields, many blank lines: each in one pass."""
+    many = 200_000
+    for head in ("X: 1\n" + " y\n" * many, "X: 1\n" * many, "\n" * many, "Subject:" + " " * many):
+        assert engine.message("a@example.org", "x", head).count(b"From:") == 1
+
+
+def test_bytes_that_were_no_text_come_through():
+    head = b"X-A: \xff\xfe\n".decode("utf-8", "surrogateescape")
+    assert engine.message("", "", head) == b"X-A: \xff\xfe\n\n"
+    assert engine.message("", "\ud800", "") == b"Subject: ?\n\n"
+
+
+@given(st.text(), st.text(), st.text(), st.text())
+def test_no_value_starts_a_field(sender, subject, headers, body):
+    """Whatever the pieces are, there is an answer, and one From and one Subject at most."""
+    made = engine.message(sender, subject, "", body)
+    parsed = parse_headers(made)
+    names = {"from": bool(engine._line(sender)), "subject": bool(engine._line(subject))}
+    for name, given_ in names.items():
+        assert len(parsed.get_all_raw(name)) == given_
+    answer = engine.classify(sender, subject, headers, body)
+    assert 0 <= answer.spam <= 1
+
+
+# A/B
+
+
+def subjects(n):
+    return [f"Offer {i}" for i in range(n)]
+
+
+@pytest.mark.parametrize("make", [ABClassifierIntegration, ABClassifierIntegrationSimple])
+def test_the_share_is_kept_and_stable(path, make):
+    chosen = []
+    for _ in range(2):
+        test = make(path, 30)
+        results = [test.classify_with_ab_testing("a@example.org", s) for s in subjects(200)]
+        chosen.append([result["classifier_used"] for result in results])
+    assert chosen[0] == chosen[1]
+    assert 30 < chosen[0].count("new") < 90
+    assert {result["classification_version"] for result in results} == {1, 2}
+    for result in results:
+        assert (result["ab_testing"]["categories_match"] is None) or (
+            result["ab_testing"]["old_category"] and result["ab_testing"]["new_category"]
+        )
+    more = [make(path, 60).classify_with_ab_testing("a@example.org", s) for s in subjects(200)]
+    for before, after in zip(chosen[0], more, strict=True):
+        assert before == "old" or after["classifier_used"] == "new"
+
+
+def test_force_and_bounds(path):
+    test = ABClassifierIntegrationSimple(path, 250)
+    assert test.rollout_percentage == 100
+    test.set_rollout_percentage(-3)
+    assert test.rollout_percentage == 0
+    for name, version in (("old", 1), ("new", 2)):
+        made = test.classify_with_ab_testing("a@example.org", "x", force_classifier=name)
+        assert (made["classifier_used"], made["classification_version"]) == (name, version)
+    with pytest.raises(UsageError):
+        test.classify_with_ab_testing("a@example.org", "x", force_classifier="both")
+    other = ABClassifierIntegration(path)
+    other.update_rollout_percentage(40)
+    assert other.rollout_percentage == 40
+
+
+def test_rows_and_metrics(path, tmp_path, monkeypatch):
+    monkeypatch.setattr("atlas_fast.compat.ml.rollout.SAMPLE_PERCENT", 50.0)
+    simple, full = ABClassifierIntegrationSimple(path, 50), ABClassifierIntegration(path, 50)
+    for subject in subjects(60):
+        simple.classify_with_ab_testing("Ana <ana@example.org>", subject)
+    rows = DatabaseManager(path).execute_query("SELECT * FROM ab_testing_results")
+    assert len(rows) == 60
+    for row in rows:
+        ran = {"old": row["old_category"], "new": row["new_category"]}
+        assert ran[row["selected_classifier"]]
+        assert (row["categories_match"] is not None) == all(ran.values())
+        assert (row["processing_time_old"] is None) == (ran["old"] is None)
+    metrics = simple.get_performance_metrics()
+    assert metrics["total_classifications"] == 60 and metrics["category_match_rate"] == 100
+    assert metrics["new_classifier_uses"] == sum(r["selected_classifier"] == "new" for r in rows)
+    figures = full.get_ab_testing_metrics()
+    assert figures["total_comparisons"] == sum(r["categories_match"] is not None for r in rows)
+    assert figures["agreement_rate"] == 100 and figures["mismatches"] == []
+    new = [row["new_category"] for row in rows if row["new_category"]]
+    assert figures["category_distribution_new"] == {name: new.count(name) for name in set(new)}
+    assert full.get_ab_testing_metrics("19990101")["total_comparisons"] == 0
+    assert "Not enough" in full.get_recommendation()
+    report = full.generate_ab_report(str(tmp_path / "report.json"))
+    assert (tmp_path / "report.json").read_text() == report + "\n"
+
+
+def test_the_database_of_the_program_is_the_default():
+    assert EnsembleHybridClassifier().db_path == database.db.db_path
+    with pytest.raises(UsageError):
+        EnsembleHybridClassifier().retrain_models()
