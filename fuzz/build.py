@@ -28,7 +28,7 @@ from setuptools import Extension, setup
 flags = os.environ["FUZZ_FLAGS"].split()
 parts = [
     Extension(name, [name + ".pyx"], extra_compile_args=flags, extra_link_args=flags)
-    for name in ("doors", "names", "places", "targets")
+    for name in ("caching", "doors", "names", "places", "targets")
 ]
 setup(name="targets", ext_modules=cythonize(parts, include_path=["src_pyx", "."],
       compiler_directives={"language_level": 3, "boundscheck": False, "wraparound": False}))
@@ -113,8 +113,8 @@ def build(where: Path, compiler: str = "clang", root: Path = ROOT) -> None:
     }
     command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", str(where)]
     quietly(command, tree, environment)
-    for name in ("inputs.pxd", "doors.pyx", "names.pyx", "places.pyx", "targets.pyx"):
-        shutil.copy(root / "fuzz" / name, tree / name)
+    for source in (root / "fuzz").glob("*.p[xy][dx]"):
+        shutil.copy(source, tree / source.name)
     (tree / "setup.py").write_text(TARGETS_SETUP)
     (tree / "pyproject.toml").unlink()
     quietly(command, tree, environment)

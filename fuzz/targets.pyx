@@ -1,5 +1,5 @@
-"""Fuzz targets: C functions of the kernels, called without the GIL. Those of doors.pyx,
-names.pyx and places.pyx join them.
+"""Fuzz targets: C functions of the kernels, called without the GIL. Those of
+caching.pyx, doors.pyx, names.pyx and places.pyx join them.
 
 How an input is read is said in inputs.pxd. Text that a kernel makes must be UTF-8, spans must lie
 inside: else abort.
@@ -29,6 +29,7 @@ from atlas_fast._kernels.types cimport Span
 from atlas_fast._kernels.words cimport words_append
 from inputs cimport run
 
+import caching
 import doors
 import names
 import places
@@ -398,7 +399,7 @@ ADDRESSES = {
     "transfer": <uintptr_t> &fuzz_transfer,
     "html": <uintptr_t> &fuzz_html,
 }
-ADDRESSES |= doors.ADDRESSES | names.ADDRESSES | places.ADDRESSES
+ADDRESSES |= caching.ADDRESSES | doors.ADDRESSES | names.ADDRESSES | places.ADDRESSES
 
 
 def run_once(str target, bytes data):

@@ -1,4 +1,4 @@
-"""Peak memory of whole processes: runs of several sizes, and a batch held as the original holds it."""
+"""Peak memory of whole processes: runs of several sizes, a batch held as the original holds it."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
 """Two runs of the measurements, compared: what became slower or faster beyond the noise.
 
-Times of two days cannot be compared on a shared machine, ratios within a few rounds can. What others
-do makes a call slower, never faster, so the smallest time of `BLOCK` neighbouring rounds stands for
-them; a contestant's score there is its time divided by the geometric mean of the group's references
-(the yardstick, or else the peers). The change is the ratio of the median scores. It counts when it
-is above `FLOOR` and above `ERRORS` standard errors of the two medians, estimated from the quartiles.
+Times of two days cannot be compared on a shared machine, ratios within a few rounds can. What
+others do makes a call slower, never faster, so the smallest time of `BLOCK` neighbouring rounds
+stands for them; a contestant's score there is its time divided by the geometric mean of the group's
+references (the yardstick, or else the peers). The change is the ratio of the median scores. It
+counts when it is above `FLOOR` and above `ERRORS` standard errors of the two medians, estimated
+from the quartiles.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from atlas_fast.stages import features, parse
 @dataclass(frozen=True)
 class Labelled:
     """Features of labelled messages: CSR rows, `ends` of their groups, `terms` of the lexicon and
-    `bulk` as stages.features.Features has them, `labels` int8 (1 spam, -1 ham), `names` of files."""
+    `bulk` as stages.features.Features has them, `labels` int8 (1 spam, -1 ham), file `names`."""
 
     indptr: np.ndarray
     indices: np.ndarray

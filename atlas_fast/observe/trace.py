@@ -38,8 +38,8 @@ class Trace:
         """Complete events (`ph` X) in microseconds, and the names of the threads."""
         process = os.getpid()
         names = [
-            {"ph": "M", "name": "thread_name", "pid": process, "tid": number, "args": {"name": name}}
-            for number, name in self._threads.items()
+            {"ph": "M", "name": "thread_name", "pid": process, "tid": tid, "args": {"name": name}}
+            for tid, name in self._threads.items()
         ]
         events = [
             {
@@ -60,4 +60,5 @@ class Trace:
         try:
             path.write_bytes(orjson.dumps(self.to_dict()))
         except OSError as error:
-            raise AtlasFastError(f"{path}: the trace cannot be written: {error.strerror}") from error
+            reason = error.strerror or error
+            raise AtlasFastError(f"{path}: the trace cannot be written: {reason}") from error

@@ -1,4 +1,4 @@
-"""Origin and geography of a batch as the original's columns; Python objects for distinct values only."""
+"""Origin and geography of a batch as the original's columns; objects for distinct values only."""
 
 from __future__ import annotations
 

@@ -50,12 +50,14 @@ def folder(tmp_path):
     return tmp_path / "reference"
 
 
-def child(code: str, folder: Path, source: Path, *, prefix=(), **options) -> subprocess.Popen:
+def child(
+    code: str, folder: Path, source: Path, *, prefix=(), stdin=None, **options
+) -> subprocess.Popen:
     paths = [str(TESTS), *[path for path in os.environ.get("PYTHONPATH", "").split(":") if path]]
     return subprocess.Popen(
         [*prefix, sys.executable, "-X", "faulthandler", "-c", CHILD + code, str(folder),
          str(source), repr(options)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
     )  # fmt: skip
 
@@ -148,14 +150,7 @@ def test_a_generation_that_another_process_holds_stays(folder, source):
     reader = child(
         OPEN + "\nsys.stdout.flush(); t = r.table(b'one'); before = t.checksum(); input()\n"
         "print(t.checksum() == before)",
-        folder, source,
-    )  # fmt: skip
-    reader.stdin = None
-    reader.kill()
-    reader.communicate()
-    reader = subprocess.Popen(
-        reader.args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
+        folder, source, stdin=subprocess.PIPE,
     )  # fmt: skip
     assert reader.stdout.readline().strip() == f"{held} True"
     source.write_bytes(b"other words")
