@@ -1,14 +1,18 @@
-"""Extension modules and their build modes; everything else is in pyproject.toml."""
+"""Extension modules, their build modes, where packages lie; the rest is in pyproject.toml."""
 
 import os
 from pathlib import Path
 
 from Cython.Build import cythonize
-from setuptools import Extension, setup
+from setuptools import Extension, find_namespace_packages, setup
 
 SRC = Path("src_pyx")
 C_DIR = Path("build/cython")
 SHARED = "atlas_fast._kernels._cyutility"  # memoryview support, compiled once for all kernels
+MIGRATIONS = {  # they stand at the top of the tree, and are installed below the package
+    "atlas_fast.migrations": "migrations",
+    "atlas_fast.migrations.versions": "migrations/versions",
+}
 SANITIZE = "-fsanitize=address,undefined"
 MODES = {  # compiler flags, linker flags, Cython directives
     "release": (["-O3", "-g0"], ["-Wl,--strip-debug"], {}),
@@ -48,6 +52,8 @@ else:
     where = {"build_dir": str(C_DIR), "shared_utility_qualified_name": SHARED}
 
 setup(
+    packages=[*find_namespace_packages(include=["atlas_fast*"]), *MIGRATIONS],
+    package_dir=MIGRATIONS,
     ext_modules=cythonize(
         kernels,
         include_path=[str(SRC)],

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
+from atlas_fast._kernels.messages import Messages
+from atlas_fast.flags import Flag
 from atlas_fast.quoting import unquote
 
 if TYPE_CHECKING:
     from atlas_fast.headers import HeaderColumns
     from atlas_fast.mime import MimeColumns
 
-KEY_BYTES = 16
 
 
 class Batch:
@@ -22,15 +23,16 @@ class Batch:
 
     Message i is raw[starts[i]:stops[i]]: `raw` uint8, perhaps a view of a memory map, `starts` and
     `stops` int64 (n,). `places` says where each stands in the source (a path relative to it, or a
-    byte offset); `mark` is where the source goes on behind this batch. `keys` uint8 (n, 16) are
+    byte offset); `mark` is where the source goes on behind this batch. `keys` uint8 (n, 24) are
     stable: the same message at the same place of the same source has the same key in every run.
     `flags` uint32 (n,) are the bits of `atlas_fast.flags.Flag`. `quoting`: `>From ` lines of an
-    mbox are still quoted in raw. The stages fill `headers`, `mime`, `features` and `verdict`.
+    mbox are still quoted in raw. The stages fill `headers`, `mime`, `enrichment`,
+    `features` and `verdict`.
     Raises ValueError when the lengths differ.
     """
 
     __slots__ = (
-        "_keys", "features", "flags", "headers", "mark", "mime", "places", "quoting", "raw",
+        "_keys", "enrichment", "features", "flags", "headers", "mark", "mime", "places", "quoting", "raw",
         "source", "starts", "stops", "verdict",
     )  # fmt: skip
 
@@ -60,6 +62,7 @@ class Batch:
         self.flags = np.zeros(len(starts), np.uint32)
         self.headers: HeaderColumns | None = None
         self.mime: MimeColumns | None = None
+        self.enrichment: Any = None
         self.features: Any = None
         self.verdict: Any = None
         self._keys = keys
@@ -74,10 +77,26 @@ class Batch:
 
     @property
     def keys(self) -> np.ndarray:
-        """uint8 (n, 16): BLAKE2b of source, place and content; computed when first asked."""
+        """uint8 (n, 24): see `message_keys`; computed when first asked."""
         if self._keys is None:
             self._keys = message_keys(self)
         return self._keys
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """The messages of these indices as a batch of their own, as the source gave them: without
+        columns, and with no flags but the source's."""
+        part = Batch(
+            self.raw,
+            self.starts[indices],
+            self.stops[indices],
+            source=self.source,
+            places=[self.places[i] for i in indices.tolist()],
+            mark=self.mark,
+            keys=self.keys[indices],
+            quoting=self.quoting,
+        )
+        part.flags[:] = self.flags[indices] & np.uint32(Flag.MSG_CUT)
+        return part
 
     def message(self, index: int) -> bytes:
         """Message `index` as it was sent: a copy, mbox quoting undone."""
@@ -89,14 +108,28 @@ class Batch:
 
 
 def message_keys(batch: Batch) -> np.ndarray:
-    """BLAKE2b-128 over (source, NUL, place, NUL, content) of each message."""
-    view = memoryview(batch.raw)
-    base = blake2b(batch.source.encode("utf-8", "surrogateescape") + b"\0", digest_size=KEY_BYTES)
-    digests = []
-    spans = zip(batch.places, batch.starts.tolist(), batch.stops.tolist(), strict=True)
-    for place, start, stop in spans:
-        one = base.copy()
-        one.update(place.encode("utf-8", "surrogateescape") + b"\0")
-        one.update(view[start:stop])
-        digests.append(one.digest())
-    return np.frombuffer(b"".join(digests), np.uint8).reshape(len(digests), KEY_BYTES)
+    """uint8 (n, KEY_BYTES): eight bytes that order, then BLAKE2b-128 over (source, NUL, place, NUL,
+    content); see _kernels/keys.pyx.
+
+    An index of keys grows at one end, where one of digests alone would touch a page each.
+    """
+    keys = np.empty((len(batch), KEY_BYTES), np.uint8)
+    places, offsets = _joined(batch.places)
+    messages = Messages.of_spans(batch.raw, batch.starts, batch.stops)
+    keys_batch(messages, _encoded(batch.source), places, offsets, keys)
+    return keys
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _joined(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """All texts as one run of bytes, and the n + 1 offsets."""
+    joined: list[str] | list[bytes] = list(texts)
+    whole = "".join(texts)
+    if not whole.isascii():
+        joined = [_encoded(text) for text in texts]
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, joined), np.int64, len(texts)), out=offsets[1:])
+    return np.frombuffer(_encoded(whole), np.uint8), offsets

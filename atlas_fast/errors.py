@@ -4,6 +4,7 @@ AtlasFastError
 |-- SourceError       a mailbox, folder or stream that cannot be read
 |-- StoreError        a store that cannot be opened or written
 |-- ModelError        a model that is missing, damaged or of another feature layout
+|-- CacheError        a cache file that cannot be had; work goes on without it
 |-- ReferenceDataError    reference data that is missing or cannot be built
 |   `-- ReferenceDamaged  a generation of it that is not what its manifest says
 |-- SettingsError     a settings file that cannot be read or says what makes no sense
@@ -25,6 +26,10 @@ class StoreError(AtlasFastError):
 
 class ModelError(AtlasFastError):
     """A model is missing, damaged, or of another feature layout."""
+
+
+class CacheError(AtlasFastError):
+    """The file of the cache cannot be had, or not in time."""
 
 
 class ReferenceDataError(AtlasFastError):

@@ -15,6 +15,7 @@ The functions pick up newer reference data within a minute; `open_geo` does at o
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
@@ -121,6 +122,8 @@ class Geo:
         self._by_code = np.full(1 << 16, self._default, np.float32)
         for code, risk in self._risk.items():
             self._by_code[int.from_bytes(code.encode(), "little")] = risk
+        self.risks = hashlib.blake2b(self._by_code.tobytes(), digest_size=8).digest()
+        """Tells one table of risks from another."""
         self._kept: dict[int, tuple[Any, ...]] = {}
 
     def lookup(self, ip: Any) -> GeoRecord:
@@ -187,7 +190,7 @@ class Geo:
 
     def records(self, ids: np.ndarray) -> np.ndarray:
         """What stands behind record numbers, as an array of GEO_DTYPE."""
-        country, asn, organisation = self._columns(ids)
+        country, asn, organisation = self.columns(ids)
         out = np.empty(len(ids), GEO_DTYPE)
         out["record"] = ids
         out["country"] = country.view("S2")
@@ -201,7 +204,13 @@ class Geo:
         """Names of organisations by their numbers."""
         return [organisation_name(self.table, number) for number in numbers]
 
-    def _columns(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def risk_of(self, countries: np.ndarray) -> np.ndarray:
+        """float32: risks of countries as `columns` gives them."""
+        return self._by_code[countries]
+
+    def columns(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of record numbers: countries (two letters as a uint16, 0 where unknown), AS numbers, and
+        numbers of organisations."""
         country = np.empty(len(ids), "<u2")
         asn = np.empty(len(ids), np.uint32)
         organisation = np.empty(len(ids), np.int32)

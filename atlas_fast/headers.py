@@ -282,6 +282,10 @@ class HeaderColumns:
         found = self.fields[at]
         return indptr, np.stack([found["start"], found["stop"]], axis=1)
 
+    def for_fields(self) -> tuple[Messages, np.ndarray, Bytes, np.ndarray]:
+        """What kernels that read single fields take of these columns, in their order."""
+        return self.messages, self.first, self._fields, self.field_indptr
+
     def for_features(self) -> tuple[Any, ...]:
         """What the feature kernel reads of these columns, in its order."""
         return (
@@ -321,6 +325,11 @@ class Headers:
         self._columns = columns
         self._index = index
         self._raw: bytes = columns.messages.message(index)
+
+    @property
+    def raw(self) -> bytes:
+        """The message as it stands."""
+        return self._raw
 
     @property
     def fields(self) -> list[FieldSpan]:

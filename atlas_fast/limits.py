@@ -32,5 +32,66 @@ BATCH_MESSAGES = 2_000
 BATCH_BYTES = 32 << 20
 """Bytes of one batch at most, unless a single message is longer."""
 
+MEMO_ENTRIES = 65_536
+"""Entries of one kind that the cache keeps in the process; the least used go."""
+
+CACHE_BYTES = 64 << 20
+"""Bytes of the cache file; when it is full all its entries are dropped."""
+
+CACHE_PENDING = 100_000
+"""Entries that wait to be written to the cache file; further ones are not kept there."""
+
 MAX_RANGES = 50_000_000
 """Networks of one MMDB file; one with more is refused (a tree can be made to grow endlessly)."""
+
+MAX_HOPS = 100
+"""Received fields of one message that are walked for its origin (reason TOO_MANY_HOPS)."""
+
+MAX_TRUSTED = 1_000
+"""Trusted relays in the settings: addresses and prefixes, and names, each."""
+
+MAX_AUTH_FIELDS = 50
+"""Authentication-Results fields of one message that are read; also DKIM-Signature fields."""
+
+MAX_AUTH_METHODS = 64
+"""Statements of one Authentication-Results field that are read."""
+
+MAX_AUTH_PROPERTIES = 32
+"""Properties of one statement, and pairs of a Received-SPF field, that are read."""
+
+MAX_TAGS = 64
+"""Tags of a DKIM or ARC field that are read."""
+
+MAX_ARC_SETS = 50
+"""ARC sets of one message (RFC 8617, 4.2.1); a higher instance number breaks the chain."""
+
+MAX_DOMAIN_BYTES = 255
+"""Bytes of a domain that is compared; a longer one counts as absent."""
+
+MAX_VERIFIED_SIGNATURES = 5
+"""DKIM-Signature fields of one message that `--verify-auth` checks."""
+
+MAX_DNS_QUERIES = 60
+"""Questions to the DNS for one message; answers of the cache are not counted."""
+
+MAX_DNS_SECONDS = 20
+"""Seconds that all questions of one message may wait for the DNS."""
+
+MAX_DNS_ANSWERS = 50_000
+"""Answers of the DNS that are kept in memory; the oldest go."""
+
+MAX_DNS_TTL = 86_400
+"""Seconds that an answer of the DNS is kept at most."""
+
+NEGATIVE_DNS_TTL = 300
+"""Seconds that the absence of a name is remembered."""
+
+MAX_LABEL_BYTES = 63
+"""Octets of a label that is decoded from punycode, characters of one that is compared with brands;
+a longer one is left as it is (RFC 1035, 2.3.4)."""
+
+MAX_NAME_CHARACTERS = 253
+"""Characters of a domain that is asked about over the network; a longer one has no answer."""
+
+ONLINE_ANSWERS = 20_000
+"""Answers of WHOIS and DNS that a process keeps; the oldest go first."""

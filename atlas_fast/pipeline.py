@@ -16,27 +16,33 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atlas_fast import limits
 from atlas_fast.batch import Batch
+from atlas_fast.cache.counts import with_rates
 from atlas_fast.errors import UsageError
 from atlas_fast.flags import Flag
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.observe.report import Report
+from atlas_fast.observe.trace import Trace
 from atlas_fast.sources import Source, open_source
-from atlas_fast.store import Run, SqliteStore, open_store
+from atlas_fast.store import Run, Store, open_store
+from atlas_fast.store.base import ErrorRow, Mark
 from atlas_fast.store.grouping import GroupedWrites
 from atlas_fast.store.rows import CATEGORIES, UNKNOWN, clean, row_block
-from atlas_fast.store.sqlite import ErrorRow, local_now
+from atlas_fast.store.sqlite import local_now
 from atlas_fast.store.writer import Writer
 
-__all__ = ["Interrupted", "Pipeline", "scan", "triage"]
+if TYPE_CHECKING:
+    from atlas_fast.stages.enrich import Enricher
+
+__all__ = ["Interrupted", "Pipeline", "make_enricher", "scan", "triage"]
 
 Stage = tuple[str, Callable[[Batch], None]]
 UNREADABLE = np.uint32(Flag.HDR_EMPTY | Flag.NO_MEMORY)
@@ -44,6 +50,7 @@ UNREADABLE = np.uint32(Flag.HDR_EMPTY | Flag.NO_MEMORY)
 
 SourceLike = str | Path | Source
 Progress = Callable[[int, int], None]
+Known = Callable[[Sequence[bytes]], set[bytes]]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -56,8 +63,14 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(slots=True)
 class Done:
-    """A batch whose stages have run, in parts where a stage failed on a message of it."""
+    """A batch whose stages have run, in parts where a stage failed on a message of it.
 
+    `mark` is where its source goes on, `known` how many messages of it were stored before and so
+    are in no part.
+    """
+
+    mark: str = ""
+    known: int = 0
     parts: list[Batch] = field(default_factory=list)
     failures: list[ErrorRow] = field(default_factory=list)
     clock: StageClock = field(default_factory=StageClock)
@@ -67,7 +80,10 @@ class Pipeline:
     """The stages, and how many threads run them.
 
     Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
-    longer. `keys`: make message keys while a batch is with its worker, for a store.
+    longer. `enrich`: look up origins, domains and authentication, as an Enricher says or as one by
+    default does. `keys`: make message keys while a batch is with its worker, for a store. `known`:
+    asked which keys are stored; these messages take no part. `trace` gets every stretch of every
+    stage.
     Raises UsageError when `workers` is below 1.
     """
 
@@ -77,20 +93,29 @@ class Pipeline:
         *,
         workers: int = 1,
         model: str | Path | None = None,
+        enrich: Enricher | bool = True,
         max_messages: int = limits.BATCH_MESSAGES,
         max_bytes: int = limits.BATCH_BYTES,
+        trace: Trace | None = None,
     ):
         if workers < 1:
             raise UsageError(f"workers is {workers}; at least one is needed")
-        self.stages = list(default_stages(model) if stages is None else stages)
+        self.enricher: Enricher | None = None
+        if stages is None:
+            self.enricher = make_enricher() if enrich is True else enrich or None
+            stages = default_stages(model, self.enricher)
+        self.stages = list(stages)
         self.keys = False
+        self.known: Known | None = None
         self.workers = workers
         self.max_messages = max_messages
         self.max_bytes = max_bytes
+        self.trace = trace
 
-    def run(self, source: Source, clock: StageClock) -> Iterator[Done]:
-        """Batches of the source in their order, stages done; reading time goes to `clock`."""
-        batches = clock.each("source", source.batches(self.max_messages, self.max_bytes))
+    def run(self, source: Source, clock: StageClock, after: str = "") -> Iterator[Done]:
+        """Batches of the source behind the mark `after`, in their order, stages done; reading time
+        goes to `clock`."""
+        batches = clock.each("source", source.batches(self.max_messages, self.max_bytes, after))
         if self.workers == 1:
             yield from map(self.process, batches)
             return
@@ -109,11 +134,14 @@ class Pipeline:
 
     def process(self, batch: Batch) -> Done:
         """Run the stages over one batch; with `keys` set, have its message keys made here too."""
-        done = Done()
+        done = Done(batch.mark, clock=StageClock(self.trace))
         if self.keys:
             with done.clock.measure("keys"):
                 _ = batch.keys
-        waiting = [batch]
+        if self.known is not None:
+            with done.clock.measure("known"):
+                batch, done.known = _without_known(batch, self.known)
+        waiting = [batch] if len(batch) else []
         while waiting:
             part = waiting.pop()
             try:
@@ -123,23 +151,40 @@ class Pipeline:
             except Exception as error:
                 if len(part) > 1:
                     middle = len(part) // 2
-                    waiting.append(_slice(part, middle, len(part)))
-                    waiting.append(_slice(part, 0, middle))
+                    waiting.append(part.take(np.arange(middle, len(part))))
+                    waiting.append(part.take(np.arange(middle)))
                     continue
-                part = _slice(part, 0, len(part))  # without what the stages left in it
+                part = part.take(np.arange(len(part)))  # without what the stages left in it
                 done.failures += [_failure(place, error) for place in part.places]
             done.parts.append(part)
         return done
 
 
-def default_stages(model: str | Path | None = None) -> list[Stage]:
-    """parse, features, decide; `model` is the path of a model, by default the shipped one."""
+def make_enricher(**settings: Any) -> Enricher:
+    """The enrichment of a pipeline; `settings` are those of stages.enrich.Enricher. Raises
+    UsageError, SettingsError."""
+    from atlas_fast.stages.enrich import Enricher
+
+    try:
+        return Enricher(**settings)
+    except ImportError as error:
+        raise UsageError(
+            f"checking authentication needs {error.name}: pip install 'atlas_fast[verify]'"
+        ) from error
+
+
+def default_stages(
+    model: str | Path | None = None, enricher: Enricher | None = None
+) -> list[Stage]:
+    """parse, those of the enricher, features, decide; `model` is the path of a model, by default
+    the shipped one."""
     from atlas_fast.classify.model import load_model
     from atlas_fast.stages import decide, features, parse
 
     loaded = load_model(model)
     return [
         ("parse", parse.run),
+        *([] if enricher is None else enricher.stages),
         ("features", features.run),
         ("decide", lambda batch: decide.run(batch, loaded)),
     ]
@@ -152,7 +197,8 @@ def scan(
     model: str | Path | None = None,
     pipeline: Pipeline | None = None,
 ) -> Iterator[Batch]:
-    """Batches with `headers`, `mime`, `features` and `verdict` filled; nothing is stored.
+    """Batches with `headers`, `mime`, `enrichment`, `features` and `verdict` filled; nothing is
+    stored.
 
     A message on which a stage failed comes as a batch of one whose columns are None.
     """
@@ -164,30 +210,34 @@ def scan(
 
 def triage(
     source: SourceLike | Sequence[SourceLike],
-    store: str | Path | SqliteStore | None = None,
+    store: str | Path | Store | None = None,
     workers: int = 1,
     *,
+    resume: bool = True,
     progress: Progress | None = None,
     model: str | Path | None = None,
     pipeline: Pipeline | None = None,
 ) -> Report:
     """Read, classify and store every message of the sources.
 
-    `store` is a path, an open store, or None for none. `progress(messages, bytes)` is called after
-    each batch with the totals so far. Raises the errors of `atlas_fast.errors`, and Interrupted on
-    Ctrl-C, after what was done has been committed.
+    `store` is a path, an open store, or None for none. Messages that it has are not looked at
+    again, unless `resume` is False; even then none is stored twice. `progress(messages, bytes)` is
+    called after each batch with the totals so far. Raises the errors of `atlas_fast.errors`, and
+    Interrupted on Ctrl-C, after what was done has been committed.
     """
     begin = time.perf_counter()
     sources = open_all(source)
     pipeline = pipeline or Pipeline(workers=workers, model=model)
     pipeline.keys = store is not None
     report = Report(sources=[opened.identity for opened in sources], workers=pipeline.workers)
-    clock = StageClock()
+    clock = StageClock(pipeline.trace)
+    counters = _CacheCounts(pipeline.enricher)
     with ExitStack() as stack:
-        sink = _Sink(stack, store, report, pipeline.workers)
+        sink = _Sink(stack, store, report, pipeline, resume)
         try:
             for opened in sources:
-                for done in pipeline.run(opened, clock):
+                after, pipeline.known = sink.begin(opened)
+                for done in pipeline.run(opened, clock, after):
                     _count(report, done)
                     clock.merge(done.clock)
                     sink.put(done)
@@ -196,7 +246,10 @@ def triage(
                 _count_source(report, opened)
         except KeyboardInterrupt:
             report.interrupted = True
+        finally:
+            pipeline.known = None
         sink.close(clock)
+    counters.tell(report)
     report.stages = clock.seconds
     report.seconds = time.perf_counter() - begin
     if report.interrupted:
@@ -214,50 +267,100 @@ def open_all(source: SourceLike | Iterable[SourceLike]) -> list[Source]:
     return [open_source(str(one)) if isinstance(one, str | Path) else one for one in several]
 
 
+class _CacheCounts:
+    """What the caches did during a run, by their counters before and after it."""
+
+    def __init__(self, enricher: Enricher | None):
+        self._enricher = enricher
+        self._before = {} if enricher is None else enricher.cache.counters()
+
+    def tell(self, report: Report) -> None:
+        if self._enricher is None:
+            return
+        self._enricher.cache.flush()
+        report.notes += self._enricher.notes
+        for kind, after in self._enricher.cache.counters().items():
+            report.caches[kind] = with_rates(after, self._before.get(kind, {}))
+
+
 class _Sink:
     """Behind the pipeline: rows into the store, in a thread of its own when workers have theirs."""
 
     def __init__(
         self,
         stack: ExitStack,
-        where: str | Path | SqliteStore | None,
+        where: str | Path | Store | None,
         report: Report,
-        workers: int,
+        pipeline: Pipeline,
+        resume: bool,
     ):
-        self._clock = StageClock()
+        self._clock = StageClock(pipeline.trace)
         self._report = report
-        self._writer = None
+        self._resume = resume
+        self._writer: Writer[tuple[Done, Mark]] | None = None
+        self._mark = Mark("", "")
         if where is None:
-            self._store: SqliteStore | None = None
+            self._store: Store | None = None
             return
         if isinstance(where, str | Path):
-            self._store = stack.enter_context(open_store(where))
+            self._store = stack.enter_context(closing(open_store(where)))
         else:
             self._store = where
-        report.store = str(self._store.path)
+        report.store = self._store.name
         self._run: Run = self._store.begin_run(report.sources)
         self._group = GroupedWrites(self._store, self._run)
         stack.callback(self._group.close)
-        if workers > 1:
-            self._writer = Writer(self._write)
+        if pipeline.workers > 1:
+            self._writer = Writer(lambda item: self._write(*item))
             stack.callback(self._writer.stop)
 
-    def put(self, done: Done) -> None:
-        if self._writer is not None:
-            self._writer.put(done)
-        elif self._store is not None:
-            self._write(done)
+    def begin(self, source: Source) -> tuple[str, Known | None]:
+        """Where a source is to start, and whom to ask for messages that are stored.
 
-    def _write(self, done: Done) -> None:
+        Only the source's own proof that nothing has changed up to the mark lets the run start
+        there. Otherwise the source is read from its start, and the keys tell what is new.
+        """
+        if self._store is None:
+            return "", None
+        state = source.state() if hasattr(source, "state") else ""
+        self._mark = Mark(source.identity, "", state)
+        there = self._look_up(source.identity) if self._resume else None
+        if there is None:
+            return "", None
+        if state and state == there.state:
+            self._mark = there
+            self._report.messages += there.messages
+            self._report.known += there.messages
+            return there.mark, None
+        return "", self._store.known
+
+    def _look_up(self, identity: str) -> Mark | None:
+        """The mark of a source; what waits of an earlier source of this run is written first."""
         assert self._store is not None
+        if self._writer is not None:
+            self._writer.drain()
+        self._group.close()
+        return self._store.mark(identity)
+
+    def put(self, done: Done) -> None:
+        if self._store is None:
+            return
+        seen = self._mark.messages + done.known + sum(map(len, done.parts))
+        self._mark = replace(self._mark, mark=done.mark, messages=seen)
+        if self._writer is not None:
+            self._writer.put((done, self._mark))
+        else:
+            self._write(done, self._mark)
+
+    def _write(self, done: Done, mark: Mark) -> None:
         with self._clock.measure("rows"):
             now = local_now()
             blocks = [row_block(part, self._run.session_id, now) for part in done.parts]
         with self._clock.measure("store"):
-            self._group.write(blocks, done.failures)
+            self._group.write(blocks, done.failures, mark)
 
     def close(self, clock: StageClock) -> None:
-        """Write what is queued; a run that was not interrupted gets its end time."""
+        """Write what waits; a run that was not interrupted gets its end time."""
         if self._store is None:
             return
         if self._writer is not None:
@@ -270,20 +373,14 @@ class _Sink:
         clock.merge(self._clock)
 
 
-def _slice(batch: Batch, start: int, stop: int) -> Batch:
-    """Messages [start, stop) as a batch of its own, as the source gave them: without columns."""
-    part = Batch(
-        batch.raw,
-        batch.starts[start:stop],
-        batch.stops[start:stop],
-        source=batch.source,
-        places=batch.places[start:stop],
-        mark=batch.mark,
-        keys=batch.keys[start:stop],
-        quoting=batch.quoting,
-    )
-    part.flags[:] = batch.flags[start:stop] & np.uint32(Flag.MSG_CUT)
-    return part
+def _without_known(batch: Batch, known: Known) -> tuple[Batch, int]:
+    """The messages that are not stored yet, and how many are."""
+    keys = batch.keys.view(f"V{batch.keys.shape[1]}").ravel().tolist()
+    there = known(keys)
+    if not there:
+        return batch, 0
+    new = np.array([i for i, key in enumerate(keys) if key not in there], np.int64)
+    return batch.take(new), len(batch) - len(new)
 
 
 def _failure(place: str, error: Exception) -> ErrorRow:
@@ -293,6 +390,8 @@ def _failure(place: str, error: Exception) -> ErrorRow:
 
 def _count(report: Report, done: Done) -> None:
     """Add the counts of a batch."""
+    report.messages += done.known
+    report.known += done.known
     for part in done.parts:
         report.messages += len(part)
         report.bytes += part.nbytes

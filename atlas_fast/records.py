@@ -36,6 +36,45 @@ class Received:
     date: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class DomainVerdict:
+    """Standing of a domain by its name alone; nothing was asked over the network."""
+
+    domain: str
+    """Lower-cased, as it was judged."""
+    registrable: str | None
+    """By the Public Suffix List, private section included."""
+    suffix: str | None
+    private: bool
+    """The suffix is one of the private section."""
+    known_suffix: bool
+    suspicious: bool
+    confidence: int
+    """0 to 100: the score, capped."""
+    reasons: tuple[str, ...]
+    provider: str
+    """Mail provider of the sender, or "unknown"."""
+    reputation: int
+    entropy: float
+    """Bits a character of the name without dots."""
+    words: int
+    natural: bool
+    """The share of vowels is that of words."""
+    patterns: tuple[str, ...]
+    """Which of "hard", "weak" and "obvious" the name has; and "gibberish" for the sender."""
+    preserved: bool
+    """The registrable domain is on the list of those whose mail is always kept."""
+    spelled: str
+    """With A-labels decoded."""
+    skeleton: str
+    scripts: tuple[str, ...]
+    mixed_scripts: bool
+    all_confusable: bool
+    """A label without a Latin letter looks wholly like ASCII."""
+    confusable_with: str | None
+    """The brand that a label looks like without being it."""
+
+
 class GeoRecord(NamedTuple):
     """What is known of an address. What is not known is None; `risk` then is the default's."""
 

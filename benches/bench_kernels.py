@@ -3,6 +3,7 @@
 import base64
 import binascii
 import email
+import hashlib
 import html.parser
 import mailbox
 import quopri
@@ -13,9 +14,10 @@ import numpy as np
 import pytest
 
 from atlas_fast import headers, mime
-from atlas_fast._kernels import addresses, dates, mboxscan, transfer, words
+from atlas_fast._kernels import addresses, dates, keys, mboxscan, transfer, words
 from atlas_fast._kernels import html as html_kernel
 from atlas_fast.bench import features as feature_peers
+from atlas_fast._kernels.messages import Messages
 from atlas_fast.bench import headers as header_peers
 
 
@@ -151,3 +153,22 @@ def bench_mboxscan(benchmark, mail, peer):
 
     assert ours() == theirs() == len(mail.paths)
     benchmark(ours if peer == "atlas_fast" else theirs)
+
+
+@pytest.mark.parametrize("peer", ["atlas_fast", "hashlib"])
+@pytest.mark.benchmark(group="message keys")
+def bench_keys(benchmark, raws, peer):
+    messages, places = Messages.of_bytes(raws), np.frombuffer(b"1" * len(raws), np.uint8)
+    offsets, out = np.arange(len(raws) + 1), np.empty((len(raws), keys.KEY_BYTES), np.uint8)
+
+    def ours():
+        keys.keys_batch(messages, b"s", places, offsets, out)
+        return out[:, 8:].tobytes()
+
+    def theirs():
+        make = hashlib.blake2b
+        return b"".join(make(b"s\0001\0" + raw, digest_size=16).digest() for raw in raws)
+
+    assert ours() == theirs()
+    benchmark(ours if peer == "atlas_fast" else theirs)
+    benchmark.extra_info.update(checked=True, messages=len(raws))

@@ -2,6 +2,8 @@
 
 The input block itself is given as the view, so it keeps its exact size.
 """
+from hashlib import blake2b
+
 from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport abort, free, malloc
@@ -12,13 +14,16 @@ from inputs cimport run
 
 from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.headers import FIELD_NAMES, TEXT_COLUMNS, headers_batch
+from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
 from atlas_fast._kernels.learn import train_linear
 from atlas_fast._kernels.mboxscan import scan_mbox
 from atlas_fast._kernels.messages import Messages
 from atlas_fast._kernels.mime import mime_batch
 from atlas_fast._kernels.score import score_batch
+from atlas_fast.auth import AuthColumns, AuthSettings
 from atlas_fast.headers import FIELD_DTYPE, HeaderColumns
 from atlas_fast.mime import LINK_DTYPE, PART_DTYPE, MimeColumns
+from atlas_fast.origin import OriginColumns, Trusted
 from atlas_fast.stages.features import extract
 
 cdef const char* HEADERS_TOKENS = (
@@ -60,6 +65,21 @@ cdef const char* MBOXSCAN_TOKENS = (
     b"From a@b Mon Jan  1 00:00:00 2001\n\001From a@b Mon Jan  1 00:00 2001\r\n\001"
     b"From \001\n\001\r\n\001\n\n\001>From \001Content-Length: \0011\0019\00199\001"
     b"Content-Length: 3\n\001a: b\001a\n\001-"
+)
+cdef const char* TRACE_TOKENS = (
+    b"\n\001\r\n\t\001Received: \001from a \001(b [\001])\001 by mx.a.test\001 by r.test\001"
+    b"10.0.0.1\00141.0.0.1\00142.0.0.1\001::1\0012a00::1\001::ffff:10.0.0.1\001"
+    b"64:ff9b::2900:1\0012002:2900:1::\001 with POP3\001(HELO \001X-Originating-IP: \001"
+    b"Received: from a ([41.0.0.1]) by mx.a.test\n\001Received: from a ([10.0.0.1]) by b\n\001;"
+)
+cdef const char* AUTHVERDICT_TOKENS = (
+    b"\n\001Received: from a ([41.0.0.1]) by mx.a.test\n\001Received: by b\n\001"
+    b"Authentication-Results: \001mx.a.test\001; spf=pass smtp.mailfrom=\001a@b.test\001"
+    b"; dkim=pass header.d=\001; dkim=fail\001; dmarc=pass\001; arc=fail\001; iprev=pass\001b.test\001"
+    b"Received-SPF: pass receiver=mx.a.test; envelope-from=\001Received-SPF: fail\001\"\001(\001"
+    b"DKIM-Signature: d=\001ARC-Seal: i=1; cv=none\n\001ARC-Seal: i=2; cv=pass\n\001"
+    b"ARC-Message-Signature: i=1\n\001ARC-Authentication-Results: i=1; a\n\001"
+    b"From: a@b.test\n\001Return-Path: <a@b.test>\n\001 \001;\001\xff"
 )
 cdef const char* LINEAR_TOKENS = (
     b"\x02\x05\x17\x0b\001\x02\001\x04\x04\001\x7f\001\x80\001\xff\001\xfd\xfd\001"
@@ -196,6 +216,65 @@ cdef void _mboxscan(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
         abort()
 
 
+cdef void _keys(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
+    """The first half is a source and places, the second is messages: the same as by hashlib."""
+    try:
+        raw = np.asarray(<uint8_t[:size]> <uint8_t*> buf) if size else np.empty(0, np.uint8)
+        cuts = np.array([0, size // 6, size // 3, size // 2], np.int64)
+        ends = np.array([size // 2, size // 2 + size // 5, size], np.int64)
+        out = np.empty((2, KEY_BYTES), np.uint8)
+        messages = Messages.of_spans(raw, ends[:2], ends[1:])
+        source = bytes(raw[:cuts[1]])
+        places = raw[cuts[1]:cuts[3]]
+        keys_batch(messages, source, places, cuts[1:] - cuts[1], out)
+        for i in range(2):
+            place = bytes(raw[cuts[i + 1]:cuts[i + 2]])
+            whole = source + b"\0" + place + b"\0" + bytes(raw[ends[i]:ends[i + 1]])
+            if bytes(out[i, 8:]) != blake2b(whole, digest_size=16).digest():
+                abort()
+    except BaseException as error:
+        print(repr(error))
+        abort()
+
+
+TRUSTED = Trusted(["42.0.0.0/8", "2a00::/16"], ["r.test"])
+SETTINGS = [AuthSettings(), AuthSettings(["mx.a.test"], below=False, trusted=TRUSTED)]
+
+
+cdef void _origin(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
+    try:
+        STOP[0] = size
+        head = HeaderColumns(Messages.of_spans(_view(buf, size), START, STOP))
+        for trusted in (None, TRUSTED):
+            found = OriginColumns(head, trusted).row(0)
+            if not -1 <= found.hop < head.n_received[0] or not -1 <= found.border < head.n_received[0]:
+                abort()
+            if (found.ip is None) != (found.reason.name not in ("FIRST_EXTERNAL", "SENDERS_WORD", "ORIGINATING_IP")):
+                abort()
+    except BaseException as error:
+        print(repr(error))
+        abort()
+
+
+cdef void _authverdict(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
+    try:
+        STOP[0] = size
+        head = HeaderColumns(Messages.of_spans(_view(buf, size), START, STOP))
+        for settings in SETTINGS:
+            columns = AuthColumns(
+                head, settings=settings,
+                registrable=lambda texts: np.zeros(len(texts), np.int32))
+            row = columns.row(0)
+            if not -30 <= row.confidence_modifier <= 10 or row.counted >= head.n_fields[0]:
+                abort()
+            if row.forged and not row.untrusted:
+                abort()
+            bytes(columns.domains.data).decode("ascii")
+    except BaseException as error:
+        print(repr(error))
+        abort()
+
+
 cdef struct Reader:
     const uint8_t* buf
     Py_ssize_t pos
@@ -294,6 +373,18 @@ cdef void fuzz_mboxscan(const uint8_t* data, size_t size) noexcept nogil:
     run(_mboxscan, b"From a 12:00 2001\n\r>Content-Length:", MBOXSCAN_TOKENS, data, size)
 
 
+cdef void fuzz_keys(const uint8_t* data, size_t size) noexcept nogil:
+    run(_keys, b"0123456789/ab\x00", b"cur/\001new/\00112345678901234\001/\0010\001a\001\x00", data, size)
+
+
+cdef void fuzz_origin(const uint8_t* data, size_t size) noexcept nogil:
+    run(_origin, b"Received: from a [10.2] by\r\n\t()4;:x", TRACE_TOKENS, data, size)
+
+
+cdef void fuzz_authverdict(const uint8_t* data, size_t size) noexcept nogil:
+    run(_authverdict, b":\n Authentication-Results;=.@<>spfdkm1", AUTHVERDICT_TOKENS, data, size)
+
+
 cdef void fuzz_linear(const uint8_t* data, size_t size) noexcept nogil:
     run(_linear, b"\x01\x02\x03\x04\x05\x10\x17\x7e\x80\x8f\xfc\xfd\xfe\xff", LINEAR_TOKENS, data, size)
 
@@ -303,5 +394,8 @@ ADDRESSES = {
     "mime": <uintptr_t> &fuzz_mime,
     "message": <uintptr_t> &fuzz_message,
     "mboxscan": <uintptr_t> &fuzz_mboxscan,
+    "keys": <uintptr_t> &fuzz_keys,
     "linear": <uintptr_t> &fuzz_linear,
+    "origin": <uintptr_t> &fuzz_origin,
+    "authverdict": <uintptr_t> &fuzz_authverdict,
 }

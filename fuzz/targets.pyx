@@ -1,4 +1,5 @@
-"""Fuzz targets: C functions of the kernels, called without the GIL. Those of doors.pyx join them.
+"""Fuzz targets: C functions of the kernels, called without the GIL. Those of doors.pyx and
+names.pyx join them.
 
 How an input is read is said in inputs.pxd. Text that a kernel makes must be UTF-8, spans must lie
 inside: else abort.
@@ -11,6 +12,10 @@ from atlas_fast._kernels.addresses cimport (
     Mailbox, MailboxState, addr_spec_append, domain_start, next_mailbox, phrase_append,
 )
 from atlas_fast._kernels.arena cimport Arena, arena_free, arena_init
+from atlas_fast._kernels.authres cimport (
+    Property, Results, Statement, next_pair, next_statement, next_tag, open_results, result_code,
+    spf_result,
+)
 from atlas_fast._kernels.charsets cimport CS_UNKNOWN, charset_append, charset_id, utf8_valid
 from atlas_fast._kernels.dates cimport ZONE_NONE, parse_date
 from atlas_fast._kernels.html cimport LINK_FRAME, LinkRecord, Sink, html_append, plain_append
@@ -25,6 +30,7 @@ from atlas_fast._kernels.words cimport words_append
 from inputs cimport run
 
 import doors
+import names
 
 from atlas_fast._kernels.charsets import MULTI_BYTE, SINGLE_BYTE
 
@@ -47,6 +53,12 @@ cdef const char* ADDRESSES_TOKENS = (
     b"a\001<\001>\001@\001,\001;\001:\001(\001)\001\"\001\\\001.\001 \001[\001]\001"
     b"a@b.example\001<a@b>\001=?utf-8?q?a?=\001undisclosed-recipients:;\001\r\n \001"
     b"@a,@b:\001\xc3\xa9"
+)
+cdef const char* AUTHRES_TOKENS = (
+    b"mx.a\001 1\001;\001; spf=pass\001 smtp.mailfrom=\001a@b.example\001dkim/1=fail\001"
+    b" header.d=\001 header . i = \001reason=\001\"\001\\\001(\001)\001(c)\001=\001.\001/\001"
+    b" \001\r\n\t\001none\001@\001client-ip=1.2.3.4;\001envelope-from=\001v=1;\001d=\001"
+    b"\"l\"@d\001dmarc\001-\001_\001\xc3\xa9"
 )
 cdef const char* DATES_TOKENS = (
     b"Mon, \0011\00131 \00129 \001Feb \001Jan \001Dec \0012004 \00199 \00112:\00100\001"
@@ -164,6 +176,52 @@ cdef void _addresses(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
             abort()
     _check_growth(&out, 2 * size)                           # a group's name may serve again
     _check_text(&out)
+
+
+cdef void _authres(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
+    cdef Results results
+    cdef Statement one
+    cdef Property properties[4]
+    cdef Property pair
+    cdef Span word
+    cdef Py_ssize_t pos, last, n = 0
+    cdef int32_t i
+    open_results(buf, 0, size, 6, 4, &results)
+    _check_span(&results.id, size)
+    _check_span(&results.version, size)
+    while next_statement(&results, &one, properties):
+        n += 1
+        if n > 6 or not 0 <= one.properties <= 4 or not 0 <= results.pos <= size:
+            abort()
+        _check_span(&one.method, size)
+        _check_span(&one.version, size)
+        _check_span(&one.result, size)
+        _check_span(&one.reason, size)
+        if not 0 <= result_code(buf, &one.result) <= 8:
+            abort()
+        for i in range(one.properties):
+            _check_span(&properties[i].ptype, size)
+            _check_span(&properties[i].name, size)
+            _check_span(&properties[i].value, size)
+    pos = spf_result(buf, 0, size, &word)
+    _check_span(&word, size)
+    while pos >= 0:
+        last = pos
+        pos = next_pair(buf, pos, size, &pair)
+        if pos >= 0:
+            if pos <= last or pos > size:
+                abort()
+            _check_span(&pair.name, size)
+            _check_span(&pair.value, size)
+    pos = 0
+    while pos >= 0:
+        last = pos
+        pos = next_tag(buf, pos, size, &pair)
+        if pos >= 0:
+            if pos <= last or pos > size + 1:
+                abort()
+            _check_span(&pair.name, size)
+            _check_span(&pair.value, size)
 
 
 cdef void _dates(const uint8_t* buf, Py_ssize_t size) noexcept nogil:
@@ -299,6 +357,10 @@ cdef void fuzz_addresses(const uint8_t* data, size_t size) noexcept nogil:
     run(_addresses, b"a.@<>()[],;:\"\\ \r\n=?\xc3\xa9", ADDRESSES_TOKENS, data, size)
 
 
+cdef void fuzz_authres(const uint8_t* data, size_t size) noexcept nogil:
+    run(_authres, b"spfdkim=;.()\"\\/@ \r\n1-a", AUTHRES_TOKENS, data, size)
+
+
 cdef void fuzz_dates(const uint8_t* data, size_t size) noexcept nogil:
     run(_dates, b"0123456789 :+-,()JanFebDecMonGMTESTPM\\\r\n", DATES_TOKENS, data, size)
 
@@ -327,6 +389,7 @@ ADDRESSES = {
     "words": <uintptr_t> &fuzz_words,
     "charsets": <uintptr_t> &fuzz_charsets,
     "addresses": <uintptr_t> &fuzz_addresses,
+    "authres": <uintptr_t> &fuzz_authres,
     "dates": <uintptr_t> &fuzz_dates,
     "msgids": <uintptr_t> &fuzz_msgids,
     "received": <uintptr_t> &fuzz_received,
@@ -334,7 +397,7 @@ ADDRESSES = {
     "transfer": <uintptr_t> &fuzz_transfer,
     "html": <uintptr_t> &fuzz_html,
 }
-ADDRESSES |= doors.ADDRESSES
+ADDRESSES |= doors.ADDRESSES | names.ADDRESSES
 
 
 def run_once(str target, bytes data):

@@ -1,7 +1,10 @@
 """Fixtures: real mail where it is at hand."""
 
+import atexit
 import os
+import shutil
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 # Tests' child processes import the installed package, not a checkout without built kernels.
 os.environ["PYTHONSAFEPATH"] = "1"
+
+# Nothing is read from, or written to, the user's folders; children of the tests share these.
+for name in ("ATLAS_FAST_REFERENCE", "ATLAS_FAST_CACHE"):
+    if name not in os.environ:
+        os.environ[name] = tempfile.mkdtemp(prefix="atlas-fast-tests-")
+        atexit.register(shutil.rmtree, os.environ[name], ignore_errors=True)
 
 # Debian 12 has Python 3.11.2, whose tarfile has no filters yet.
 SAFE: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}

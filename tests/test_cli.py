@@ -257,7 +257,15 @@ def test_docs_name_every_verb_and_option_and_no_other():
     sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert set(sections) == set(verbs)
     for verb, parser in verbs.items():
-        options = {name for action in parser._actions for name in action.option_strings}
+        below = [a.choices.values() for a in parser._actions if isinstance(a.choices, dict)]
+        parsers = [parser, *(one for choices in below for one in choices)]
+        options = {name for p in parsers for action in p._actions for name in action.option_strings}
+        assert all(
+            f"`{verb} {name}" in sections[verb]
+            for a in parser._actions
+            if isinstance(a.choices, dict)
+            for name in a.choices
+        ), verb
         named = set(re.findall(r"--[a-z][a-z-]*", sections[verb]))
         wanted = {name for name in options if name.startswith("--")} - {"--help"}
         assert named == wanted, verb

@@ -16,6 +16,7 @@ from strategies import messages as any_message
 
 from atlas_fast._kernels import (
     addresses,
+    authres,
     charsets,
     dates,
     headers,
@@ -27,7 +28,9 @@ from atlas_fast._kernels import (
     transfer,
     words,
 )
+from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
 from atlas_fast._kernels.messages import Messages
+from atlas_fast.auth import AuthColumns
 from atlas_fast.headers import HeaderColumns
 from atlas_fast.mime import MimeColumns
 from atlas_fast.stages.features import extract
@@ -40,6 +43,9 @@ DOORS = {
     "dates": dates.parse_date_text,
     "msgids": msgids.parse_ids,
     "received": received.parse_received_text,
+    "authentication results": lambda raw: authres.parse_results(raw, 5, 5),
+    "received-spf": lambda raw: authres.parse_spf(raw, 5),
+    "tags": lambda raw: authres.parse_tags(raw, 5),
     "params": params.parse_parameters,
     "params filename": lambda raw: params.parameter_text(raw, b"filename"),
     "base64": lambda raw: transfer.decode_transfer(raw, True),
@@ -61,6 +67,8 @@ TEXTS = [
     b"attachment; filename*1=b; filename*0=a", b"QUJDRA==\r\nQUI=", b"=C3=A9=\r\n=3", b"a \t\r\n=",
     b"\xf0\x9f\x98\x80\xe2\x82\xac\xc3\xa9a\xff\xed\xa0", b"\x1b$BF|K\\\x1b(B", b"Content-Type",
     b"From a@b.example Mon Jan  1 00:00:00 2001\r\nContent-Length: 2\n\nab\nFrom ",
+    b'mx.a 1 (c (d)); spf=pass (e) smtp.mailfrom="q\\""@b; dkim / 1 = fail reason="x" header.d=a.',
+    b"pass (a) client-ip=::1; envelope-from=\"a@b\"; helo=c", b"v=1; a = b ;c=;d=e\r\n ",
 ]  # fmt: skip
 
 
@@ -130,10 +138,15 @@ def columns(raw):
     head = HeaderColumns(Messages.of_spans(buffer, spans[0], spans[1]))
     parts = MimeColumns(head)
     rows = extract(head, parts)
-    texts = (head.subject, head.from_name, head.from_address, head.message_id, parts.text)
+    auth = AuthColumns(head)
+    texts = (
+        head.subject, head.from_name, head.from_address, head.message_id, parts.text, auth.domains,
+    )  # fmt: skip
     numbers = (
         head.flags, head.body, head.date, head.zone, head.first, head.fields, parts.parts,
         parts.links, parts.strings, rows.indptr, rows.indices, rows.data,
+        auth.origins.address, auth.origins.hop, auth.origins.reason, auth.evidence, auth.signals,
+        auth.spf, auth.dkim, auth.dmarc, auth.arc, auth.confidence_modifier,
     )  # fmt: skip
     return [list(text) for text in texts], [array.tobytes() for array in numbers]
 
@@ -145,7 +158,10 @@ def test_messages(raw):
 
 MESSAGE = (
     b"From: a <a@b.example>\r\nTo: c@d, e@f\r\nSubject: =?utf-8?b?w6k=?=\r\n folded\r\n"
-    b"Received: from a (a [192.0.2.1]) by b; Mon, 1 Jan 2001 00:00:00 +0000\r\n"
+    b"Authentication-Results: b; dkim=pass header.d=b.example; spf=fail\r\n"
+    b"Received: from a (a [41.0.2.1]) by b; Mon, 1 Jan 2001 00:00:00 +0000\r\n"
+    b"Received-SPF: pass receiver=b; helo=c\r\nDKIM-Signature: d=b.example; s=c\r\n"
+    b"ARC-Seal: i=1; cv=none\r\nX-Originating-IP: [::1]\r\n"
     b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n'
     b"Content-Transfer-Encoding: base64\r\n\r\nQUJDRA==\r\n--b\r\nContent-Type: text/html\r\n"
     b"Content-Transfer-Encoding: quoted-printable\r\n\r\n<a href=3D'http://a.example/'>=C3=A9"
@@ -174,3 +190,16 @@ def test_every_cut_of_an_mbox(trust):
 
     for stop in range(1, len(MBOX) + 1):
         agrees(scan, MBOX[:stop])
+
+
+def test_every_cut_of_a_key():
+    def key(raw):
+        buffer = np.frombuffer(raw, np.uint8)
+        half = len(raw) // 2
+        messages = Messages.of_spans(buffer, np.array([half]), np.array([len(raw)]))
+        out = np.empty((1, KEY_BYTES), np.uint8)
+        keys_batch(messages, b"s", buffer[:half], np.array([0, half], np.int64), out)
+        return out.tobytes()
+
+    for stop in range(1, 300):
+        agrees(key, (b"cur/1234567890123456.a" * 20)[:stop])

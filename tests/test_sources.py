@@ -205,7 +205,7 @@ def test_keys_are_stable_and_distinct():
     assert keys() == keys()
     assert len({keys(), keys(source="t"), keys(places=("1", "3"))}) == 3
     batch = Batch(raw, starts, stops, source="s", places=["1", "2"])
-    assert message_keys(batch).shape == (2, 16)
+    assert message_keys(batch).shape == (2, 24)
     assert (batch.keys[0] != batch.keys[1]).any()
     assert batch.nbytes == 16
     with pytest.raises(ValueError, match="same length"):

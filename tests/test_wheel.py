@@ -20,6 +20,7 @@ from atlas_fast._version import build_info
 # Debian 12 has Python 3.11.2, whose tarfile has no filters yet.
 SAFE: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 ROOT = Path(__file__).parent.parent
+FOLDERS = ("src_pyx", "tests", "fuzz", "benches", "docs", "scripts")
 MAX_INSTALLED = 6 << 20
 KERNELS = {path.stem for path in (ROOT / "src_pyx/atlas_fast/_kernels").glob("*.pyx")}
 
@@ -40,14 +41,18 @@ def rules(names: list[str]) -> None:
     names = [name for name in names if "__pycache__" not in name and ".dist-info/" not in name]
     assert {name.split("/")[0] for name in names} == {"atlas_fast"}
     suffixes = {name.rpartition(".")[2] for name in names if not name.endswith("py.typed")}
-    assert suffixes == {"py", "pyi", "so", "npz"}
+    assert suffixes == {"py", "pyi", "so", "npz", "txt"}
     assert "atlas_fast/py.typed" in names
-    assert "atlas_fast/data/model.npz" in names
+    for name in ("model.npz", "words.txt", "brands.txt", "known_domains.txt"):
+        assert f"atlas_fast/data/{name}" in names
     kernel = re.compile(r"atlas_fast/_kernels/(\w+)\.(?:cpython[^/]*\.so|abi3\.so|pyi)")
     found = [match for match in map(kernel.fullmatch, names) if match]
     assert {m[1] for m in found if m[0].endswith(".pyi")} == KERNELS
     assert {m[1] for m in found if m[0].endswith(".so")} == KERNELS | {"_cyutility"}
     python = {str(p.relative_to(ROOT)) for p in (ROOT / "atlas_fast").rglob("*.py")}
+    moved = {f"atlas_fast/{p.relative_to(ROOT)}" for p in (ROOT / "migrations").rglob("*.py")}
+    assert len(moved) > 5
+    python |= moved
     assert {name for name in names if name.endswith(".py")} == python
 
 
@@ -113,7 +118,7 @@ def test_sdist_then_wheel(tmp_path):
     assert generated == {"fuzz/main.c"}
     wanted = {
         str(path.relative_to(tree))
-        for folder in ("src_pyx", "tests", "fuzz", "benches", "docs", "scripts", "atlas_fast")
+        for folder in (*FOLDERS, "atlas_fast", "migrations")
         for path in (tree / folder).rglob("*")
         if path.is_file() and path.suffix not in (".c", ".html")
     }

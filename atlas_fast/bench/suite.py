@@ -8,10 +8,12 @@ from __future__ import annotations
 import mailbox
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 from atlas_fast.bench.baseline import Baseline, geo_available
@@ -22,6 +24,21 @@ __all__ = ["SUITES", "Material", "material"]
 
 HEADER_MESSAGES = 10_000
 """Messages of the header comparison at most."""
+
+KERNEL_MESSAGES = 2_000
+"""Messages of the kernels' comparison at most: a batch."""
+
+KERNEL_ROUNDS = 60
+"""Rounds of the kernels' comparison at least: short turns, so that the quartiles are close."""
+
+KERNEL_SECONDS = 0.02
+"""A kernel's turn in a round, about."""
+
+MEMORY_SIZES = (10_000, 100_000)
+"""Messages of the runs whose peak memory is taken; the first is the baseline's batch."""
+
+COMMITTED_ROWS = 200
+"""Rows that are committed one by one."""
 
 BASELINE_MESSAGES = 40
 """Messages that the baseline gets, evenly spaced; its rate does not depend on their number."""
@@ -36,6 +53,7 @@ class Material:
     mbox: Path
     scratch: Path
     absent: list[str] = field(default_factory=list)
+    figures: list[tuple[str, str, str]] = field(default_factory=list)
 
     def fresh(self, name: str) -> Path:
         """A path in the scratch folder where no store is yet."""
@@ -86,6 +104,31 @@ def _write_mbox(target: Path, paths: Sequence[Path]) -> None:
         box.close()
 
 
+def kernels(data: Material, rounds: int) -> list[Paired]:
+    """Each kernel beside a yardstick: what `--against` compares with an earlier run."""
+    import numpy as np
+
+    from atlas_fast.bench.kernels import contestants
+
+    raws = [path.read_bytes() for path in data.paths[:KERNEL_MESSAGES]]
+    sides = contestants(raws, np.fromfile(data.mbox, np.uint8), len(data.paths))
+
+    def check(answers: dict[str, Any]) -> None:
+        counts = [len(answers[name]) for name in ("headers", "mime", "features", "score")]
+        if counts != [len(raws)] * 4 or answers["mboxscan"][0] != len(data.paths):
+            raise AssertionError(f"{counts}, {answers['mboxscan'][0]} of {len(data.paths)} messages")
+
+    done = compare(
+        "kernels",
+        sides,
+        rounds=max(rounds, KERNEL_ROUNDS),
+        min_seconds=KERNEL_SECONDS,
+        check=check,
+        clock=time.process_time,  # one thread that never waits: what others do to the machine
+    )
+    return [done]
+
+
 def headers(data: Material, rounds: int) -> list[Paired]:
     """The header kernel against what users would pick, one core."""
     from atlas_fast.bench.headers import check, contestants
@@ -117,56 +160,151 @@ def features(data: Material, rounds: int) -> list[Paired]:
     return [compare("features", sides, rounds=rounds, check=check)]
 
 
+def domains(data: Material, rounds: int) -> list[Paired]:
+    """Registrable domains against the peers; the rules over distinct senders; processor time."""
+    from atlas_fast.bench import domains as names_bench
+
+    names = names_bench.host_names([path.read_bytes() for path in data.paths])
+    sides, absent = names_bench.suffix_contestants(names)
+    data.absent += absent
+
+    def check(answers: dict[str, Any]) -> None:
+        names_bench.check_suffixes(names, answers)
+
+    def check_looks(answers: dict[str, Any]) -> None:
+        names_bench.check_looks(names, answers)
+
+    return [
+        compare("registrable domain", sides, rounds=rounds, check=check, clock=process_time),
+        compare("domain rules", names_bench.rule_contestants(names), rounds=rounds),
+        compare("looks of names", names_bench.look_contestants(names), rounds=rounds,
+                check=check_looks, clock=process_time),
+    ]  # fmt: skip
+
+
+def auth(data: Material, rounds: int) -> list[Paired]:
+    """One field at a time against authres; origin and verdict of messages against patterns."""
+    from atlas_fast.bench import auth as peers
+
+    raws = [path.read_bytes() for path in data.paths[:HEADER_MESSAGES]]
+    fields, absent = peers.result_contestants()
+    data.absent += absent
+    messages, _ = peers.verdict_contestants(raws)
+    return [
+        compare(
+            "Authentication-Results, one body", fields, rounds=rounds, check=peers.check_results
+        ),
+        compare("origin and verdict", messages, rounds=rounds, check=peers.check_origins),
+    ]
+
+
 def store(data: Material, rounds: int) -> list[Paired]:
     """Writing rows: the store against ready tuples, and against a commit for each row."""
     from atlas_fast.pipeline import scan
     from atlas_fast.store import SqliteStore, schema
+    from atlas_fast.store.base import Mark
+    from atlas_fast.store.grouping import COMMIT_ROWS, GroupedWrites
     from atlas_fast.store.rows import row_block
-    from atlas_fast.store.sqlite import local_now
+    from atlas_fast.store.sqlite import insert_statement, local_now
 
     batches = list(scan(str(data.mbox)))
     n = sum(map(len, batches))
-    ready = [[*row_block(batch, 1, local_now())] for batch in batches]
-    few = ready[0][:200]
+    blocks = [row_block(batch, 1, local_now()) for batch in batches]
+    insert = insert_statement(blocks[0].names)
+    ready = [row for block in blocks for row in block]
+    groups = [ready[start : start + COMMIT_ROWS] for start in range(0, n, COMMIT_ROWS)]
+    few = ready[:COMMITTED_ROWS]
 
     def ours(target: SqliteStore) -> None:
         run = target.begin_run([])
+        writes = GroupedWrites(target, run)
         for batch in batches:
-            target.write(run, [row_block(batch, run.session_id, local_now())])
+            block = row_block(batch, run.session_id, local_now())
+            writes.write([block], mark=Mark(batch.source, batch.mark))
+        writes.close()
 
     def bare(target: SqliteStore) -> None:
         target.begin_run([])
-        for rows in ready:
+        for rows in groups:
             with target.transaction() as connection:
-                connection.executemany(schema.INSERT_MESSAGE, rows)
+                connection.executemany(insert, rows)
+
+    rows_file = data.fresh("ready rows.db")
+    with closing(sqlite3.connect(rows_file)) as made:
+        made.execute(f"CREATE TABLE ready ({', '.join(blocks[0].names)})")
+        marks = ", ".join("?" * len(blocks[0].names))
+        made.executemany(f"INSERT INTO ready VALUES ({marks})", ready)
+        made.commit()
+
+    def sqlite_alone(target: SqliteStore) -> None:
+        """No Python between the rows: SQLite copies them from another file's table."""
+        names = ", ".join(blocks[0].names)
+        target.begin_run([])
+        connection = target._connection
+        connection.execute("ATTACH ? AS rows", (str(rows_file),))
+        for start in range(0, n, COMMIT_ROWS):
+            with target.transaction():
+                connection.execute(
+                    f"INSERT INTO {schema.MESSAGES} ({names}) SELECT {names} FROM rows.ready "
+                    "WHERE rowid > ? AND rowid <= ? ON CONFLICT (message_key) DO NOTHING",
+                    (start, start + COMMIT_ROWS),
+                )
+        connection.execute("DETACH rows")
 
     def no_index(target: SqliteStore) -> None:
         target.begin_run([])
         with target.transaction() as connection:
             for name in (*schema.INDEXES, *schema.UNIQUE_INDEXES):
                 connection.execute(f"DROP INDEX {name}")
-        insert = schema.INSERT_MESSAGE.partition(" ON CONFLICT")[0]
-        for rows in ready:
+        plain = insert.partition(" ON CONFLICT")[0]
+        for rows in groups:
             with target.transaction() as connection:
-                connection.executemany(insert, rows)
+                connection.executemany(plain, rows)
 
     def one_by_one(target: SqliteStore) -> None:
         target.begin_run([])
         for row in few:
             with target.transaction() as connection:
-                connection.execute(schema.INSERT_MESSAGE, row)
+                connection.execute(insert, row)
 
-    same = "same table, indexes and durability; an fsync a batch; the file closed and checkpointed"
+    def one_by_one_journal(target: SqliteStore) -> None:
+        with closing(sqlite3.connect(target.path, isolation_level=None)) as other:
+            target.close()
+            other.execute("PRAGMA journal_mode=DELETE")
+            other.execute("PRAGMA synchronous=FULL")
+            for row in few:
+                other.execute("BEGIN IMMEDIATE")
+                other.execute(insert, row)
+                other.execute("COMMIT")
+
+    same = "same table, indexes, commits and durability; the file closed and checkpointed"
     sides: list[tuple[str, Callable[[SqliteStore], None], int, str]] = [
-        ("atlas_fast", ours, n, f"columns to rows to SQLite, run totals; {same}"),
-        ("bare executemany", bare, n, f"ready tuples; {same}"),
+        (
+            "atlas_fast",
+            ours,
+            n,
+            f"columns to rows to SQLite, summaries, run totals, resume mark; {same}",
+        ),
+        ("bare executemany", bare, n, f"ready tuples, nothing else; {same}"),
+        ("SQLite alone", sqlite_alone, n, f"INSERT ... SELECT of ready rows; {same}"),
         (
             "bare executemany, no index",
             no_index,
             n,
             "ready tuples; the same table, no index at all",
         ),
-        ("commit a row", one_by_one, len(few), "ready tuples; one INSERT and COMMIT a row"),
+        (
+            "commit a row",
+            one_by_one,
+            len(few),
+            f"ready tuples; one INSERT and COMMIT a row in the WAL, {len(few)} rows",
+        ),
+        (
+            "commit a row, rollback journal",
+            one_by_one_journal,
+            len(few),
+            f"the same with SQLite's default journal, as durable, {len(few)} rows",
+        ),
     ]
     return [_into_stores(data, "store rows", sides, rounds)]
 
@@ -254,10 +392,102 @@ def _expect_rows(path: Path, n: int) -> None:
         raise AssertionError(f"{path.name}: {found} rows where {n} messages were read")
 
 
+def scaling(data: Material, rounds: int) -> list[Paired]:
+    """Two workers against one: whole runs over the mbox, and the stages alone."""
+    from atlas_fast.observe.counters import StageClock
+    from atlas_fast.pipeline import Pipeline, triage
+    from atlas_fast.sources import open_source
+
+    n = len(data.paths)
+
+    def run(workers: int) -> Contestant:
+        place = f"scaling-{workers}.db"
+
+        def call() -> Path:
+            triage(str(data.mbox), data.scratch / place, workers)
+            return data.scratch / place
+
+        includes = "one mbox to committed rows, store opened and closed"
+        return Contestant(_workers(workers), call, n, includes, lambda: data.fresh(place))
+
+    def stages(workers: int) -> Contestant:
+        pipeline = Pipeline(workers=workers, max_messages=max(1, min(500, n // 8)))
+
+        def call() -> int:
+            source = open_source(str(data.mbox))
+            done = pipeline.run(source, StageClock())
+            return sum(len(part) for one in done for part in one.parts)
+
+        return Contestant(_workers(workers), call, n, "reading and all stages, no store")
+
+    def rows(answers: dict[str, Any]) -> None:
+        for path in answers.values():
+            _expect_rows(path, n)
+
+    def messages(answers: dict[str, Any]) -> None:
+        if set(answers.values()) != {n}:
+            raise AssertionError(f"{answers} of {n} messages")
+
+    note = ("parallel efficiency is half the ratio",)
+    return [
+        compare("scaling, whole run", [run(2), run(1)], rounds=rounds, check=rows, notes=note),
+        compare("scaling, stages", [stages(2), stages(1)], rounds=rounds, check=messages, notes=note),
+    ]
+
+
+def _workers(number: int) -> str:
+    return "atlas_fast, 2 workers" if number == 2 else "1 worker"
+
+
+def filters(data: Material, rounds: int) -> list[Paired]:
+    """Files to durable rows, against filters in use that read the same files."""
+    from atlas_fast.bench.filters import peers
+    from atlas_fast.pipeline import triage
+
+    n = len(data.paths)
+
+    def call() -> Path:
+        triage(str(data.mbox), data.scratch / "filters.db", 2)
+        return data.scratch / "filters.db"
+
+    def prepare() -> None:
+        data.fresh("filters.db")
+
+    def check(answers: dict[str, Any]) -> None:
+        _expect_rows(answers["atlas_fast, 2 workers"], n)
+        for one in sides:
+            if one.items > answers[one.name]:
+                raise AssertionError(f"{one.name}: {answers[one.name]} of {one.items} judged")
+
+    ours = Contestant(
+        "atlas_fast, 2 workers", call, n, "mbox to committed rows, store opened and closed", prepare
+    )
+    with peers(data.paths, data.scratch) as (sides, absent):
+        data.absent += absent
+        return [compare("filters", [ours, *sides], rounds=rounds, check=check)]
+
+
+def memory(data: Material, rounds: int) -> list[Paired]:
+    """Peak memory of whole processes: printed as figures, there is nothing to time."""
+    from atlas_fast.bench.memory import peaks
+
+    data.figures += [
+        ("memory", one.name, f"{one.bytes / 1e6:,.1f} MB")
+        for one in peaks(data.paths, data.scratch, MEMORY_SIZES, MEMORY_SIZES[0])
+    ]
+    return []
+
+
 SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
+    "kernels": kernels,
     "headers": headers,
     "features": features,
+    "domains": domains,
+    "auth": auth,
     "store": store,
     "end-to-end": end_to_end,
+    "scaling": scaling,
+    "memory": memory,
+    "filters": filters,
 }
 """Comparisons by the name that the command line takes."""

@@ -35,7 +35,11 @@ def rows(done: Sequence[Paired]) -> list[tuple[str, ...]]:
     return out
 
 
-def to_dict(done: Sequence[Paired], absent: Sequence[str]) -> dict[str, Any]:
+def to_dict(
+    done: Sequence[Paired],
+    absent: Sequence[str],
+    figures: Sequence[tuple[str, str, str]] = (),
+) -> dict[str, Any]:
     """Everything that was measured, and on what."""
     return {
         "version": __version__,
@@ -43,5 +47,6 @@ def to_dict(done: Sequence[Paired], absent: Sequence[str]) -> dict[str, Any]:
         "machine": platform.machine(),
         "build": build_info(),
         "comparisons": [paired.to_dict() for paired in done],
+        "figures": [list(one) for one in figures],
         "absent": list(absent),
     }

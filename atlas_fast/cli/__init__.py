@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from atlas_fast.cli.terminal import fail
@@ -29,20 +32,34 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs; each verb's module adds its own part."""
-    from atlas_fast.cli import bench, explain, reference, run, train, version
+    from atlas_fast.cli import bench, cache, db, explain, reference, run, train, version
 
     parser = _Parser(prog="atlas-fast", description="Mail triage: classify a mailbox into a store.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in (run, explain, train, reference, bench, version):
+    for module in (run, explain, db, train, reference, cache, bench, version):
         module.add_verbs(verbs)
     return parser
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: what waits is committed, the report is printed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code. argparse exits by itself on --help and wrong usage."""
     options = build_parser().parse_args(arguments)
     try:
-        code = options.do(options)
+        with _sigterm_as_interrupt():
+            code = options.do(options)
         sys.stdout.flush()
         return code
     except UsageError as error:

@@ -24,7 +24,8 @@ def add_verbs(verbs: Any) -> None:
         "suites",
         nargs="*",
         metavar="SUITE",
-        help="headers, features, store, end-to-end (default: all)",
+        help="kernels, headers, features, domains, auth, store, end-to-end, scaling, memory, filters "
+        "(default: all)",
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="measure on these .eml files")
     parser.add_argument(
@@ -38,16 +39,33 @@ def add_verbs(verbs: Any) -> None:
         "--rounds", type=int, default=ROUNDS, metavar="N", help="default: %(default)s"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="say what changed since FILE was written; exit code 1 when something became slower",
+    )
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        type=Path,
+        metavar=("BEFORE", "AFTER"),
+        help="measure nothing, say what changed between two files",
+    )
     parser.set_defaults(do=do_bench)
 
 
 def do_bench(options: argparse.Namespace) -> int:
     import orjson
 
+    from atlas_fast.bench.regress import read
     from atlas_fast.bench.suite import SUITES, material
     from atlas_fast.bench.table import HEAD, rows, to_dict
     from atlas_fast.errors import UsageError
 
+    if options.compare is not None:
+        return _compare(*map(read, options.compare))
+    before = None if options.against is None else read(options.against)
     unknown = [name for name in options.suites if name not in SUITES]
     if unknown:
         raise UsageError(f"{unknown[0]}: no such comparison; there are {', '.join(SUITES)}")
@@ -60,13 +78,33 @@ def do_bench(options: argparse.Namespace) -> int:
         for name in options.suites or SUITES:
             print(f"measuring: {name}", file=sys.stderr)
             done += SUITES[name](data, options.rounds)
-        absent = data.absent
-    print_table("", HEAD, rows(done), numeric=(2, 3, 4, 5))
+        absent, figures = data.absent, data.figures
+    if done:
+        print_table("", HEAD, rows(done), numeric=(2, 3, 4, 5))
+    for group, name, value in figures:
+        print(f"{group}, {name}: {value}")
     for paired in done:
         for one in paired.measured:
             print(f"{paired.group}, {one.name}: {one.includes}")
+        for note in paired.notes:
+            print(f"{paired.group}: {note}")
     for missing in absent:
         print(f"not installed: {missing}")
+    written = orjson.dumps(to_dict(done, absent, figures), option=orjson.OPT_INDENT_2)
     if options.json is not None:
-        options.json.write_bytes(orjson.dumps(to_dict(done, absent), option=orjson.OPT_INDENT_2))
-    return 0
+        options.json.write_bytes(written)
+    return 0 if before is None else _compare(before, orjson.loads(written))
+
+
+def _compare(before: dict[str, Any], after: dict[str, Any]) -> int:
+    """Print what changed; 1 when something became slower."""
+    from atlas_fast.bench.regress import changes
+
+    found = changes(before, after)
+    rows = [
+        (one.group, one.name, f"{one.change:+.1%}", f"{one.threshold:.1%}", one.verdict)
+        for one in found
+    ]
+    head = ("comparison", "contestant", "time", "counts above", "verdict")
+    print_table("", head, rows, numeric=(2, 3))
+    return 1 if any(one.verdict == "slower" for one in found) else 0

@@ -28,6 +28,10 @@ def add_verbs(verbs: Any) -> None:
         help="geography: countries from the first file that has them, AS numbers likewise",
     )  # fmt: skip
     build.add_argument("--psl", type=Path, metavar="FILE", help="the public suffix list")
+    build.add_argument(
+        "--unicode", nargs="+", type=Path, default=[], metavar="FILE",
+        help="Unicode's confusables.txt and Scripts.txt, or one of them",
+    )  # fmt: skip
     build.set_defaults(do=do_build)
     info = actions.add_parser("info", help="what each table is made from")
     info.add_argument("--json", action="store_true", help="print one JSON object")
@@ -45,6 +49,8 @@ def do_build(options: argparse.Namespace) -> int:
         named["mmdb"] = options.mmdb
     if options.psl:
         named["psl"] = [options.psl]
+    if options.unicode:
+        named["unicode"] = options.unicode
     folder = reference_folder()
     with progress_line() as say:
         generation = build(folder, named=named, say=say)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table, progress_bar
 
 if TYPE_CHECKING:
     from atlas_fast.observe.report import Report
+    from atlas_fast.pipeline import Enricher
 
 DEFAULT_STORE = "atlas.db"
 DEMO_STORE = "atlas-demo.db"
@@ -39,6 +41,7 @@ def add_verbs(verbs: Any) -> None:
     )
     run.add_argument("--no-store", action="store_true", help="classify and count only")
     _add_common(run)
+    _add_enrichment(run)
     run.set_defaults(do=do_run)
 
     demo = verbs.add_parser(
@@ -56,6 +59,7 @@ def add_verbs(verbs: Any) -> None:
     demo.add_argument("--seed", type=int, default=1, metavar="SEED", help="default: %(default)s")
     demo.add_argument("--store", metavar="FILE", default=DEMO_STORE, help="default: %(default)s")
     _add_common(demo)
+    _add_enrichment(demo)
     demo.set_defaults(do=do_demo)
 
 
@@ -67,8 +71,61 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads that work on batches (default: %(default)s)",
     )
+    parser.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="do not look again at messages that the store has (default); --no-resume looks at "
+        "every message, and still stores none twice",
+    )
     parser.add_argument("--model", metavar="FILE", help="a model by `train` (default: the shipped)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help="write a trace of stages and threads (Trace Event Format, JSON)",
+    )
+
+
+def _add_enrichment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-enrich",
+        action="store_true",
+        help="look up neither origins nor domains nor authentication",
+    )
+    parser.add_argument(
+        "--trusted-relay",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="address, prefix or host name of a relay of your own, above which a message came "
+        "from outside; may be given again",
+    )
+    parser.add_argument(
+        "--authserv-id",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name under which your own server writes Authentication-Results; may be given again",
+    )
+    parser.add_argument(
+        "--verify-auth",
+        action="store_true",
+        help="check signatures and senders anew; asks the DNS, takes long, needs the extra `verify`",
+    )
+
+
+def _enricher(options: argparse.Namespace) -> Enricher | bool:
+    if options.no_enrich:
+        return False
+    from atlas_fast.pipeline import make_enricher
+
+    return make_enricher(
+        trusted_relays=options.trusted_relay,
+        authserv_ids=options.authserv_id,
+        verify=options.verify_auth,
+    )
 
 
 def _positive(text: str) -> int:
@@ -98,17 +155,27 @@ def do_demo(options: argparse.Namespace) -> int:
 
 def _triage(names: list[str], store: str | None, options: argparse.Namespace) -> tuple[Report, int]:
     from atlas_fast.cli import INTERRUPTED
-    from atlas_fast.pipeline import Interrupted, open_all, triage
+    from atlas_fast.observe.trace import Trace
+    from atlas_fast.pipeline import Interrupted, Pipeline, open_all, triage
 
+    trace = None if options.profile is None else Trace()
     sources = open_all(names)
+    pipeline = Pipeline(
+        workers=options.workers, model=options.model, enrich=_enricher(options), trace=trace
+    )
     sizes = [source.estimate() for source in sources]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     try:
         with progress_bar(total) as progress:
-            report = triage(sources, store, options.workers, progress=progress, model=options.model)
+            report = triage(
+                sources, store, resume=options.resume, progress=progress, pipeline=pipeline
+            )
     except Interrupted as stopped:
         fail("interrupted; what is counted below is stored, the same command goes on from there")
         return stopped.report, INTERRUPTED
+    finally:
+        if trace is not None:
+            trace.write(options.profile)
     return report, 0
 
 
@@ -117,6 +184,8 @@ def _show(report: Report, as_json: bool) -> None:
         print_json(report.to_dict())
     else:
         _show_table(report)
+    for text in report.notes:
+        fail(text)
     for text in report.problems[:SHOWN_PROBLEMS]:
         fail(text)
     if len(report.problems) > SHOWN_PROBLEMS:
@@ -137,12 +206,23 @@ def _show_table(report: Report) -> None:
     rows.append(("errors", f"{report.errors:,}"))
     for name, number in sorted(report.categories.items(), key=lambda pair: -pair[1]):
         rows.append((name, f"{number:,}  ({number / max(1, report.messages):.1%})"))
+    for kind, counts in sorted(report.caches.items()):
+        if counts["asked"]:
+            rows.append((f"cache {kind}", _cache_line(counts)))
     slowest = report.slowest_stage
     if slowest is not None:
         spent = report.stages[slowest]
         share = spent / max(sum(report.stages.values()), 1e-9)
         rows.append(("slowest stage", f"{slowest}: {spent:.2f} s ({share:.0%} of the stages)"))
     print_pairs("", rows)
+
+
+def _cache_line(counts: dict[str, int | float]) -> str:
+    hits = counts["l1_hits"] + counts["l2_hits"]
+    return (
+        f"{counts['asked']:,.0f} asked, {counts['interned']:,.0f} equal in their batch, "
+        f"{hits:,.0f} hits, {counts['computed']:,.0f} computed ({counts['known_rate']:.1%} known)"
+    )
 
 
 def _show_recent(path: str) -> None:

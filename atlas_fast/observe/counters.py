@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from atlas_fast.observe.trace import Trace
+
 T = TypeVar("T")
 
 
@@ -14,13 +16,14 @@ class StageClock:
     """Seconds by stage, in the order in which stages were first met.
 
     `seconds` is wall time: with several workers the stages of different batches overlap, and their
-    sum may exceed the run's.
+    sum may exceed the run's. A `trace` gets every stretch that is measured.
     """
 
-    __slots__ = ("seconds",)
+    __slots__ = ("seconds", "trace")
 
-    def __init__(self) -> None:
+    def __init__(self, trace: Trace | None = None) -> None:
         self.seconds: dict[str, float] = {}
+        self.trace = trace
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -29,7 +32,10 @@ class StageClock:
         try:
             yield
         finally:
-            self.add(stage, time.perf_counter() - start)
+            spent = time.perf_counter() - start
+            self.add(stage, spent)
+            if self.trace is not None:
+                self.trace.add(stage, start, spent)
 
     def each(self, stage: str, items: Iterable[T]) -> Iterator[T]:
         """The items; the time that the iterable takes to make them is added."""

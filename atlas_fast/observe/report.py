@@ -10,10 +10,13 @@ from typing import Any
 class Report:
     """Counts and timings of a run.
 
-    `messages` read, `stored` rows that are new in the store, `errors`: messages that could not be
+    `messages` of the sources, `known` those among them that the store had and that were not looked
+    at again, `stored` rows that are new in the store, `errors`: messages that could not be
     parsed (they are stored all the same) and places that could not be read. `categories` counts
     messages by category, `flags` by damage flag. `stages` are wall seconds; with several workers
-    they overlap. `problems` are the first error texts, at most `MAX_PROBLEMS`.
+    they overlap. `problems` are the first error texts, at most `MAX_PROBLEMS`;
+    `notes` are lines on what a run had to do without. `caches`: by kind, how many values were asked
+    for and which level had them (docs/cache.md).
     """
 
     sources: list[str] = field(default_factory=list)
@@ -21,6 +24,7 @@ class Report:
     workers: int = 1
     messages: int = 0
     stored: int = 0
+    known: int = 0
     errors: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -28,11 +32,14 @@ class Report:
     flags: dict[str, int] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    caches: dict[str, dict[str, int | float]] = field(default_factory=dict)
     interrupted: bool = False
 
     @property
     def messages_per_second(self) -> float:
-        return self.messages / self.seconds if self.seconds > 0 else 0.0
+        """Messages that were looked at, a second."""
+        return (self.messages - self.known) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def slowest_stage(self) -> str | None:
@@ -49,6 +56,7 @@ class Report:
         return {
             "messages": self.messages,
             "stored": self.stored,
+            "known": self.known,
             "errors": self.errors,
             "seconds": round(self.seconds, 6),
             "messages_per_second": round(self.messages_per_second, 3),
@@ -60,6 +68,8 @@ class Report:
             "store": self.store,
             "flags": dict(self.flags),
             "problems": list(self.problems),
+            "notes": list(self.notes),
+            "caches": {kind: dict(counts) for kind, counts in self.caches.items()},
             "interrupted": self.interrupted,
         }
 

@@ -24,6 +24,6 @@ A table is a module in `tables/` whose name stands in `tables.NAMES`, with
     def sources(named) -> list[Source]:         what it is made from; [] when nothing is installed
     def compile(sources) -> tuple[int, bytes]:  count of entries, and the payload
 
-`named` has the files that the user named, by option ("mmdb", "psl"). Modules import at the top only
-what is cheap: opening a reference imports all of them.
+`named` has the files that the user named, by option ("mmdb", "psl", "unicode"). Modules import at
+the top only what is cheap: opening a reference imports all of them.
 """

@@ -109,8 +109,9 @@ def build(
     with _only_builder(folder, say):
         _sweep(folder)
         gathered = gather(named_before(folder) if named is None else named)
-        generation = gathered.generation
-        if not _whole(folder / generation):
+        generation = _whole_one(folder, gathered.generation)
+        if generation is None:
+            generation = _free_name(folder, gathered.generation)
             _make(folder, generation, gathered, say)
         _point(folder, generation)
         if named is not None:
@@ -150,6 +151,23 @@ def _only_builder(folder: Path, say: Say) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def _whole_one(folder: Path, wanted: str) -> str | None:
+    """A generation of these sources that is whole. A damaged one stays until nobody holds it."""
+    for place in sorted(folder.glob(f"{wanted}*")):
+        if _whole(place):
+            return place.name
+    return None
+
+
+def _free_name(folder: Path, wanted: str) -> str:
+    """A name that no generation has, or had in a process that may still hold it."""
+    number, name = 1, wanted
+    while (folder / name).exists():
+        number += 1
+        name = f"{wanted}-{number}"
+    return name
 
 
 def _whole(place: Path) -> bool:
@@ -196,8 +214,6 @@ def _make(folder: Path, generation: str, gathered: Gathered, say: Say) -> None:
         _write_synced(aside / MANIFEST_FILE, manifest.to_json())
         _sync(aside / DATA_FILE)
         _sync(aside)
-        if (folder / generation).exists():
-            os.rename(folder / generation, folder / (ASIDE + uuid4().hex))
         os.rename(aside, folder / generation)
         _sync(folder)
         with open(folder / generation / DATA_FILE, "rb") as file:

@@ -52,61 +52,46 @@ class Reference:
     `generation` names it, `manifest` (None when it is in memory only) says what it was made from.
     """
 
-    def __init__(self, generation: str, manifest: Manifest | None, mapping: _Mapping | None):
+    def __init__(
+        self,
+        generation: str,
+        manifest: Manifest | None,
+        tables: dict[bytes, Table],
+        absent: dict[str, str],
+    ):
         self.generation = generation
         self.manifest = manifest
-        self.absent: dict[str, str] = {} if manifest is None else dict(manifest.absent)
-        self._mapping = mapping
-        self._tables: dict[bytes, Table] = {}
+        self.absent = absent
+        self._tables = tables
 
     def __repr__(self) -> str:
-        where = "in memory" if self._mapping is None else "mapped"
+        where = "in memory" if self.manifest is None else "mapped"
         return f"<Reference {self.generation}, {where}>"
 
     def __contains__(self, kind: object) -> bool:
-        if self.manifest is None:
-            return kind in self._tables
-        return isinstance(kind, bytes) and kind.decode("ascii", "replace") in self.manifest.tables
+        return kind in self._tables
 
     def table(self, kind: bytes) -> Table:
-        """The table of that kind; the same object every time.
-
-        Raises ReferenceDataError when there is none, ReferenceDamaged when its header is not what
-        the manifest says.
-        """
+        """The table of that kind; the same object every time. ReferenceDataError without one."""
         table = self._tables.get(kind)
-        if table is not None:
-            return table
-        if kind not in self or self._mapping is None or self.manifest is None:
+        if table is None:
             name = kind.decode("ascii", "replace")
             why = self.absent.get(name, "unknown table")
             raise ReferenceDataError(f"reference data: no table {name}: {why}")
-        entry = self.manifest.tables[kind.decode()]
-        damaged = f"reference data {self.generation}: table {kind.decode()}"
-        value = self._mapping.transaction.get(kind)
-        if value is None or len(value) != entry.length:
-            raise ReferenceDamaged(f"{damaged} is lost")
-        try:
-            table = Table.of_value(value, self._mapping, kind, table_modules()[kind].LAYOUT)
-        except ValueError as error:
-            raise ReferenceDamaged(f"{damaged}: {error}") from None
-        if (table.count, table.size) != (entry.count, entry.size):
-            raise ReferenceDamaged(f"{damaged}: count is not the manifest's")
-        return self._tables.setdefault(kind, table)
+        return table
 
 
 _registry: dict[str, tuple[tuple[int, ...] | None, Reference]] = {}
 _lock = threading.RLock()
 
 
-def _forget() -> None:
-    """A child of a fork opens for itself; tables that it inherited stay readable."""
+def _after_fork() -> None:
+    """A child goes on with what its parent mapped: nothing is locked, and LMDB is not asked again."""
     global _lock
     _lock = threading.RLock()
-    _registry.clear()
 
 
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def open_reference(folder: Path | None = None) -> Reference:
@@ -116,8 +101,8 @@ def open_reference(folder: Path | None = None) -> Reference:
     ReferenceDataError when a source cannot be read and there is no generation to fall back to.
     """
     folder = reference_folder() if folder is None else folder
-    key = os.path.realpath(folder)
     pointer = pointer_path(folder)
+    key = os.path.join(os.path.realpath(folder), pointer.name)
     stamp = _stamp(pointer)
     known = _registry.get(key)
     if known is not None and known[0] == stamp:
@@ -147,8 +132,8 @@ def _current(folder: Path, pointer: Path) -> Reference:
         old = _follow(folder, pointer)
         if old.manifest is None or not old.manifest.stale():
             return old
-    except FileNotFoundError:
-        pass
+    except OSError:
+        pass  # none is there, or it cannot be read
     except ReferenceDamaged as error:
         log.warning("%s; building it again", error)
     try:
@@ -194,23 +179,43 @@ def _open(folder: Path, generation: str, digest: str) -> Reference:
             os.close(data)
         if not known:
             remember(folder, generation, file)
-        mapping = _map(place / DATA_FILE, handle)
+        environment, transaction = _map(place / DATA_FILE)
     except BaseException:
         os.close(handle)
         raise
-    return Reference(generation, manifest, mapping)
+    mapping = _Mapping(environment, transaction, handle)
+    return Reference(generation, manifest, _tables(manifest, mapping), manifest.absent)
 
 
-def _map(path: Path, handle: int) -> _Mapping:
+def _map(path: Path) -> tuple[Any, Any]:
     import lmdb
 
     try:
         environment = lmdb.open(
             str(path), subdir=False, readonly=True, lock=False, lib_version=0, readahead=True
         )
-        return _Mapping(environment, environment.begin(buffers=True), handle)
+        return environment, environment.begin(buffers=True)
     except lmdb.Error as error:
         raise ReferenceDamaged(f"{path}: {error}") from None
+
+
+def _tables(manifest: Manifest, mapping: _Mapping) -> dict[bytes, Table]:
+    """All of them now: LMDB must not be asked in a child of a fork."""
+    out = {}
+    for name, entry in manifest.tables.items():
+        kind = name.encode()
+        damaged = f"reference data {manifest.generation}: table {name}"
+        value = mapping.transaction.get(kind)
+        if value is None or len(value) != entry.length:
+            raise ReferenceDamaged(f"{damaged} is lost")
+        try:
+            table = Table.of_value(value, mapping, kind, table_modules()[kind].LAYOUT)
+        except ValueError as error:
+            raise ReferenceDamaged(f"{damaged}: {error}") from None
+        if (table.count, table.size) != (entry.count, entry.size):
+            raise ReferenceDamaged(f"{damaged}: count is not the manifest's")
+        out[kind] = table
+    return out
 
 
 def _build(folder: Path) -> None:
@@ -225,12 +230,11 @@ def _in_memory(folder: Path) -> Reference:
 
     with _Progress() as say:
         gathered = gather(named_before(folder))
-        reference = Reference(gathered.generation, None, None)
-        reference.absent = gathered.absent
+        tables = {}
         for kind, layout, count, payload, sources in compile_tables(gathered, say):
             value = value_of(kind, layout, count, payload, sources)
-            reference._tables[kind] = Table.of_copy(value, kind, layout)
-    return reference
+            tables[kind] = Table.of_copy(value, kind, layout)
+    return Reference(gathered.generation, None, tables, gathered.absent)
 
 
 class _Progress:

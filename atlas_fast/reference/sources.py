@@ -15,7 +15,7 @@ from atlas_fast.errors import ReferenceDataError
 __all__ = ["Named", "Source", "file_source"]
 
 Named = Mapping[str, Sequence[Path]]
-"""Files that the user named, by option: "mmdb", "psl"."""
+"""Files that the user named, by option: "mmdb", "psl", "unicode"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
@@ -18,6 +19,10 @@ class Source(Protocol):
 
     `identity` names the source the same way in every run. `problems` lists what could not be read
     so far, a line each. `batches` starts behind the mark `after`, in a stable order.
+
+    A source that can tell cheaply whether it has changed also has `state() -> str`: as long as the
+    text is the same, everything up to a mark is what it was, and a run may start there. It is asked
+    before reading begins, and is empty while nothing is certain.
     """
 
     identity: str
@@ -146,6 +151,22 @@ def _read_large(handle: int, room: _Room, size: int) -> int:
             break
         got += n
     return got
+
+
+SETTLED_NS = 2_000_000_000
+"""Age of a file's last change from which a later change is sure to have another time."""
+
+
+def file_state(path: str) -> str:
+    """Device, inode, size and times of a file; empty when it is gone or changed just now."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ""
+    if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < SETTLED_NS:
+        return ""
+    parts = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return ":".join(map(str, parts))
 
 
 def is_regular(entry: os.DirEntry[str]) -> bool:

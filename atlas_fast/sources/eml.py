@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from atlas_fast.batch import Batch
-from atlas_fast.sources.base import FileReader, file_size, is_regular
+from atlas_fast.sources.base import FileReader, file_size, file_state, is_regular
 
 
 class EmlFolder:
@@ -66,6 +66,9 @@ class EmlFile:
         name = os.path.basename(self.path)
         paths = [] if after else [(name, self.path)]
         yield from FileReader(self.identity, self.problems).batches(paths, max_messages, max_bytes)
+
+    def state(self) -> str:
+        return file_state(self.path)
 
     def estimate(self) -> int | None:
         return file_size(self.path)

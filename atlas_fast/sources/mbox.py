@@ -11,7 +11,7 @@ import numpy as np
 from atlas_fast._kernels.mboxscan import looks_like_separator, scan_mbox, states_length
 from atlas_fast.batch import Batch
 from atlas_fast.errors import SourceError
-from atlas_fast.sources.base import file_size
+from atlas_fast.sources.base import file_size, file_state
 
 HEAD = 2048
 """Bytes in which empty lines are skipped, and a separator line is looked for."""
@@ -80,6 +80,10 @@ class Mbox:
             if found is not None:
                 return found
         raise SourceError(f"{self.path}: no message starts at {after[:20]!r}; the file has changed")
+
+    def state(self) -> str:
+        """The file's; an appended mbox is read again from its start, as it may be another one."""
+        return file_state(self.path)
 
     def estimate(self) -> int | None:
         return file_size(self.path)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from atlas_fast.errors import UsageError
-from atlas_fast.store.sqlite import Run, SqliteStore, Totals
+from atlas_fast.store.base import Run, Store, Totals
+from atlas_fast.store.sqlite import SqliteStore
 
-__all__ = ["Run", "SqliteStore", "Totals", "open_store"]
+__all__ = ["Run", "SqliteStore", "Store", "Totals", "open_store"]
 
 
 def open_store(where: str | Path) -> SqliteStore:

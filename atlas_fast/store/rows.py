@@ -15,11 +15,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+from atlas_fast.store.geography import geography
+from atlas_fast.store.summaries import BANDS, Tally, band, tally_columns
 
 if TYPE_CHECKING:
     from atlas_fast.batch import Batch
@@ -68,8 +72,9 @@ class TextColumn(Protocol):
 
 
 def clean(text: str) -> str:
-    """The stored form of a text."""
-    return text.translate(_STORED) if _UNCLEAN.search(text) else text
+    """The stored form of a text. Only what must change is touched: `translate` would look up every
+    character of a column in which a single one is unclean."""
+    return _UNCLEAN.sub(lambda match: chr(_STORED[ord(match[0])]), text)
 
 
 def strings(column: TextColumn, cap: int, absent: str = "") -> list[str]:
@@ -89,7 +94,7 @@ def strings(column: TextColumn, cap: int, absent: str = "") -> list[str]:
         np.cumsum(is_start, out=characters[1:])
         starts = characters[starts]
     if len(used) and (used.min() < 32 or (used == 0x7F).any() or (used == 0xC2).any()):
-        whole = whole.translate(_STORED) if _UNCLEAN.search(whole) else whole
+        whole = clean(whole)
     sizes = np.diff(starts)
     ends = starts.tolist()
     texts = [whole[a:b] for a, b in pairwise(ends)]
@@ -103,20 +108,35 @@ def strings(column: TextColumn, cap: int, absent: str = "") -> list[str]:
 
 def clean_all(texts: Sequence[str], cap: int) -> list[str]:
     """Stored form of texts that did not come from a kernel (places)."""
-    joined = "".join(texts)
-    if joined.isprintable() and len(joined) <= cap:
+    if "".join(texts).isprintable() and max(map(len, texts), default=0) <= cap:
         return list(texts)
     return [clean(text)[:cap] for text in texts]
 
 
+@dataclass(frozen=True, slots=True)
+class Same:
+    """A column of `n` times one value."""
+
+    value: Any
+    n: int
+
+    def __iter__(self) -> Iterator[Any]:
+        return repeat(self.value, self.n)
+
+
 @dataclass(slots=True)
 class RowBlock:
-    """Rows of one batch: `columns` in the order of schema.INSERT_COLUMNS, n values each or a
-    `repeat`; `counts` of rows by (action, old category)."""
+    """Rows of one batch: `columns` in the order of `names`, n values each or a `Same`.
+
+    A column of the message table that is not named is NULL, or its default. `tally` counts the
+    rows for the summaries; `size` is about the bytes that the texts take.
+    """
 
     n: int
+    names: tuple[str, ...]
     columns: list[Any]
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    tally: Tally
+    size: int = 0
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return zip(*self.columns, strict=False)
@@ -130,6 +150,7 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
     """
     n = len(batch)
     headers = getattr(batch, "headers", None)
+    size = 0
     if headers is None:
         address, name, domain = [UNKNOWN] * n, [""] * n, [""] * n
         subject = [NO_SUBJECT] * n
@@ -138,29 +159,48 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
         name = strings(headers.from_name, TEXT_CAPS["sender"])
         domain = strings(headers.from_domain, TEXT_CAPS["domain"])
         subject = strings(headers.subject, TEXT_CAPS["subject"], NO_SUBJECT)
+        size = sum(
+            int(column.offsets[-1] - column.offsets[0])
+            for column in (headers.from_address, headers.from_name, headers.subject)
+        )
     decided = _decided(batch, n)
-    columns = [
-        repeat(now, n),
-        repeat(session_id, n),
-        repeat(clean(batch.source), n),
-        clean_all(batch.places, TEXT_CAPS["uid"]),
-        address,
-        domain,
-        subject,
-        decided.action,
-        decided.reason,
-        decided.old_category,
-        decided.percent,
-        repeat(method, n),
-        repeat(now, n),
-        decided.category,
-        decided.confidence,
-        repeat(CLASSIFICATION_VERSION, n),
-        name,
-        batch.flags.tolist(),
-        batch.keys.view("V16").ravel().tolist(),
-    ]
-    return RowBlock(n, columns, decided.counts)
+    columns = {
+        "timestamp": Same(now, n),
+        "session_id": Same(session_id, n),
+        "folder_name": Same(clean(batch.source), n),
+        "uid": clean_all(batch.places, TEXT_CAPS["uid"]),
+        "sender_email": address,
+        "sender_domain": domain,
+        "subject": subject,
+        "action": decided.action,
+        "reason": decided.reason,
+        "category": decided.old_category,
+        "confidence_score": decided.percent,
+        "ml_validation_method": Same(method, n),
+        "created_at": Same(now, n),
+        "category_v2": decided.category,
+        "category_confidence_v2": decided.confidence,
+        "classification_version": Same(CLASSIFICATION_VERSION, n),
+        "sender_name": name,
+        "flags": batch.flags.tolist(),
+        "message_key": batch.keys.view(f"V{batch.keys.shape[1]}").ravel().tolist(),
+    }
+    columns |= geography(batch)
+    tally = tally_columns(
+        session_id, now, decided.counts, domain, decided.action, _countries(columns)
+    )
+    return RowBlock(n, tuple(columns), list(columns.values()), tally, size)
+
+
+def _countries(columns: dict[str, Any]) -> Iterator[tuple[str, str, str, float | None]]:
+    """(code, category, action, risk) of the rows that have a country."""
+    if "sender_country_code" not in columns:
+        return
+    risks = columns.get("geographic_risk_score") or repeat(None)
+    rows = zip(
+        columns["sender_country_code"], columns["category"], columns["action"], risks, strict=False
+    )
+    yield from (row for row in rows if row[0] is not None)
 
 
 @dataclass(slots=True)
@@ -171,7 +211,7 @@ class _Decided:
     old_category: list[str]
     confidence: list[float | None]
     percent: list[float | None]
-    counts: dict[tuple[str, str], int]
+    counts: dict[tuple[str, str, int], tuple[int, int]]
 
 
 _NAMES = np.array([*CATEGORIES, UNKNOWN], dtype=object)
@@ -190,24 +230,29 @@ def _decided(batch: Batch, n: int) -> _Decided:
         spam = verdict.probability.astype(np.float64)
         steps = np.rint(np.where(action == 1, spam, 1.0 - spam) * 1000.0)
         steps = np.where((steps >= 0) & (steps <= 1000), steps, -1).astype(np.int64)
-    codes = (category * 2 + action) * len(_THOUSANDTHS) + steps
-    distinct, inverse = np.unique(codes, return_inverse=True)
-    reasons = np.array([_reason(code) for code in distinct.tolist()] or [""], dtype=object)
     pairs = category * 2 + action
-    counts = {
-        (ACTIONS[pair % 2], _OLD_NAMES[pair // 2]): int(number)
-        for pair, number in enumerate(np.bincount(pairs, minlength=1).tolist())
-        if number
-    }
     return _Decided(
         action=_ACTION_NAMES[action].tolist(),
-        reason=reasons[inverse].tolist(),
+        reason=_reasons()[pairs, steps].tolist(),
         category=_NAMES[category].tolist(),
         old_category=_OLD_NAMES[category].tolist(),
         confidence=_THOUSANDTHS[steps].tolist(),
         percent=_PERCENTS[steps].tolist(),
-        counts=counts,
+        counts=_counts(pairs, steps),
     )
+
+
+def _counts(pairs: np.ndarray, steps: np.ndarray) -> dict[tuple[str, str, int], tuple[int, int]]:
+    """(category of the original, action, band) to (rows, sum of tenths of a percent)."""
+    codes = pairs * len(BANDS) + _STEP_BANDS[steps]
+    rows = np.bincount(codes)
+    tenths = np.bincount(codes, weights=np.maximum(steps, 0))
+    found: dict[tuple[str, str, int], tuple[int, int]] = {}
+    for code in np.flatnonzero(rows).tolist():
+        pair, of_band = divmod(code, len(BANDS))
+        key = (_OLD_NAMES[pair // 2], ACTIONS[pair % 2], of_band)
+        found[key] = (int(rows[code]), int(tenths[code]))
+    return found
 
 
 # One object for each of the 1,001 values; the last entry (index -1) is "no verdict".
@@ -215,12 +260,21 @@ _THOUSANDTHS = np.array([step / 1000 for step in range(1001)] + [None], dtype=ob
 _PERCENTS = np.array([step / 10 for step in range(1001)] + [None], dtype=object)
 
 
-def _reason(code: int) -> str:
-    """The original's wording for a code of `_decided`."""
-    pair, step = divmod(code, len(_THOUSANDTHS))
-    if step == len(_THOUSANDTHS) - 1:  # the step -1 of "no verdict" borrows from the pair
-        return "Not classified: a stage failed on this message"
-    name = _NAMES[pair // 2]
-    if pair % 2 == 0:
-        return f"Not flagged by spam detection (category: {name})"
-    return f"Hybrid Classifier: {name} ({step / 10:.1f}% confidence) [AUTO_DETECTED] [PREVIEW]"
+_STEP_BANDS = np.array([band(percent) for percent in _PERCENTS])
+
+
+@cache
+def _reasons() -> np.ndarray:
+    """The original's wording by pair of category and action, and by step (the last: no verdict)."""
+    found = []
+    for pair in range(2 * len(_NAMES)):
+        name = _NAMES[pair // 2]
+        for step in range(1001):
+            found.append(
+                f"Not flagged by spam detection (category: {name})"
+                if pair % 2 == 0
+                else f"Hybrid Classifier: {name} ({step / 10:.1f}% confidence) "
+                "[AUTO_DETECTED] [PREVIEW]"
+            )
+        found.append("Not classified: a stage failed on this message")
+    return np.array(found, dtype=object).reshape(-1, len(_THOUSANDTHS))

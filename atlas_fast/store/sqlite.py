@@ -1,77 +1,64 @@
 """The SQLite store: one file, WAL, one transaction a batch through one door.
 
-`SqliteStore` is used by one thread at a time; `writer.Writer` gives it a thread of its own.
+`SqliteStore` is used by one thread at a time; `writer.Writer` gives it a thread of its own. `known`
+has a connection for itself and may be called by others.
 Durability is that of `synchronous=FULL`: a batch is on disk when `write` returns.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
+from itertools import chain, count, islice, repeat
 from pathlib import Path
 from typing import Any
 
 from atlas_fast.errors import StoreError
 from atlas_fast.store import schema
-from atlas_fast.store.rows import RowBlock
+from atlas_fast.store.base import ErrorRow, Finding, Mark, Removed, Run, Totals
+from atlas_fast.store.rows import RowBlock, Same
+from atlas_fast.store.sql import SqlStore
+from atlas_fast.store.state import state_of
+from atlas_fast.store.summaries import Tally
 
-BUSY_SECONDS = 30.0
+__all__ = ["ErrorRow", "Finding", "Mark", "Removed", "Run", "SqliteStore", "Totals", "local_now"]
+
+BUSY_SECONDS = 60.0
 """How long a transaction waits for another process that writes."""
 
-CACHE_KIB = 64 << 10
-"""Page cache: the leaves of the unique index are hit at random, and should stay in memory."""
+PAGE_BYTES = 8192
+"""Page size of a new file: fewer and fuller pages a batch than SQLite's 4,096."""
 
-CHECKPOINT_PAGES = 16_384
+CACHE_KIB = 64 << 10
+"""Page cache: the leaves of the indexes should stay in memory while a run lasts."""
+
+CHECKPOINT_PAGES = (64 << 20) // PAGE_BYTES
 """WAL pages (64 MiB) before they are copied into the file; the default of 1,000 is a copy every
 other batch, and costs about a tenth of the writer's time."""
 
-LOCAL_ACCOUNT = "local"
-"""Address of the account row that runs over files belong to (sessions need an account)."""
+ROWS_A_STATEMENT = 50
+"""Rows of one INSERT: a statement a row spends a quarter of its time on entering and leaving."""
+
+ASKED_AT_ONCE = 500
+"""Keys of one look-up."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorRow:
-    """A stage raised on one message: `kind` of exception, its text, where."""
-
-    place: str
-    kind: str
-    text: str
-    trace: str
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run in the store: the row `session_id` of `sessions`."""
-
-    session_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What a run added: rows by action, and by category of the original."""
-
-    deleted: int
-    preserved: int
-    categories: dict[str, int]
-
-    @property
-    def stored(self) -> int:
-        return self.deleted + self.preserved
-
-
-class SqliteStore:
+class SqliteStore(SqlStore):
     """A store in one SQLite file, made when it is not there.
 
-    Raises StoreError when the file cannot be opened, belongs to another program, or is newer than
-    this code; such a file is left as it was.
+    Raises StoreError when the file cannot be opened, belongs to another program, or is older or
+    newer than this code; such a file is left as it was.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self.name = str(self.path)
+        self._reader: sqlite3.Connection | None = None
+        self._asking = threading.Lock()
         try:
             self._connection = self._open()
         except sqlite3.Error as error:
@@ -93,39 +80,21 @@ class SqliteStore:
         )
         try:
             self._connection = connection
-            fresh = self._check(connection)
+            state = state_of(connection)
+            if state.kind != "empty" and not state.current:
+                raise StoreError(state.refusal(self.path))
+            connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-            if fresh:
+            if state.kind == "empty":
                 self._create()
         except BaseException:
             connection.close()
             raise
         return connection
-
-    def _check(self, connection: sqlite3.Connection) -> bool:
-        """True for an empty database; StoreError for one that is not ours."""
-        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        if not names:
-            return True
-        columns = {
-            row[1] for row in connection.execute(f"PRAGMA table_info({schema.MESSAGES})").fetchall()
-        }
-        if "schema_version" not in names or "message_key" not in columns:
-            raise StoreError(
-                f"{self.path}: is not a store of atlas_fast and was left as it is; "
-                "choose another file with --store"
-            )
-        version = connection.execute("SELECT MAX(version) FROM schema_version").fetchone()[0]
-        if version is None or version > schema.SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.path}: has schema version {version}; "
-                f"this version of atlas_fast knows {schema.SCHEMA_VERSION}"
-            )
-        return False
 
     def _create(self) -> None:
         """Make all tables in one transaction; another process may have been faster."""
@@ -134,149 +103,198 @@ class SqliteStore:
                 return
             for statement in schema.statements():
                 connection.execute(statement)
-            connection.execute(
-                "INSERT INTO accounts (email_address, provider, host, port, encrypted_password, "
-                "is_active) VALUES (?, 'file', '', 0, '', FALSE)",
-                (LOCAL_ACCOUNT,),
-            )
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """The one door to writing: BEGIN IMMEDIATE, then COMMIT, or ROLLBACK on any exception.
 
-        Inside another transaction it is a part of that one, which commits or rolls back both.
-        Raises StoreError in place of sqlite3.Error.
+        Inside another transaction it is a savepoint: an exception takes back what was done in it,
+        and the outer one decides on the rest. Raises StoreError in place of sqlite3.Error.
         """
+        if self._connection.in_transaction:
+            return self._ending("SAVEPOINT part", "RELEASE part", "ROLLBACK TO part")
+        return self._ending("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """One moment of the store, whatever others write meanwhile."""
+        if self._connection.in_transaction:
+            return self.transaction()
+        return self._ending("BEGIN", "COMMIT", "ROLLBACK")
+
+    @contextmanager
+    def _ending(self, begin: str, good: str, bad: str) -> Iterator[sqlite3.Connection]:
         connection = self._connection
-        if connection.in_transaction:
-            yield connection
-            return
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(begin)
             try:
                 yield connection
-                connection.execute("COMMIT")
+                connection.execute(good)
             except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                if connection.in_transaction:  # an error may have ended it
+                    connection.execute(bad)
                 raise
         except sqlite3.Error as error:
             raise self._failure(error) from error
 
     def _failure(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(f"{self.path}: {error}")
+        text = f"{self.path}: {error}"
+        if "locked" in str(error):
+            text += f" by another program for more than {BUSY_SECONDS:g} s"
+        elif "malformed" in str(error):
+            text += f"; see what is left with `atlas-fast db check --store {self.path}`"
+        return StoreError(text)
 
-    def begin_run(self, sources: Sequence[str]) -> Run:
-        """Add a row to `sessions`; a run over files changes no mailbox and is a preview."""
-        with self.transaction() as connection:
-            cursor = connection.execute(
-                "INSERT INTO sessions (account_id, folders_processed, categories_summary, "
-                "session_type, is_preview) SELECT id, ?, '{}', 'preview', TRUE FROM accounts "
-                "WHERE email_address = ?",
-                (json.dumps(list(sources)), LOCAL_ACCOUNT),
-            )
-            if cursor.rowcount != 1 or cursor.lastrowid is None:
-                raise StoreError(f"{self.path}: the account row {LOCAL_ACCOUNT!r} is missing")
-            return Run(cursor.lastrowid)
-
-    def write(self, run: Run, blocks: Sequence[RowBlock], errors: Sequence[ErrorRow] = ()) -> int:
-        """Insert rows and bring the run's totals up to date, in one transaction.
-
-        `errors` go to `error_reports`: stages that failed on a message.
-
-        Returns how many rows are new; a message whose key is there already adds nothing.
-        """
-        with self.transaction() as connection:
-            last = connection.execute(f"SELECT MAX(id) FROM {schema.MESSAGES}").fetchone()[0] or 0
-            before = connection.total_changes
-            for block in blocks:
-                connection.executemany(schema.INSERT_MESSAGE, block)
-            stored = connection.total_changes - before
-            connection.executemany(
-                "INSERT INTO error_reports (session_id, error_type, error_message, stack_trace, "
-                "context_data) VALUES (?, ?, ?, ?, ?)",
-                (
-                    (run.session_id, one.kind, one.text, one.trace, json.dumps({"uid": one.place}))
-                    for one in errors
-                ),
-            )
-            if not stored:
-                return 0
-            if stored == sum(block.n for block in blocks):
-                counts = [item for block in blocks for item in block.counts.items()]
-            else:
-                found = connection.execute(
-                    f"SELECT action, category, COUNT(*) FROM {schema.MESSAGES} "
-                    "WHERE id > ? GROUP BY 1, 2",
-                    (last,),
-                )
-                counts = [((action, category), number) for action, category, number in found]
-            self._add_totals(connection, run, counts)
-        return stored
-
-    def _add_totals(
-        self,
-        connection: sqlite3.Connection,
-        run: Run,
-        counts: Sequence[tuple[tuple[str, str], int]],
-    ) -> None:
-        """Add counts of (action, category) to the run's row."""
-        before = self.totals(run)
-        deleted, preserved = before.deleted, before.preserved
-        categories = dict(before.categories)
-        for (action, category), number in counts:
-            if action == "DELETED":
-                deleted += number
-            else:
-                preserved += number
-            categories[category] = categories.get(category, 0) + number
-        connection.execute(
-            "UPDATE sessions SET total_deleted = ?, total_preserved = ?, categories_summary = ? "
-            "WHERE id = ?",
-            (deleted, preserved, json.dumps(categories), run.session_id),
-        )
-
-    def totals(self, run: Run) -> Totals:
-        """What the run has added so far, as its row says."""
-        deleted, preserved, summary = self._read(
-            "SELECT total_deleted, total_preserved, categories_summary FROM sessions WHERE id = ?",
-            (run.session_id,),
-        )[0]
-        return Totals(deleted, preserved, json.loads(summary))
-
-    def finish_run(self, run: Run) -> None:
-        """Set the end time; a run without one was killed."""
-        with self.transaction() as connection:
-            connection.execute(
-                "UPDATE sessions SET end_time = CURRENT_TIMESTAMP WHERE id = ?", (run.session_id,)
-            )
-
-    def count_messages(self) -> int:
-        """Rows of the message table."""
-        return self._read(f"SELECT COUNT(*) FROM {schema.MESSAGES}")[0][0]
-
-    def recent(self, limit: int = 20) -> list[dict[str, Any]]:
-        """The newest message rows, newest first."""
-        columns = ("sender_email", "subject", "action", "category_v2", "category_confidence_v2")
-        found = self._read(
-            f"SELECT {', '.join(columns)} FROM {schema.MESSAGES} ORDER BY id DESC LIMIT ?", (limit,)
-        )
-        return [dict(zip(columns, row, strict=True)) for row in found]
-
-    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    def _execute(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         try:
-            return self._connection.execute(query, values).fetchall()
+            return self._connection.execute(query, values)
         except sqlite3.Error as error:
             raise self._failure(error) from error
+
+    def _executemany(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
+        try:
+            self._connection.executemany(query, rows)
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def _insert(self, blocks: Sequence[RowBlock]) -> Tally:
+        """New rows are told by their ids: inside the transaction nobody else writes."""
+        last = self._execute(f"SELECT MAX(id) FROM {schema.MESSAGES}").fetchall()[0][0] or 0
+        before = self._connection.total_changes
+        for block in blocks:
+            insert_block(self._connection, block)
+        stored = self._connection.total_changes - before
+        if stored != sum(block.n for block in blocks):
+            return self._tally("id > ?", (last,)) if stored else Tally()
+        added = Tally()
+        for block in blocks:
+            added.merge(block.tally)
+        return added
+
+    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of the keys that are stored, or were pruned. Any thread may ask."""
+        found: set[bytes] = set()
+        with self._asking:
+            try:
+                if self._reader is None:
+                    self._reader = sqlite3.connect(
+                        f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS,
+                        isolation_level=None, check_same_thread=False,
+                    )  # fmt: skip
+                for start in range(0, len(keys), ASKED_AT_ONCE):
+                    some = keys[start : start + ASKED_AT_ONCE]
+                    marks = ",".join("?" * len(some))
+                    for table in (schema.MESSAGES, "pruned_keys"):
+                        query = f"SELECT message_key FROM {table} WHERE message_key IN ({marks})"
+                        found.update(key for (key,) in self._reader.execute(query, some))
+            except sqlite3.Error as error:
+                raise self._failure(error) from error
+        return found
+
+    def _integrity(self) -> list[Finding]:
+        try:
+            lines = [row[0] for row in self._connection.execute("PRAGMA integrity_check(20)")]
+            found = [Finding("integrity", line) for line in lines if line != "ok"]
+            if found:
+                return found
+            orphans = self._connection.execute(
+                'SELECT "table", parent, COUNT(*), MIN(rowid) FROM pragma_foreign_key_check '
+                "GROUP BY 1, 2"
+            ).fetchall()
+        except sqlite3.Error as error:
+            return [Finding("integrity", str(error))]
+        return [
+            Finding("orphan", f"{n} row(s) of {table} without their row in {parent}, first {first}")
+            for table, parent, n, first in orphans
+        ]
+
+    def vacuum(self) -> None:
+        """Give unused pages back to the file system, and refresh the planner's statistics."""
+        self._execute("VACUUM")
+        self._execute("ANALYZE")
+        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the file; may be called twice."""
         try:
+            with self._asking:
+                if self._reader is not None:
+                    self._reader.close()
             self._connection.close()
         except sqlite3.Error as error:
             raise self._failure(error) from error
 
 
+def insert_block(connection: sqlite3.Connection, block: RowBlock) -> None:
+    """Insert the rows of a block, `ROWS_A_STATEMENT` at a time; a key that is there is skipped.
+
+    A value that all rows share is bound once a statement.
+    """
+    shared = [isinstance(column, Same) for column in block.columns]
+    same = [repeat(column.value) for column in block.columns if isinstance(column, Same)]
+    rows = zip(*(c for c in block.columns if not isinstance(c, Same)), strict=True)
+    whole = block.n - block.n % ROWS_A_STATEMENT
+    values = chain.from_iterable(islice(rows, whole))
+    width = ROWS_A_STATEMENT * (len(shared) - len(same))
+    groups = zip(*same, *[values] * width, strict=False)
+    connection.executemany(_insert(block.names, tuple(shared), ROWS_A_STATEMENT), groups)
+    rest = ((*(next(one) for one in same), *row) for row in rows)
+    connection.executemany(_insert(block.names, tuple(shared), 1), rest)
+
+
+@cache
+def _insert(names: tuple[str, ...], shared: tuple[bool, ...], rows: int) -> str:
+    """INSERT of message rows with these columns; the parameters of shared ones come first."""
+    own = count(sum(shared) + 1)
+    lines = []
+    for _ in range(rows):
+        common = count(1)
+        places = (f"?{next(common) if is_shared else next(own)}" for is_shared in shared)
+        lines.append(f"({','.join(places)})")
+    return (
+        f"INSERT INTO {schema.MESSAGES} ({', '.join(names)}) VALUES {','.join(lines)} "
+        "ON CONFLICT(message_key) DO NOTHING"
+    )
+
+
+def insert_statement(names: Sequence[str]) -> str:
+    """INSERT of one message row with these columns, in their order."""
+    return _insert(tuple(names), (False,) * len(names), 1)
+
+
 def local_now() -> str:
     """Local time as the original stores it."""
     return time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def backup(path: str | Path, target: str | Path | None = None) -> Path:
+    """Copy a database while others may write to it; the copy is one moment of it.
+
+    `target` is by default the path with `.backup-` and the time. Raises StoreError when it exists,
+    or when there is no database at `path`.
+    """
+    path = Path(path)
+    target = Path(target) if target else path.with_name(f"{path.name}.backup-{_stamp()}")
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no such file")
+    if target.exists():
+        raise StoreError(f"{target}: is there already; a backup overwrites nothing")
+    partial = target.with_name(target.name + ".part")
+    try:
+        source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        copy = sqlite3.connect(partial)
+        try:
+            source.execute("PRAGMA schema_version")  # an error here is that of the source
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+        finally:
+            copy.close()
+            source.close()
+        partial.rename(target)
+    except (sqlite3.Error, OSError) as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise StoreError(f"{path}: cannot be copied to {target}: {error}") from error
+    return target
+
+
+def _stamp() -> str:
+    return time.strftime("%Y%m%d-%H%M%S")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -32,12 +33,13 @@ class Writer(Generic[T]):
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            if self._error is not None:
-                continue  # drain, so that nobody waits for room
             try:
-                self._write(item)
+                if self._error is None:  # after an error only make room, so that nobody waits
+                    self._write(item)
             except BaseException as error:
                 self._error = error
+            finally:
+                self._queue.task_done()
 
     def put(self, item: T) -> None:
         """Queue an item; waits while the queue is full. Raises the first error of the writer."""
@@ -50,6 +52,12 @@ class Writer(Generic[T]):
             except queue.Full:
                 if not self._thread.is_alive():
                     raise StoreError("the writer thread is gone") from None
+
+    def drain(self) -> None:
+        """Wait until all that was put is written. Raises the first error of the writer."""
+        while self._queue.unfinished_tasks and self._thread.is_alive():
+            time.sleep(0.002)
+        self._raise()
 
     def close(self) -> None:
         """Write what is queued, end the thread, raise its first error. May be called twice."""

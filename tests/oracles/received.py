@@ -5,6 +5,7 @@ import re
 from oracles import dates, ip
 
 KEYWORDS = ("from", "by", "via", "with", "id", "for")
+HELO_VALUE = re.compile(r"[ \t\r\n=][ \t\r\n]*[^ \t\r\n)]*")
 LITERAL = re.compile(r"[0-9A-Za-z:][0-9A-Za-z:._-]*")
 
 
@@ -42,9 +43,15 @@ def pieces(text):
 
 
 def literals(text, start, stop):
-    """(in brackets, start, stop) of the addresses in a word or comment."""
-    for match in LITERAL.finditer(text, start, stop):
+    """(in brackets, start, stop) of the addresses in a word or comment; not those behind HELO."""
+    pos = start
+    while match := LITERAL.search(text, pos, stop):
         lo, hi = match.span()
+        pos = hi
+        if text[lo:hi].lower() in ("helo", "ehlo"):
+            named = HELO_VALUE.match(text, hi, stop)
+            pos = named.end() if named else hi
+            continue
         if text[lo:hi].lower().startswith("ipv6:"):
             lo += 5
         if ip.parse(text[lo:hi]) is not None:
@@ -66,7 +73,7 @@ def helo_of(text, start, stop):
 def parse(raw: bytes):
     """(from, from_ip, by, by_ip, with, id, for, helo, date) as spans, None where absent."""
     text = raw.decode("latin-1")
-    value, ips, helo = {}, {"from": [], "by": []}, None
+    value, ips, helo, words_of_from = {}, {"from": [], "by": []}, None, []
     clause = waits = semicolon = None
     words = 0
     seen = set()
@@ -90,11 +97,14 @@ def parse(raw: bytes):
                     lo, hi = lo + 1, hi - 1
                 value[waits] = (lo, hi)
                 waits = None
-        if clause in ips:
+        if clause == "from" and kind == "word":
+            words_of_from += literals(text, start, stop)
+        elif clause in ips:
             ips[clause] += literals(text, start, stop)
         if kind == "comment" and clause == "from" and helo is None:
             helo = helo_of(text, start, stop)
     best = {}
+    ips["from"] = ips["from"] or words_of_from
     for name, found in ips.items():
         chosen = [span for inside, *span in found if inside] or [span for _, *span in found]
         best[name] = tuple(chosen[0]) if chosen else None

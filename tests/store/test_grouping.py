@@ -6,6 +6,7 @@ import pytest
 
 from atlas_fast.errors import StoreError
 from atlas_fast.store import SqliteStore, grouping, schema
+from atlas_fast.store.base import Mark
 from atlas_fast.store.grouping import GroupedWrites
 from atlas_fast.store.rows import row_block
 from store.fake import FakeBatch
@@ -41,7 +42,7 @@ def test_fast_batches_share_a_commit(group):
     writes, run, now, path = group
     for number in range(5):
         now[0] += 0.01
-        assert writes.write([block(run, 10 * number)]) == 10
+        writes.write([block(run, 10 * number)])
         assert seen(path) == (30 if number >= 2 else 0)
     writes.close()
     writes.close()
@@ -56,7 +57,7 @@ def test_slow_batches_are_committed_at_once(group):
         assert seen(path) == 10 * (number + 1)
 
 
-def test_a_transaction_does_not_grow_old(group, monkeypatch):
+def test_rows_do_not_wait_long(group, monkeypatch):
     monkeypatch.setattr(grouping, "COMMIT_ROWS", 10**6)
     writes, run, now, path = group
     for number in range(15):
@@ -71,11 +72,42 @@ def test_an_error_takes_back_the_open_group_only(group):
         writes.write([block(run, 10 * number)])
     bad = block(run, 100)
     bad.columns[7] = ["SHREDDED"] * 10
+    writes.write([bad])
     with pytest.raises(StoreError, match="CHECK"):
-        writes.write([bad])
+        writes.close()
     assert seen(path) == 30
     writes.close()
     assert seen(path) == 30
+
+
+def test_large_texts_do_not_wait_for_more(group, monkeypatch):
+    writes, run, _, path = group
+    big = block(run, 0)
+    monkeypatch.setattr(grouping, "COMMIT_BYTES", big.size + 1)
+    writes.write([big])
+    assert seen(path) == 0
+    writes.write([block(run, 10)])
+    assert seen(path) == 20
+
+
+def test_the_lock_is_free_while_rows_wait(group):
+    writes, run, _, path = group
+    writes.write([block(run, 0)])
+    with SqliteStore(path) as other:
+        another = other.begin_run([])
+        other.write(another, [block(another, 50)])
+    assert seen(path) == 10
+
+
+def test_a_mark_is_committed_with_its_rows(group):
+    writes, run, _, path = group
+    for number in range(4):
+        writes.write([block(run, 10 * number)], mark=Mark("s", str(number), "", 10 * number + 10))
+    with SqliteStore(path) as other:
+        assert other.mark("s") == Mark("s", "2", "", 30)
+    writes.close()
+    with SqliteStore(path) as other:
+        assert other.mark("s") == Mark("s", "3", "", 40)
 
 
 def test_inside_a_transaction_of_the_caller(tmp_path):

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_fast.store import schema
 from atlas_fast.store.rows import OLD_CATEGORIES, clean, row_block, strings
 from store.fake import FakeBatch, texts
 
@@ -22,7 +21,7 @@ hostile = st.text(
 
 def rows(batch):
     block = row_block(batch, 7, "2026-01-02 03:04:05", "linear 1")
-    return [dict(zip(schema.INSERT_COLUMNS, row, strict=True)) for row in block]
+    return [dict(zip(block.names, row, strict=True)) for row in block]
 
 
 @given(st.lists(hostile, max_size=12), st.integers(1, 40))
@@ -104,10 +103,11 @@ def test_batch_without_columns_still_gives_rows():
 def test_counts_are_those_of_the_rows():
     batch = FakeBatch([{"place": i, "spam": (i % 3 == 0) * 0.9} for i in range(10)])
     block = row_block(batch, 1, "now", "m")
-    assert block.counts == {
+    assert block.tally.by_category() == {
         ("DELETED", OLD_CATEGORIES["Commercial Spam"]): 4,
         ("PRESERVED", OLD_CATEGORIES["Legitimate"]): 6,
     }
+    assert block.tally.stored == 10
 
 
 def test_empty_batch_gives_no_row():
@@ -115,7 +115,7 @@ def test_empty_batch_gives_no_row():
     batch.places, batch.keys, batch.flags = [], batch.keys[:0], batch.flags[:0]
     batch.headers = batch.verdict = None
     block = row_block(batch, 1, "now", "m")
-    assert list(block) == [] and block.counts == {}
+    assert list(block) == [] and block.tally.stored == 0
 
 
 def test_values_are_plain_python():

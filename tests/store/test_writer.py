@@ -63,3 +63,27 @@ def test_put_after_close_is_refused():
     writer.close()
     with pytest.raises(StoreError, match="closed"):
         writer.put(1)
+
+
+def test_drain_waits_for_what_was_put_and_goes_on():
+    done = []
+
+    def write(item):
+        time.sleep(0.01)
+        done.append(item)
+
+    writer = Writer(write)
+    for round_ in range(3):
+        for item in range(3):
+            writer.put((round_, item))
+        writer.drain()
+        assert len(done) == 3 * (round_ + 1)
+    writer.close()
+
+
+def test_drain_raises_the_first_error():
+    writer = Writer(lambda item: 1 / 0)
+    writer.put(1)
+    with pytest.raises(ZeroDivisionError):
+        writer.drain()
+    writer.stop()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from atlas_fast._version import __version__
 from atlas_fast.batch import Batch
 from atlas_fast.errors import SourceError, UsageError
 from atlas_fast.sources.synthetic.compose import compose
@@ -67,6 +68,10 @@ class Synthetic:
                 places=[str(number) for number in range(first, index)],
                 mark=str(index - 1),
             )
+
+    def state(self) -> str:
+        """The generator's version: a message depends on it, the seed and its number alone."""
+        return f"atlas_fast {__version__}"
 
     def estimate(self) -> int | None:
         return None

@@ -12,7 +12,7 @@ from atlas_fast._kernels.arena cimport Arena
 from atlas_fast._kernels.ascii cimport is_alpha, is_digit, is_lwsp, lower
 from atlas_fast._kernels.hashing cimport hash_byte, hash_start, hash_word
 from atlas_fast._kernels.headers cimport (
-    F_AUTHENTICATION_RESULTS, F_CONTENT_TYPE, F_DATE, F_DKIM_SIGNATURE, F_FROM, F_IMPORTANCE, F_IN_REPLY_TO, F_MESSAGE_ID, F_MIME_VERSION,
+    F_AUTH_RESULTS, F_CONTENT_TYPE, F_DATE, F_DKIM_SIGNATURE, F_FROM, F_IMPORTANCE, F_IN_REPLY_TO, F_MESSAGE_ID, F_MIME_VERSION,
     F_ORGANIZATION, F_RECEIVED, F_REFERENCES, F_REPLY_TO, F_SUBJECT, F_TO, F_USER_AGENT,
     F_X_MAILER, F_X_PRIORITY, FieldRecord, N_KNOWN,
 )
@@ -621,9 +621,9 @@ cdef void facts_authentication(
     cdef Py_ssize_t pos, stop, word, end
     cdef const FieldRecord* field
     row_fact(row, N_AUTH, 0, first[F_DKIM_SIGNATURE] >= 0)
-    if first[F_AUTHENTICATION_RESULTS] < 0:
+    if first[F_AUTH_RESULTS] < 0:
         return
-    field = &fields[first[F_AUTHENTICATION_RESULTS]]
+    field = &fields[first[F_AUTH_RESULTS]]
     pos, stop = field.start, _value_stop(field)
     pos = find_byte(raw, pos, stop, 59)
     while pos < stop:

@@ -1,4 +1,6 @@
-from atlas_fast._kernels.types cimport int8_t, int32_t, uint8_t, uint16_t
+from atlas_fast._kernels.buffers cimport Bytes
+from atlas_fast._kernels.messages cimport Messages
+from atlas_fast._kernels.types cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t
 
 cdef enum:
     N_KNOWN = 41                # len(FIELD_NAMES); checked at import
@@ -13,8 +15,13 @@ cdef enum:                      # positions in FIELD_NAMES of the ids that kerne
     F_REPLY_TO = 5
     F_RETURN_PATH = 6
     F_RECEIVED = 10
-    F_AUTHENTICATION_RESULTS = 11
+    F_AUTH_RESULTS = 11
+    F_RECEIVED_SPF = 12
     F_DKIM_SIGNATURE = 13
+    F_ARC_RESULTS = 14
+    F_ARC_SIGNATURE = 15
+    F_ARC_SEAL = 16
+    F_X_ORIGINATING_IP = 35
     F_X_MAILER = 31
     F_USER_AGENT = 32
     F_IN_REPLY_TO = 28
@@ -41,3 +48,8 @@ cdef struct FieldRecord:        # numpy twin: FIELD_DTYPE in atlas_fast/headers.
     uint16_t name_gap           # from the start of the name to the start of the body
     uint8_t name_size
     int8_t id                   # position in FIELD_NAMES, or -1
+
+
+cdef int check_fields(
+    Messages messages, const int16_t[:, ::1] first, Bytes fields, const int64_t[::1] indptr,
+) except -1

@@ -529,6 +529,27 @@ def headers_batch(
             raise MemoryError("a header column could not grow")
 
 
+cdef int check_fields(
+    Messages messages, const int16_t[:, ::1] first, Bytes fields, const int64_t[::1] indptr,
+) except -1:
+    """ValueError unless these are header columns of these messages: for doors that read fields."""
+    cdef Py_ssize_t n = messages.count, i, k
+    cdef int64_t total = fields.arena.size // <Py_ssize_t> sizeof(FieldRecord)
+    cdef const FieldRecord* records = <const FieldRecord*> fields.arena.data
+    if first.shape[0] != n or first.shape[1] != N_KNOWN or indptr.shape[0] != n + 1:
+        raise ValueError("header columns do not fit the number of messages")
+    for i in range(n):
+        if not 0 <= indptr[i] <= indptr[i + 1] <= total:
+            raise ValueError(f"fields of message {i} do not fit")
+        for k in range(N_KNOWN):
+            if not -1 <= first[i, k] < indptr[i + 1] - indptr[i]:
+                raise ValueError(f"fields of message {i} do not fit")
+        for k in range(indptr[i], indptr[i + 1]):
+            if not 0 <= records[k].start <= records[k].stop <= messages.items[i].size:
+                raise ValueError(f"fields of message {i} do not fit")
+    return 0
+
+
 def identify_field(const uint8_t[::1] name not None):
     """Position of a field name in FIELD_NAMES, or -1."""
     if name.shape[0] == 0:
@@ -542,7 +563,11 @@ def _build():
         raise AssertionError("enums and names differ")
     ids = {
         F_FROM: "From", F_TO: "To", F_RETURN_PATH: "Return-Path", F_CONTENT_TYPE: "Content-Type",
-        F_RECEIVED: "Received", F_IN_REPLY_TO: "In-Reply-To", F_REFERENCES: "References",
+        F_RECEIVED: "Received", F_AUTH_RESULTS: "Authentication-Results",
+        F_RECEIVED_SPF: "Received-SPF", F_DKIM_SIGNATURE: "DKIM-Signature",
+        F_ARC_RESULTS: "ARC-Authentication-Results", F_ARC_SIGNATURE: "ARC-Message-Signature",
+        F_ARC_SEAL: "ARC-Seal", F_X_ORIGINATING_IP: "X-Originating-IP",
+        F_IN_REPLY_TO: "In-Reply-To", F_REFERENCES: "References",
         F_MIME_VERSION: "MIME-Version", F_X_MAILER: "X-Mailer", F_USER_AGENT: "User-Agent",
         F_X_PRIORITY: "X-Priority", F_IMPORTANCE: "Importance", F_ORGANIZATION: "Organization",
     }

@@ -6,7 +6,10 @@
     comments; without one there is none.
 (b) The comments of a clause say more: an address literal of the peer (`[192.0.2.1]`,
     `[IPv6:2001:db8::1]`, or bare: `(192.0.2.1)`), and what the peer called itself (`HELO name`,
-    `helo=name`). A literal in brackets is preferred to a bare one, the first of its kind wins.
+    `helo=name`). Of the addresses of `from`, those in comments come first: that is where a server
+    writes what it saw, whereas the word behind `from` may be what the peer said. What follows
+    HELO is the peer's word too and no address. Then a literal in brackets is preferred to a bare
+    one, and the first of its kind wins.
     Where no HELO is told apart, `helo` is the value of `from`, as RFC 5321 defines it.
 (c) parse_received_text is the door for one field body.
 """
@@ -76,11 +79,20 @@ cdef bint _literal(
     return True
 
 
+cdef inline bint _is_helo(
+    const uint8_t* buf, Py_ssize_t start, Py_ssize_t end, Py_ssize_t stop,
+) noexcept nogil:
+    """Is [start, end) the word before a name that the peer gave itself?"""
+    if end == stop or not (is_lwsp(buf[end]) or buf[end] == 61):
+        return False
+    return equals_fold(buf, start, end, b"helo", 4) or equals_fold(buf, start, end, b"ehlo", 4)
+
+
 cdef void _find_ip(
     const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,  # IN
     Span* bracketed, Span* bare,                            # OUT  the first of each kind
 ) noexcept nogil:
-    """Look for address literals in a word or comment."""
+    """Look for address literals in a word or comment; what follows HELO is none."""
     cdef Py_ssize_t end
     cdef Span found
     while start < stop:
@@ -97,6 +109,10 @@ cdef void _find_ip(
                     bracketed[0] = found
             elif bare.start < 0:
                 bare[0] = found
+        elif _is_helo(buf, start, end, stop):
+            end = skip_lwsp(buf, end + 1, stop)
+            while end < stop and not is_lwsp(buf[end]) and buf[end] != 41:
+                end += 1
         start = end
 
 
@@ -128,8 +144,10 @@ cdef struct Walk:
     int clause                  # whose comments and literals come now
     uint32_t seen               # bit 1 << clause
     int waits                   # the clause whose value is the next word
-    Span from_bracketed
+    Span from_bracketed         # in comments
     Span from_bare
+    Span word_bracketed         # of the words of `from`
+    Span word_bare
     Span by_bracketed
     Span by_bare
     Span helo
@@ -167,7 +185,7 @@ cdef void _take_word(
     if walk.waits != K_NONE:
         _take_value(buf, start, stop, walk, hop)
     if walk.clause == K_FROM:
-        _find_ip(buf, start, stop, &walk.from_bracketed, &walk.from_bare)
+        _find_ip(buf, start, stop, &walk.word_bracketed, &walk.word_bare)
     elif walk.clause == K_BY:
         _find_ip(buf, start, stop, &walk.by_bracketed, &walk.by_bare)
 
@@ -197,6 +215,8 @@ cdef void parse_received(
     walk.seen = 0
     _none(&walk.from_bracketed)
     _none(&walk.from_bare)
+    _none(&walk.word_bracketed)
+    _none(&walk.word_bare)
     _none(&walk.by_bracketed)
     _none(&walk.by_bare)
     _none(&walk.helo)
@@ -226,7 +246,11 @@ cdef void parse_received(
             if semicolon < 0:
                 _take_word(buf, pos, end, &walk, hop)
             pos = end
-    hop.from_ip = walk.from_bracketed if walk.from_bracketed.start >= 0 else walk.from_bare
+    hop.from_ip = walk.word_bracketed if walk.word_bracketed.start >= 0 else walk.word_bare
+    if walk.from_bare.start >= 0:
+        hop.from_ip = walk.from_bare
+    if walk.from_bracketed.start >= 0:
+        hop.from_ip = walk.from_bracketed
     hop.by_ip = walk.by_bracketed if walk.by_bracketed.start >= 0 else walk.by_bare
     hop.helo = walk.helo if walk.helo.start >= 0 else hop.from_
     hop.has_date = 0

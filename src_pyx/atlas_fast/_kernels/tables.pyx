@@ -98,7 +98,8 @@ cdef class Table:
         if posix_memalign(&room, ALIGNMENT, <size_t> (self.size if self.size else 1)):
             raise MemoryError
         self.copy = <uint8_t*> room
-        memcpy(self.copy, &value[HEADER] if self.size else NULL, <size_t> self.size)
+        if self.size:
+            memcpy(self.copy, &value[HEADER], <size_t> self.size)
         self.payload = self.copy
         return self
 

@@ -1,0 +1,74 @@
+"""Peak memory of whole processes: runs of several sizes, and a batch held as the original holds it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from atlas_fast.errors import AtlasFastError
+
+__all__ = ["Peak", "peaks"]
+
+HOLD = """
+import sys
+from email.parser import BytesHeaderParser
+paths = open(sys.argv[1]).read().splitlines()
+parse = BytesHeaderParser().parsebytes
+held = []
+for number in range(int(sys.argv[2])):
+    with open(paths[number % len(paths)], "rb") as file:
+        held.append(parse(file.read()))
+try:
+    from geoip2fast import GeoIP2Fast
+    held.append(GeoIP2Fast())
+except ImportError:
+    pass
+assert len(held) >= int(sys.argv[2])
+"""
+"""Headers of a whole batch as message objects, and a geography object: what the original keeps
+while it works on a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Peak resident memory of a process, in bytes."""
+
+    name: str
+    messages: int
+    bytes: int
+
+
+def peaks(paths: Sequence[Path], scratch: Path, sizes: Sequence[int], held: int) -> list[Peak]:
+    """Runs over generated mail of `sizes` into new stores with two workers; `held` messages held
+    by the baseline."""
+    found = []
+    for size in sizes:
+        store = scratch / f"memory-{size}.db"
+        run = ["-m", "atlas_fast", "run", f"synthetic:{size},7", "--workers", "2"]
+        peak = _peak([sys.executable, "-P", *run, "--store", str(store)])
+        found.append(Peak(f"atlas_fast run, {size:,} messages", size, peak))
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{store}{suffix}").unlink(missing_ok=True)
+    listed = scratch / "paths.txt"
+    listed.write_text("\n".join(map(str, paths)))
+    peak = _peak([sys.executable, "-P", "-c", HOLD, str(listed), str(held)])
+    found.append(Peak(f"baseline, headers of {held:,} messages held", held, peak))
+    return found
+
+
+def _peak(command: Sequence[str]) -> int:
+    """Bytes, as the kernel counted them for the finished process."""
+    with open(os.devnull, "wb") as nowhere:
+        process = subprocess.Popen(command, stdout=nowhere, stderr=subprocess.PIPE)
+        assert process.stderr is not None
+        said = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.stderr.close()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise AtlasFastError(f"{' '.join(command[:5])} ended with {process.returncode}: {said!r}")
+    return usage.ru_maxrss * 1024

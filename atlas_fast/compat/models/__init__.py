@@ -1,0 +1,1 @@
+"""Storage as Atlas_Email's callers know it."""

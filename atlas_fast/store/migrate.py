@@ -1,0 +1,188 @@
+"""Migrations: a store, or a database of Atlas_Email, from one revision to another.
+
+Needs Alembic (`pip install 'atlas_fast[db]'`); a run into a new or current store does not, as new
+stores are made from `schema.py`. A command is one transaction: it holds as a whole, or the file is
+what it was.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+from atlas_fast.errors import StoreError, UsageError
+from atlas_fast.store.schema import REVISION
+from atlas_fast.store.sqlite import BUSY_SECONDS, backup
+from atlas_fast.store.state import State, state_of
+
+__all__ = ["Move", "Step", "backup", "current", "downgrade", "history", "upgrade"]
+
+BASE = "base"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration."""
+
+    revision: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a command did: revisions before and after (None: not a store), and the backup."""
+
+    before: str | None
+    after: str | None
+    backup: Path | None
+
+
+def current(path: str | Path) -> State:
+    """What the file is. Raises StoreError when it is no database, or not there."""
+    path = Path(path)
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no such file")
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            return state_of(connection)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}") from error
+
+
+def history() -> list[Step]:
+    """All migrations, the oldest first."""
+    found = _scripts().walk_revisions()
+    return [Step(one.revision, (one.doc or "").splitlines()[0]) for one in reversed(list(found))]
+
+
+def upgrade(path: str | Path, revision: str = REVISION, *, keep: bool = True) -> Move:
+    """Bring a file to a revision: make a store of it, adopt a database of Atlas_Email, or update
+    an older store. `keep`: copy a file that has something in it first.
+
+    Raises StoreError for a newer file, or one of another program; UsageError for a revision that
+    does not exist or lies behind.
+    """
+    state = current(path) if Path(path).is_file() else State("empty")
+    if state.kind == "foreign" or state.newer:
+        raise StoreError(state.refusal(path))
+    _known(revision)
+    if revision == BASE or (state.revision or "") > revision:
+        raise UsageError(f"{path}: is at {state.revision}; `db downgrade` leads to {revision}")
+    if state.revision == revision:
+        return Move(revision, revision, None)
+    kept = backup(path) if keep and state.kind != "empty" else None
+    _move(path, revision, up=True)
+    return Move(state.revision, revision, kept)
+
+
+def downgrade(path: str | Path, revision: str, *, keep: bool = True) -> Move:
+    """Bring a store back to an earlier revision; `base` is what it was before atlas_fast.
+
+    That is the database of Atlas_Email as it was adopted, its rows and what was added to them; an
+    empty file for a store that atlas_fast made. Raises StoreError and UsageError like `upgrade`.
+    """
+    state = current(path)
+    if state.kind != "store" or state.newer:
+        raise StoreError(state.refusal(path))
+    _known(revision)
+    if revision != BASE and revision > (state.revision or ""):
+        raise UsageError(f"{path}: is at {state.revision}; `db upgrade` leads to {revision}")
+    if state.revision == revision:
+        return Move(revision, revision, None)
+    kept = backup(path) if keep else None
+    _move(path, revision, up=False)
+    return Move(state.revision, None if revision == BASE else revision, kept)
+
+
+def _known(revision: str) -> None:
+    names = [step.revision for step in history()]
+    if revision != BASE and revision not in names:
+        raise UsageError(f"{revision}: no such revision; there are {BASE}, {', '.join(names)}")
+
+
+def _alembic() -> Any:
+    try:
+        import alembic.command
+        import alembic.config
+        import alembic.script
+    except ImportError as error:
+        raise StoreError(
+            "migrations need Alembic: pip install 'atlas_fast[db]' (a new store does not)"
+        ) from error
+    return alembic
+
+
+def _config() -> Any:
+    config = _alembic().config.Config()
+    config.set_main_option("script_location", _folder().replace("%", "%%"))
+    return config
+
+
+def _folder() -> str:
+    """The folder of the package `atlas_fast.migrations`.
+
+    In a source tree that was not installed it lies beside atlas_fast, and is made known here under
+    the name that the migrations themselves import.
+    """
+    name = "atlas_fast.migrations"
+    if name not in sys.modules and find_spec(name) is None:
+        folder = Path(__file__).parents[2] / "migrations"
+        spec = spec_from_file_location(name, folder / "__init__.py")
+        assert spec is not None
+        sys.modules[name] = module_from_spec(spec)
+    return str(files(name))
+
+
+def _scripts() -> Any:
+    return _alembic().script.ScriptDirectory.from_config(_config())
+
+
+def _move(path: str | Path, revision: str, *, up: bool) -> None:
+    import sqlalchemy.exc
+
+    config = _config()
+    try:
+        with _connected(path) as connection:
+            config.attributes["connection"] = connection
+            command = _alembic().command
+            with connection.begin():
+                (command.upgrade if up else command.downgrade)(config, revision)
+                if revision == BASE:
+                    connection.exec_driver_sql("DROP TABLE alembic_version")
+    except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
+        reason = getattr(error, "orig", None) or error
+        raise StoreError(f"{path}: nothing was changed: {reason}") from error
+
+
+@contextmanager
+def _connected(path: str | Path) -> Iterator[Any]:
+    """A connection whose transactions are SQLite's: the driver begins none and commits none.
+
+    Without this a migration that fails in its middle leaves its first half behind. Foreign keys
+    are off, as a table that is dropped would otherwise be emptied row by row.
+    """
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.pool import NullPool
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()

@@ -1,0 +1,212 @@
+"""Summary tables: what the pages show, kept in the transaction of the rows.
+
+Each has one SELECT that counts it from message rows. With different conditions the same text
+counts the rows that a batch added, that a deleted run had, that pruning takes, or all of them for
+`db check`; so no two of them can disagree. `Tally` is the short cut for a batch of which every row
+is new: the counts then come from the columns, without reading a row back.
+
+The cost of an update is that of the distinct values in the batch, not of the rows in the store.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from atlas_fast.store.schema import MESSAGES
+
+__all__ = ["BANDS", "SUMMARIES", "Summary", "Tally", "band", "tally_columns", "triggers"]
+
+Key = tuple[Any, ...]
+Counts = dict[Key, list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A summary table: its key columns, its counters, and how rows are counted.
+
+    `counts` has `{where}` for a condition on message rows. The first counters are those that reach
+    zero when the last row is gone.
+    """
+
+    table: str
+    keys: tuple[str, ...]
+    counters: tuple[str, ...]
+    counts: str
+    empty: str
+
+    @property
+    def upsert(self) -> str:
+        """Add counters to a row, which is made where it is missing."""
+        columns = (*self.keys, *self.counters)
+        adds = ", ".join(
+            f"{name} = {self.table}.{name} + excluded.{name}" for name in self.counters
+        )
+        return (
+            f"INSERT INTO {self.table} ({', '.join(columns)}) "
+            f"VALUES ({', '.join('?' * len(columns))}) "
+            f"ON CONFLICT ({', '.join(self.keys)}) DO UPDATE SET {adds}"
+        )
+
+    def follow(self, row: str, sign: str) -> str:
+        """A trigger's statement: the message `row` (NEW.id or OLD.id) comes or goes."""
+        adds = ", ".join(
+            f"{name} = {self.table}.{name} {sign} excluded.{name}" for name in self.counters
+        )
+        return (
+            f"INSERT INTO {self.table} ({', '.join((*self.keys, *self.counters))}) "
+            f"{self.counts.format(where=f'{MESSAGES}.id = {row}')} "
+            f"ON CONFLICT ({', '.join(self.keys)}) DO UPDATE SET {adds};"
+        )
+
+    @property
+    def drop_empty(self) -> str:
+        return f"DELETE FROM {self.table} WHERE {self.empty}"
+
+    @property
+    def rows(self) -> str:
+        return f"SELECT {', '.join((*self.keys, *self.counters))} FROM {self.table}"
+
+
+HOURS = Summary(
+    "summary_hours",
+    ("hour", "category", "action"),
+    ("n", "confidence_tenths"),
+    "SELECT substr(timestamp, 1, 13), COALESCE(category, ''), action, COUNT(*), "
+    "COALESCE(SUM(CAST(ROUND(confidence_score * 10) AS INTEGER)), 0) "
+    f"FROM {MESSAGES} WHERE {{where}} GROUP BY 1, 2, 3",
+    "n = 0",
+)
+RUNS = Summary(
+    "summary_runs",
+    ("session_id", "category", "action", "band"),
+    ("n",),
+    "SELECT session_id, COALESCE(category, ''), action, "
+    "CASE WHEN confidence_score IS NULL THEN 0 WHEN confidence_score >= 70 THEN 3 "
+    "WHEN confidence_score >= 40 THEN 2 ELSE 1 END, COUNT(*) "
+    f"FROM {MESSAGES} WHERE session_id IS NOT NULL AND {{where}} GROUP BY 1, 2, 3, 4",
+    "n = 0",
+)
+COUNTRIES = Summary(
+    "summary_countries",
+    ("country_code", "category", "action"),
+    ("n", "risk_thousandths"),
+    "SELECT sender_country_code, COALESCE(category, ''), action, COUNT(*), "
+    "COALESCE(SUM(CAST(ROUND(geographic_risk_score * 1000) AS INTEGER)), 0) "
+    f"FROM {MESSAGES} WHERE sender_country_code IS NOT NULL AND {{where}} GROUP BY 1, 2, 3",
+    "n = 0",
+)
+DOMAINS = Summary(
+    "summary_domains",
+    ("month", "domain"),
+    ("deleted", "preserved"),
+    "SELECT substr(timestamp, 1, 7), COALESCE(sender_domain, ''), "
+    "SUM(CASE action WHEN 'DELETED' THEN 1 ELSE 0 END), "
+    "SUM(CASE action WHEN 'DELETED' THEN 0 ELSE 1 END) "
+    f"FROM {MESSAGES} WHERE {{where}} GROUP BY 1, 2",
+    "deleted = 0 AND preserved = 0",
+)
+SUMMARIES = (HOURS, RUNS, COUNTRIES, DOMAINS)
+
+
+BANDS = range(4)
+
+
+def band(percent: float | None) -> int:
+    """Confidence band of `summary_runs`: 3 from 70, 2 from 40, 1 below, 0 without a confidence."""
+    if percent is None:
+        return 0
+    return 3 if percent >= 70 else 2 if percent >= 40 else 1
+
+
+def triggers() -> list[str]:
+    """Temporary triggers (SQLite) that keep the summaries for a connection that writes messages
+    one by one, with whatever SQL. Rows that come to zero stay until the next deletion in bulk."""
+    comes = " ".join(summary.follow("NEW.id", "+") for summary in SUMMARIES)
+    goes = " ".join(summary.follow("OLD.id", "-") for summary in SUMMARIES)
+    of = (
+        "timestamp, session_id, category, action, confidence_score, sender_domain, "
+        "sender_country_code, geographic_risk_score"
+    )
+    return [
+        f"CREATE TEMP TRIGGER message_comes AFTER INSERT ON main.{MESSAGES} BEGIN {comes} END",
+        f"CREATE TEMP TRIGGER message_goes BEFORE DELETE ON main.{MESSAGES} BEGIN {goes} END",
+        f"CREATE TEMP TRIGGER message_was BEFORE UPDATE OF {of} ON main.{MESSAGES} "
+        f"BEGIN {goes} END",
+        f"CREATE TEMP TRIGGER message_is AFTER UPDATE OF {of} ON main.{MESSAGES} BEGIN {comes} END",
+    ]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of message rows by the keys of each summary."""
+
+    counts: dict[str, Counts] = field(
+        default_factory=lambda: {summary.table: {} for summary in SUMMARIES}
+    )
+
+    def add(self, summary: Summary, key: Key, numbers: Sequence[int]) -> None:
+        """Add numbers to the counters of a key."""
+        there = self.counts[summary.table].get(key)
+        if there is None:
+            self.counts[summary.table][key] = list(numbers)
+        else:
+            for position, number in enumerate(numbers):
+                there[position] += number
+
+    def add_rows(self, summary: Summary, rows: Iterable[Sequence[Any]]) -> None:
+        """Add what a `Summary.counts` query gave."""
+        width = len(summary.keys)
+        for row in rows:
+            self.add(summary, tuple(row[:width]), row[width:])
+
+    def merge(self, other: Tally) -> None:
+        for summary in SUMMARIES:
+            for key, numbers in other.counts[summary.table].items():
+                self.add(summary, key, numbers)
+
+    def rows(self, summary: Summary, sign: int = 1) -> Iterator[tuple[Any, ...]]:
+        """Values for `Summary.upsert`; sign -1 takes them away."""
+        for key, numbers in self.counts[summary.table].items():
+            yield (*key, *(sign * number for number in numbers))
+
+    @property
+    def stored(self) -> int:
+        """Rows of runs."""
+        return sum(numbers[0] for numbers in self.counts[RUNS.table].values())
+
+    def by_category(self) -> Counter[tuple[str, str]]:
+        """Rows of runs by (action, category)."""
+        found: Counter[tuple[str, str]] = Counter()
+        for (_, category, action, _), (number,) in self.counts[RUNS.table].items():
+            found[action, category] += number
+        return found
+
+
+def tally_columns(
+    session_id: int,
+    timestamp: str,
+    verdicts: Mapping[tuple[str, str, int], tuple[int, int]],
+    domains: Sequence[str],
+    actions: Sequence[str],
+    countries: Iterable[tuple[str, str, str, float | None]] = (),
+) -> Tally:
+    """The tally of rows that share a run and a time.
+
+    `verdicts`: (category, action, band) to (rows, sum of confidence in tenths of a percent).
+    `countries`: (code, category, action, risk) of each row that has a country.
+    """
+    tally = Tally()
+    hour, month = timestamp[:13], timestamp[:7]
+    for (category, action, of_band), (number, tenths) in verdicts.items():
+        tally.add(HOURS, (hour, category, action), (number, tenths))
+        tally.add(RUNS, (session_id, category, action, of_band), (number,))
+    for (domain, action), number in Counter(zip(domains, actions, strict=True)).items():
+        deleted = number if action == "DELETED" else 0
+        tally.add(DOMAINS, (month, domain), (deleted, number - deleted))
+    for code, category, action, risk in countries:
+        thousandths = 0 if risk is None else int(risk * 1000 + 0.5)
+        tally.add(COUNTRIES, (code, category, action), (1, thousandths))
+    return tally
