@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from atlas_fast.batch import Batch
 from atlas_fast._kernels.score import contributions_batch
 from atlas_fast.classify.kinds import subcategories
 from atlas_fast.classify.model import Model
+from atlas_fast.records import Ruling
 
 PRESERVE = 0
 DELETE = 1
@@ -34,7 +36,8 @@ class Verdicts:
     """`probability` of spam float32 (n,); `category` uint8 (n,): position in
     store.rows.CATEGORIES; `action` uint8 (n,): position in store.rows.ACTIONS; `probabilities`
     float32 (n, 5) of the categories; `subcategory` uint8 (n,): code in
-    classify.kinds.SUBCATEGORIES, 255 for none; `reasons`."""
+    classify.kinds.SUBCATEGORIES, 255 for none; `reasons`. `rule` uint8 (n,): the
+    classify.policy.Rule that decided, 0 where the model did, and `rulings` by row what it says."""
 
     probability: np.ndarray
     category: np.ndarray
@@ -42,6 +45,8 @@ class Verdicts:
     probabilities: np.ndarray
     subcategory: np.ndarray
     reasons: Reasons
+    rule: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    rulings: Mapping[int, Ruling] = field(default_factory=dict)
 
 
 def run(batch: Batch, model: Model) -> None:
@@ -57,6 +62,7 @@ def run(batch: Batch, model: Model) -> None:
         probabilities,
         subcategories(category, rows.terms),
         reasons(model, rows),
+        np.zeros(len(category), np.uint8),
     )
 
 
