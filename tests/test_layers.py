@@ -40,17 +40,20 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "cache": LEAVES,
     "stages": LEAVES | {
         "auth", "batch", "cache", "classify", "domains", "geo", "headers", "mime", "origin",
-        "reference", "verify",
+        "reference", "validation", "verify",
     },
     "sources": LEAVES | {"batch"},
     "store": LEAVES | {"batch", "countries"},
     "observe": LEAVES | {"batch"},
     "compat": LEAVES | {"store"},
+    "decision": LEAVES | {"classify", "settings", "stages", "store"},
+    "learn": LEAVES | {"batch", "classify", "decision", "sources", "stages", "store"},
     "pipeline": LEAVES | {
-        "batch", "cache", "classify", "stages", "sources", "store", "observe",
+        "batch", "cache", "classify", "decision", "stages", "sources", "store", "observe",
     },
     "cli": (LEAVES - {"_kernels"}) | {
-        "pipeline", "store", "observe", "bench", "classify", "cache", "reference",
+        "pipeline", "store", "observe", "bench", "classify", "cache", "reference", "decision",
+        "learn",
     },
     "bench": LEAVES | {
         "batch", "headers", "mime", "classify", "stages", "sources", "store", "observe", "pipeline",

@@ -24,6 +24,7 @@ import numpy as np
 
 from atlas_fast.store.geography import geography
 from atlas_fast.store.summaries import BANDS, Tally, band, tally_columns
+from atlas_fast.store.trials import TrialBlock, trial_block
 
 if TYPE_CHECKING:
     from atlas_fast.batch import Batch
@@ -136,7 +137,7 @@ class RowBlock:
     """Rows of one batch: `columns` in the order of `names`, n values each or a `Same`.
 
     A column of the message table that is not named is NULL, or its default. `tally` counts the
-    rows for the summaries; `size` is about the bytes that the texts take.
+    rows for the summaries; `size` is about the bytes that the texts take. `trial`: what a rollout keeps of the batch.
     """
 
     n: int
@@ -144,6 +145,7 @@ class RowBlock:
     columns: list[Any]
     tally: Tally
     size: int = 0
+    trial: TrialBlock | None = None
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return zip(*self.columns, strict=False)
@@ -196,7 +198,10 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
     tally = tally_columns(
         session_id, now, decided.counts, domain, decided.action, _countries(columns)
     )
-    return RowBlock(n, tuple(columns), list(columns.values()), tally, size)
+    trial = None
+    if getattr(getattr(batch, "verdict", None), "trial", None) is not None:
+        trial = trial_block(batch.verdict, now, columns["uid"], address, subject, CATEGORIES)
+    return RowBlock(n, tuple(columns), list(columns.values()), tally, size, trial)
 
 
 def _countries(columns: dict[str, Any]) -> Iterator[tuple[str, str, str, float | None]]:
