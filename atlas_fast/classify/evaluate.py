@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,16 @@ from atlas_fast.errors import UsageError
 
 
 def cross_validate(
-    folders: Sequence[str | Path], folds: int = FOLDS, seed: int = 1
+    folders: Sequence[str | Path], folds: int = FOLDS, seed: int = 1,
+    without: Collection[str] = frozenset(),
 ) -> dict[str, Any]:
     """Scores over all messages, each judged by a model that has not seen its fold.
 
     Folds are by a hash of the file name; threshold and probability come from the training folds
-    alone. Raises UsageError when a fold is empty.
+    alone. `without`: content digests of messages that take no part, `skipped` how many there were.
+    Raises UsageError when a fold is empty.
     """
-    data = read_labelled(folders)
+    data = read_labelled(folders, without)
     fold = data.fold(folds)
     probabilities, spam = np.empty(len(data)), np.empty(len(data), bool)
     for number in range(folds):
@@ -31,7 +33,7 @@ def cross_validate(
         probabilities[outside], spam[outside] = judge(
             data, np.flatnonzero(fold != number), outside, seed
         )
-    return scores(probabilities, spam, data.labels)
+    return scores(probabilities, spam, data.labels) | {"skipped": data.skipped}
 
 
 def judge(
@@ -44,13 +46,17 @@ def judge(
 
 
 def train_and_test(
-    train: Sequence[str | Path], test: Sequence[str | Path], seed: int = 1
+    train: Sequence[str | Path], test: Sequence[str | Path], seed: int = 1,
+    without: Collection[str] = frozenset(),
 ) -> dict[str, Any]:
-    """Scores on the folders `test` of a model of the folders `train`."""
-    model = fit(read_labelled(train), seed)
-    data = read_labelled(test)
+    """Scores on the folders `test` of a model of the folders `train`, both but for the messages
+    whose content digest is in `without`."""
+    seen = read_labelled(train, without)
+    model = fit(seen, seed)
+    data = read_labelled(test, without)
     probabilities = model.probabilities(data)
-    return scores(probabilities, probabilities >= model.threshold, data.labels)
+    made = scores(probabilities, probabilities >= model.threshold, data.labels)
+    return made | {"skipped": seen.skipped + data.skipped}
 
 
 def scores(probabilities: np.ndarray, spam: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

@@ -35,6 +35,10 @@ def add_verbs(verbs: Any) -> None:
     evaluate.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     evaluate.add_argument("--train", nargs="+", type=Path, metavar="FOLDER", default=[])
     evaluate.add_argument("--test", nargs="+", type=Path, metavar="FOLDER", default=[])
+    evaluate.add_argument(
+        "--without", type=Path, metavar="FILE",
+        help="leave out the messages that users corrected this model with",
+    )  # fmt: skip
     evaluate.add_argument("--folds", type=int, default=FOLDS, metavar="N", help="default: 5")
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
     evaluate.set_defaults(do=do_evaluate)
@@ -54,19 +58,25 @@ def do_evaluate(options: argparse.Namespace) -> int:
     if not options.folders and not (options.train and options.test):
         raise UsageError("evaluate: give FOLDER..., or both --train and --test")
     from atlas_fast.classify.evaluate import cross_validate, train_and_test
+    from atlas_fast.classify.model import load_model
 
+    without: frozenset[str] = frozenset()
+    if options.without is not None:
+        without = frozenset(load_model(options.without).about.get("lesson_contents", ()))
     if options.folders:
         if options.folds < 2:
             raise UsageError("evaluate: --folds needs at least 2")
-        scores = cross_validate(options.folders, folds=options.folds)
+        scores = cross_validate(options.folders, folds=options.folds, without=without)
         how = f"{options.folds}-fold cross-validation"
     else:
-        scores = train_and_test(options.train, options.test)
+        scores = train_and_test(options.train, options.test, without=without)
         how = "trained and tested on different folders"
     if options.json:
         print_json(scores)
         return 0
     pairs = [("messages", f"{scores['n']:,}")]
+    if options.without is not None:
+        pairs.append(("left out, as users corrected them", f"{scores['skipped']:,}"))
     for name in ("precision", "recall", "f1"):
         pairs.append((name, f"{scores[name]:.4f}"))
     pairs.append(("false-positive rate", f"{scores['false_positive_rate']:.4%}"))
