@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from atlas_fast.batch import Batch
 from atlas_fast.classify import rollout
 from atlas_fast.classify.kinds import CATEGORIES
 from atlas_fast.classify.lessons import Lesson, Lessons, content_digest, read_lessons
-from atlas_fast.classify.model import load_model
+from atlas_fast.classify.model import Model, load_model
 from atlas_fast.classify.rollout import ModelFile, State
 from atlas_fast.errors import ModelError, SourceError, UsageError
 from atlas_fast.sources import open_source
@@ -78,9 +79,7 @@ def _label(category: str) -> int:
     return 0
 
 
-def learn(
-    store: SqliteStore, sources: Iterable[str] = (), *, again: bool = False
-) -> Learned:
+def learn(store: SqliteStore, sources: Iterable[str] = (), *, again: bool = False) -> Learned:
     """Make a model of the current one and the corrections that were not used yet (`again`: of all),
     and let it be the current one. `sources`: where else to look for messages whose own source has
     moved. Nothing changes when there is nothing to learn. Raises ModelError, StoreError."""
@@ -122,10 +121,10 @@ def learn(
         raise
     model, old = load_model(path), decision.model_of(before.current)
     done.model, done.lessons, done.total = str(path), len(found), len(made.lessons)
-    for one in found.values():
-        was, now = (_says(m, one) for m in (old, model))
+    for lesson in found.values():
+        was, now = (_says(m, lesson) for m in (old, model))
         done.turned += was != now
-        done.open_ += now != (one.label > 0)
+        done.open_ += now != (lesson.label > 0)
     return done
 
 
@@ -146,8 +145,8 @@ def _lessons_of(current: ModelFile | None) -> Lessons:
 def _save(made: Lessons, folder: Path) -> Path:
     """Under the next free number."""
     taken = [int(p.stem.rpartition("-")[2]) for p in folder.glob("learned-[0-9]*.npz")]
-    number = max(taken, default=0) + 1
-    for number in range(number, number + 100):
+    first = max(taken, default=0) + 1
+    for number in range(first, first + 100):
         path = folder / f"learned-{number:04}.npz"
         try:
             made.save(path)
@@ -158,11 +157,10 @@ def _save(made: Lessons, folder: Path) -> Path:
     raise ModelError(f"{folder}: no free number for a model")
 
 
-def _says(model: object, lesson: Lesson) -> bool:
-    rows = type("Rows", (), {})()
-    rows.indptr = np.array([0, len(lesson.indices)], np.int64)
-    rows.indices, rows.data = lesson.indices, lesson.data
-    return bool(model.probabilities(rows)[0] >= model.threshold)  # type: ignore[attr-defined]
+def _says(model: Model, lesson: Lesson) -> bool:
+    indptr = np.array([0, len(lesson.indices)], np.int64)
+    rows = SimpleNamespace(indptr=indptr, indices=lesson.indices, data=lesson.data)
+    return bool(model.probabilities(rows)[0] >= model.threshold)
 
 
 def _read(

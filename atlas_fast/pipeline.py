@@ -84,9 +84,9 @@ class Pipeline:
     Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
     longer. `enrich`: look up origins, domains and authentication, as an Enricher says or as one by
     default does. `keys`: make message keys while a batch is with its worker, for a store. `known`:
-    asked which keys are stored; these messages take no part. `model`: a path; with one, the models
-    and the rollout of a store are left aside. `judge` decides in the default stages. `trace` gets every stretch of every
-    stage.
+    asked which keys are stored; these messages take no part. `model`: a path; with one, the
+    models and the rollout of a store are left aside. `judge` decides in the default stages.
+    `trace` gets every stretch of every stage.
     Raises UsageError when `workers` is below 1.
     """
 

@@ -57,7 +57,7 @@ def validate_many(
 
 
 def allowed(senders: Column | Sequence[str], *, account_provider: str | None = None) -> np.ndarray:
-    """bool (n,): the first part of the triples of many senders, without a lookup, column by column."""
+    """bool (n,): the first part of the triples of many senders, without a lookup, by columns."""
     rows = judge_many(senders).rows
     traits, score = rows["traits"], rows["score"]
     threshold = _THRESHOLDS.get(account_provider or "", 70)

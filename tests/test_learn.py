@@ -16,8 +16,15 @@ import pytest
 from atlas_fast import decision, learn, limits, triage
 from atlas_fast.classify.evaluate import cross_validate
 from atlas_fast.classify.labels import read_labelled
-from atlas_fast.classify.lessons import MARGIN, MAX_SHIFT, Lesson, Lessons, read_lessons
-from atlas_fast.classify.lessons import content_digest, with_lessons
+from atlas_fast.classify.lessons import (
+    MARGIN,
+    MAX_SHIFT,
+    Lesson,
+    Lessons,
+    content_digest,
+    read_lessons,
+    with_lessons,
+)
 from atlas_fast.classify.model import load_model
 from atlas_fast.cli import main
 from atlas_fast.errors import ModelError, UsageError

@@ -140,9 +140,7 @@ def test_allowed_is_the_first_of_the_triples(senders, provider):
 
 
 def test_each_rule_by_hand():
-    rules = Policy(
-        ("kelp",), ("tides",), frozenset({"sea.example"}), frozenset({"friend.example"})
-    )
+    rules = Policy(("kelp",), ("tides",), frozenset({"sea.example"}), frozenset({"friend.example"}))
     assert one(mail(), rules) == ("", 1, None)
     assert one(mail(), rules, category=0, probability=0.1) == ("", 0, None)
     kept = one(mail(), rules, flag="PROTECT")

@@ -23,8 +23,8 @@ from atlas_fast.stages import features, parse
 @dataclass(frozen=True)
 class Labelled:
     """Features of labelled messages: CSR rows, `ends` of their groups, `terms` of the lexicon and
-    `bulk` as stages.features.Features has them, `labels` int8 (1 spam, -1 ham), `names` of files. `skipped`:
-    messages that were left out because a model was corrected with them."""
+    `bulk` as stages.features.Features has them, `labels` int8 (1 spam, -1 ham), `names` of files.
+    `skipped`: messages that were left out because a model was corrected with them."""
 
     indptr: np.ndarray
     indices: np.ndarray

@@ -151,7 +151,7 @@ def read_lessons(raw: bytes, name: str) -> Lessons | None:
 
 
 def _columns(numbers: np.ndarray) -> bool:
-    return not len(numbers) or (0 <= int(numbers.min()) and int(numbers.max()) < BUCKETS)
+    return not len(numbers) or (int(numbers.min()) >= 0 and int(numbers.max()) < BUCKETS)
 
 
 def with_lessons(model: Any, lessons: Lessons) -> Any:

@@ -162,7 +162,9 @@ def from_settings(table: Mapping[str, Any]) -> Policy:
     for name, value in table.items():
         kind = _SETTINGS.get(name)
         if kind is None:
-            raise SettingsError(f"policy: no setting is called {name}; there are {', '.join(_SETTINGS)}")
+            raise SettingsError(
+                f"policy: no setting is called {name}; there are {', '.join(_SETTINGS)}"
+            )
         texts = value if kind is list and isinstance(value, list) else []
         if not isinstance(value, kind) or not all(isinstance(text, str) for text in texts):
             what = {list: "a list of texts", bool: "true or false", str: "a text"}[kind]

@@ -187,7 +187,7 @@ def undo(state: State, at: str) -> State:
 def _taken_back(state: State, kind: str, did: str, at: str) -> State:
     ways = {"promote": "`atlas-fast rollout rollback`", "learn": "`atlas-fast learn --undo`"}
     if not state.before:
-        raise UsageError(f"there is nothing to take back: the model is the shipped one")
+        raise UsageError("there is nothing to take back: the model is the shipped one")
     last, file = state.before[-1]
     if last != kind:
         raise UsageError(f"the last change was a {last}: {ways[last]} takes it back")

@@ -135,8 +135,11 @@ def do_learn(options: argparse.Namespace) -> int:
 
     from atlas_fast import decision, learn
 
-    if options.undo and options.history or (options.undo or options.history) and (
-        options.again or options.source
+    if (
+        (options.undo
+        and options.history)
+        or ((options.undo or options.history)
+        and (options.again or options.source))
     ):
         raise UsageError("learn: --undo and --history stand alone")
     with _open(options.store) as store:
@@ -156,8 +159,8 @@ def do_learn(options: argparse.Namespace) -> int:
         print("nothing to learn: the model stays")
         return 0
     print(
-        f"learned from {done.lessons:,} corrections ({done.total:,} in all): {done.turned:,} changed "
-        f"their verdict, {done.open_:,} need more of their kind: {done.model}"
+        f"learned from {done.lessons:,} corrections ({done.total:,} in all): {done.turned:,} "
+        f"changed their verdict, {done.open_:,} need more of their kind: {done.model}"
     )
     return 0
 

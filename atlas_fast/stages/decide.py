@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from atlas_fast.batch import Batch
 from atlas_fast._kernels.score import contributions_batch
+from atlas_fast.batch import Batch
 from atlas_fast.classify.kinds import subcategories
 from atlas_fast.classify.model import Model
 from atlas_fast.classify.rollout import Trial
@@ -38,8 +38,8 @@ class Verdicts:
     store.rows.CATEGORIES; `action` uint8 (n,): position in store.rows.ACTIONS; `probabilities`
     float32 (n, 5) of the categories; `subcategory` uint8 (n,): code in
     classify.kinds.SUBCATEGORIES, 255 for none; `reasons`. `rule` uint8 (n,): the
-    classify.policy.Rule that decided, 0 where the model did, and `rulings` by row what it says. `trial`: in a rollout,
-    which classifier decided whom."""
+    classify.policy.Rule that decided, 0 where the model did, and `rulings` by row what it says.
+    `trial`: in a rollout, which classifier decided whom."""
 
     probability: np.ndarray
     category: np.ndarray

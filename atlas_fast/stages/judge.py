@@ -78,9 +78,10 @@ def _arrays(of: Any) -> list[str]:
 def _head(verdicts: Verdicts, n: int) -> Verdicts:
     """The first n."""
     reasons = verdicts.reasons
+    columns: dict[str, Any] = {name: getattr(verdicts, name)[:n] for name in _arrays(verdicts)}
     return replace(
         verdicts,
-        **{name: getattr(verdicts, name)[:n] for name in _arrays(verdicts)},
+        **columns,
         reasons=replace(reasons, **{name: getattr(reasons, name)[:n] for name in _arrays(reasons)}),
     )
 
@@ -97,10 +98,10 @@ def _joined(parts: list[tuple[np.ndarray, Verdicts]], n: int) -> Verdicts:
 
     whole = parts[0][1]
     reasons = {
-        name: column(lambda v, name=name: getattr(v.reasons, name)) for name in _arrays(whole.reasons)
+        name: column(lambda v, name=name: getattr(v.reasons, name))
+        for name in _arrays(whole.reasons)
     }
-    return replace(
-        whole,
-        **{name: column(lambda v, name=name: getattr(v, name)) for name in _arrays(whole)},
-        reasons=Reasons(**reasons),
-    )
+    columns: dict[str, Any] = {
+        name: column(lambda v, name=name: getattr(v, name)) for name in _arrays(whole)
+    }
+    return replace(whole, **columns, reasons=Reasons(**reasons))

@@ -49,9 +49,7 @@ def run(batch: Batch, policy: Policy) -> None:
     work = _Work(batch, policy)
     work.apply()
     if work.rulings:
-        batch.verdict = replace(
-            verdict, action=work.action, rule=work.rule, rulings=work.rulings
-        )
+        batch.verdict = replace(verdict, action=work.action, rule=work.rule, rulings=work.rulings)
 
 
 def trust(batch: Batch) -> np.ndarray:
@@ -199,7 +197,7 @@ class _Work:
         return found
 
     def _keywords(self) -> dict[int, str]:
-        """The first keyword of the user's by row: in the subject, or the sender's name or address."""
+        """The first keyword of the user's by row: in subject, sender's name or address."""
         found: dict[int, str] = {}
         for text in self.policy.keywords:
             for place in (self._subject, *self._sender):
@@ -257,9 +255,7 @@ class _Work:
             return
         name = CATEGORIES[self.verdict.category[row]]
         why = f"{self._hybrid(row)} + Matched: {text} [MULTI_MATCH] | Category: {name}"
-        self._rule(
-            row, Rule.MULTI_MATCH, why, "User Keyword", certain=False, action=DELETE
-        )
+        self._rule(row, Rule.MULTI_MATCH, why, "User Keyword", certain=False, action=DELETE)
 
     def _domains(self) -> None:
         """Commercial spam that the model is not sure of is kept where the original's validation of

@@ -12,7 +12,7 @@ from atlas_fast.store.schema import MESSAGES
 if TYPE_CHECKING:
     from atlas_fast.store.sql import SqlStore
 
-__all__ = ["COLUMNS", "Correction", "corrections", "add", "for_training", "mark_processed", "stats"]
+__all__ = ["COLUMNS", "Correction", "add", "corrections", "for_training", "mark_processed", "stats"]
 
 COLUMNS = (
     "email_uid", "session_id", "sender", "subject", "original_classification",

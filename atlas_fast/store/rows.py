@@ -137,7 +137,8 @@ class RowBlock:
     """Rows of one batch: `columns` in the order of `names`, n values each or a `Same`.
 
     A column of the message table that is not named is NULL, or its default. `tally` counts the
-    rows for the summaries; `size` is about the bytes that the texts take. `trial`: what a rollout keeps of the batch.
+    rows for the summaries; `size` is about the bytes that the texts take. `trial`: what
+    a rollout keeps of the batch.
     """
 
     n: int
@@ -173,7 +174,7 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
             for column in (headers.from_address, headers.from_name, headers.subject)
         )
     decided = _decided(batch, n)
-    columns = {
+    columns: dict[str, Any] = {
         "timestamp": Same(now, n),
         "session_id": Same(session_id, n),
         "folder_name": Same(clean(batch.source), n),
