@@ -35,11 +35,8 @@ Registrable = Callable[[TextColumn], np.ndarray]
 """Domains to int32 (n,): where the organizational domain starts in each, -1 where it has none."""
 
 Judged = tuple[np.ndarray, np.ndarray]
-"""uint8 (8, n) and float32 (n,), as the kernel's verdict_batch fills them."""
-
 Standing = Callable[["AuthColumns", TextColumn, np.ndarray, Callable[[], Judged]], Judged]
-"""Takes the evidence, the From domains, the results uint8 (6, n) and the judgement over all of
-them; gives what that would give, and completes DMARC in the results. A cache, for example."""
+"""A cache: takes evidence, senders, results, their judgement; gives what that would give."""
 
 EVIDENCE_DTYPE = np.dtype(
     [
@@ -299,8 +296,7 @@ class AuthSettings:
 
     `authserv_ids`: the names under which the receiver writes results; without any, the name of
     the topmost field counts. `below`: accept results right below the receiver's own Received
-    field. `trusted`: relays on the receiver's side, which move the border down.
-    Raises UsageError above limits.MAX_TRUSTED and for an empty name.
+    field. `trusted`: relays on the receiver's side. Raises UsageError above limits.MAX_TRUSTED.
     """
 
     def __init__(
@@ -328,9 +324,8 @@ class AuthColumns:
     `signals` are Signal bits; `untrusted` counts Authentication-Results that do not count.
     `is_authentic` bool and `confidence_modifier` float32 (n,): the original's table over SPF and
     DKIM. `counted` int32 (n,): number of the first field that counts, or -1. `evidence`:
-    EVIDENCE_DTYPE, of message i at indptr[i]:indptr[i + 1], with its `domains`.
-
-    Without `registrable`, relaxed alignment is unknown and only STRICT is found.
+    EVIDENCE_DTYPE, of message i at indptr[i]:indptr[i + 1], with its `domains`. Without
+    `registrable`, only STRICT alignment is found.
     """
 
     def __init__(
@@ -341,50 +336,38 @@ class AuthColumns:
         registrable: Registrable | None = None,
         standing: Standing | None = None,
     ):
-        n = len(headers)
-        settings = settings or AuthSettings()
+        n, settings = len(headers), settings or AuthSettings()
         self.origins = origins or OriginColumns(headers, settings.trusted)
         self.indptr = np.zeros(n + 1, np.int64)
-        self.counted = np.empty(n, np.int32)
+        self.counted, results = np.empty(n, np.int32), np.zeros((6, n), np.uint8)
         self.arc_sets, self.signals, self.untrusted = (np.empty(n, np.uint8) for _ in range(3))
         self._evidence, self._domains = Bytes(), Bytes()
-        results = np.zeros((6, n), np.uint8)
         authverdict.evidence_batch(
             *headers.for_fields(), self.origins.border, settings.ids, settings.id_ends,
-            settings.below, _CAPS, self._evidence, self.indptr, self._domains, results, self.arc_sets,
-            self.signals, self.untrusted, self.counted,
+            settings.below, _CAPS, self._evidence, self.indptr, self._domains, results,
+            self.arc_sets, self.signals, self.untrusted, self.counted,
         )  # fmt: skip
         self.evidence = np.frombuffer(self._evidence, EVIDENCE_DTYPE)
         self.domains = TextColumn(self._domains, np.zeros(len(self.evidence) + 1, np.int64))
         self.domains.offsets[1:] = self.evidence["stop"]
         sender = headers.from_domain
+        find = registrable or (lambda column: np.full(len(column), -1, np.int32))
 
         def judge() -> Judged:
-            return self._judge(sender, results, registrable)
+            columns, modifier = np.empty((8, n), np.uint8), np.empty(n, np.float32)
+            authverdict.verdict_batch(
+                sender.data, sender.offsets, find(sender), self._evidence, self.indptr,
+                self._domains, find(self.domains), results, columns, modifier,
+            )  # fmt: skip
+            return columns, modifier
 
-        columns, self.confidence_modifier = (
-            judge() if standing is None else standing(self, sender, results, judge)
-        )
+        judged = standing(self, sender, results, judge) if standing else judge()
+        columns, self.confidence_modifier = judged
         self.dmarc, self.dmarc_source, self.arc, self.arc_source, *iprev = results
         self.iprev, self.iprev_source = iprev
         self.spf, self.spf_source, self.dkim, self.dkim_source = columns[:4]
         self.spf_aligned, self.dkim_aligned, self.signed_aligned = columns[4:7]
         self.is_authentic = columns[7].view(np.bool_)
-
-    def _judge(
-        self, sender: TextColumn, results: np.ndarray, registrable: Registrable | None
-    ) -> Judged:
-        n = len(sender)
-        if registrable is None:
-            org, sender_org = np.full(len(self.evidence), -1, np.int32), np.full(n, -1, np.int32)
-        else:
-            org, sender_org = registrable(self.domains), registrable(sender)
-        columns, modifier = np.empty((8, n), np.uint8), np.empty(n, np.float32)
-        authverdict.verdict_batch(
-            sender.data, sender.offsets, sender_org, self._evidence, self.indptr,
-            self._domains, org, results, columns, modifier,
-        )  # fmt: skip
-        return columns, modifier
 
     def __len__(self) -> int:
         return len(self.counted)

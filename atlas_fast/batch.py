@@ -13,6 +13,8 @@ from atlas_fast.flags import Flag
 from atlas_fast.quoting import unquote
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from atlas_fast.headers import HeaderColumns
     from atlas_fast.mime import MimeColumns
 
@@ -26,14 +28,13 @@ class Batch:
     byte offset); `mark` is where the source goes on behind this batch. `keys` uint8 (n, 24) are
     stable: the same message at the same place of the same source has the same key in every run.
     `flags` uint32 (n,) are the bits of `atlas_fast.flags.Flag`. `quoting`: `>From ` lines of an
-    mbox are still quoted in raw. The stages fill `headers`, `mime`, `enrichment`,
-    `features` and `verdict`.
-    Raises ValueError when the lengths differ.
+    mbox are still quoted in raw. The stages fill `headers`, `mime`, `enrichment`, `features` and
+    `verdict`. Raises ValueError when the lengths differ.
     """
 
     __slots__ = (
-        "_keys", "enrichment", "features", "flags", "headers", "mark", "mime", "places", "quoting", "raw",
-        "source", "starts", "stops", "verdict",
+        "_keys", "enrichment", "features", "flags", "headers", "mark", "mime", "places",
+        "quoting", "raw", "source", "starts", "stops", "verdict",
     )  # fmt: skip
 
     def __init__(
@@ -102,6 +103,16 @@ class Batch:
         """Message `index` as it was sent: a copy, mbox quoting undone."""
         raw = bytes(self.raw[self.starts[index] : self.stops[index]])
         return unquote(raw) if self.quoting else raw
+
+    def to_arrow(self) -> pyarrow.RecordBatch:
+        """One row a message: key, place, sender, subject, date, flags, verdict (docs/export.md).
+
+        Texts and numbers share the memory of the batch; what a stage has not filled is null.
+        Needs the `arrow` extra: raises ImportError without it.
+        """
+        from atlas_fast._arrow import batch_record
+
+        return batch_record(self)
 
     def __iter__(self) -> Iterator[bytes]:
         return map(self.message, range(len(self)))

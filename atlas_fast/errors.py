@@ -2,6 +2,7 @@
 
 AtlasFastError
 |-- SourceError       a mailbox, folder or stream that cannot be read
+|   `-- ImapError     an IMAP server that is away, refuses, or does not keep to the protocol
 |-- StoreError        a store that cannot be opened or written
 |-- ModelError        a model that is missing, damaged or of another feature layout
 |-- CacheError        a cache file that cannot be had; work goes on without it
@@ -18,6 +19,10 @@ class AtlasFastError(Exception):
 
 class SourceError(AtlasFastError):
     """A source cannot be read; the text names the place."""
+
+
+class ImapError(SourceError):
+    """An IMAP server is away, refuses, or does not keep to the protocol; no text has a password."""
 
 
 class StoreError(AtlasFastError):

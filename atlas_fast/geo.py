@@ -29,6 +29,7 @@ from atlas_fast._kernels.geo import (
     UNKNOWN,
     GeoTable,
     gather,
+    kept_record,
     locate,
     locate_ipv4,
     locate_ipv6,
@@ -128,6 +129,9 @@ class Geo:
 
     def lookup(self, ip: Any) -> GeoRecord:
         """What is known of one address. Raises ValueError when it is none."""
+        found = kept_record(self.table, ip, self._kept, GeoRecord)
+        if found is not None:
+            return found
         number = locate(self.table, ip)
         rest = self._kept.get(number)
         if rest is None:
@@ -249,8 +253,7 @@ def lookup(ip: Any) -> GeoRecord:
     geo = _current
     if geo is None or monotonic() > _next_look:
         geo = open_geo()
-    rest = geo._kept.get(locate(geo.table, ip)) if type(ip) is str else None
-    return geo.lookup(ip) if rest is None else tuple.__new__(GeoRecord, (ip, *rest))
+    return kept_record(geo.table, ip, geo._kept, GeoRecord) or geo.lookup(ip)
 
 
 def lookup_many(ips: Many) -> np.ndarray:

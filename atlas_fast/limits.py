@@ -96,6 +96,51 @@ MAX_NAME_CHARACTERS = 253
 ONLINE_ANSWERS = 20_000
 """Answers of WHOIS and DNS that a process keeps; the oldest go first."""
 
+IMAP_BODY_BYTES = 64 << 10
+"""Bytes of a message, from its start, that are fetched over IMAP; more is MSG_CUT."""
+
+IMAP_HEADER_BYTES = 1 << 20
+"""Bytes that are fetched of a message whose header section is longer than IMAP_BODY_BYTES."""
+
+IMAP_WINDOW = 5_000
+"""Messages that one FETCH asks for at most."""
+
+IMAP_SET_BYTES = 7_000
+"""Bytes of a set of UIDs in a command; servers take lines of 8,000."""
+
+IMAP_LINE_BYTES = 16 << 20
+"""Bytes of a response line, literals apart; a SEARCH answer has all UIDs in one."""
+
+IMAP_LITERAL_BYTES = 1 << 20
+"""Bytes of a literal that is not a message body."""
+
+IMAP_LITERALS = 16
+"""Literals of one response that is not a message body."""
+
+IMAP_DEPTH = 20
+"""Depth of parentheses in a response."""
+
+IMAP_VALUES = 20_000
+"""Values in a response that is taken apart."""
+
+IMAP_LINES = 500_000
+"""Untagged responses to one command, beyond those that were asked for."""
+
+IMAP_MESSAGES = 20_000_000
+"""Messages of one folder; a SEARCH answer that claims more is refused."""
+
+IMAP_FOLDERS = 20_000
+"""Folders that a LIST answer may have."""
+
+IMAP_SECONDS = 60
+"""Seconds that one command waits for the server in all, before the bytes that arrive add to it."""
+
+IMAP_SLOWEST = 4_096
+"""Bytes that arrive for each further second that a command may wait."""
+
+IMAP_RETRIES = 5
+"""New connections in a row that brought nothing further, after which a run gives up."""
+
 MAX_POLICY_TEXTS = 1_000
 """Keywords of the user's, and protected texts of a subject; a policy with more is refused."""
 

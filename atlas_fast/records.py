@@ -1,10 +1,17 @@
-"""What the one-item faces give: small frozen records."""
+"""What the one-item faces give: small frozen records; and the names of codes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+CATEGORIES = ("Legitimate", "Legitimate Marketing", "Commercial Spam", "Scams", "Dangerous")
+"""Name by category code of a verdict."""
+
+ACTIONS = ("PRESERVED", "DELETED")
+"""Stored action by action code. A file source deletes nothing: DELETED is the verdict, and its
+reason ends in ` [PREVIEW]`, as the original's previews are stored."""
 
 
 @dataclass(frozen=True, slots=True)

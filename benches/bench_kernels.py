@@ -16,8 +16,8 @@ import pytest
 from atlas_fast import headers, mime
 from atlas_fast._kernels import addresses, dates, keys, mboxscan, transfer, words
 from atlas_fast._kernels import html as html_kernel
-from atlas_fast.bench import features as feature_peers
 from atlas_fast._kernels.messages import Messages
+from atlas_fast.bench import features as feature_peers
 from atlas_fast.bench import headers as header_peers
 
 

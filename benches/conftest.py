@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from atlas_fast.bench.suite import material
+from atlas_fast.bench.material import material
 
 # Debian 12 has Python 3.11.2, whose tarfile has no filters yet.
 SAFE: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}

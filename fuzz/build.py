@@ -28,7 +28,7 @@ from setuptools import Extension, setup
 flags = os.environ["FUZZ_FLAGS"].split()
 parts = [
     Extension(name, [name + ".pyx"], extra_compile_args=flags, extra_link_args=flags)
-    for name in ("doors", "names", "targets")
+    for name in ("doors", "names", "places", "targets")
 ]
 setup(name="targets", ext_modules=cythonize(parts, include_path=["src_pyx", "."],
       compiler_directives={"language_level": 3, "boundscheck": False, "wraparound": False}))
@@ -113,7 +113,7 @@ def build(where: Path, compiler: str = "clang", root: Path = ROOT) -> None:
     }
     command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", str(where)]
     quietly(command, tree, environment)
-    for name in ("inputs.pxd", "doors.pyx", "names.pyx", "targets.pyx"):
+    for name in ("inputs.pxd", "doors.pyx", "names.pyx", "places.pyx", "targets.pyx"):
         shutil.copy(root / "fuzz" / name, tree / name)
     (tree / "setup.py").write_text(TARGETS_SETUP)
     (tree / "pyproject.toml").unlink()

@@ -1,5 +1,5 @@
-"""Fuzz targets: C functions of the kernels, called without the GIL. Those of doors.pyx and
-names.pyx join them.
+"""Fuzz targets: C functions of the kernels, called without the GIL. Those of doors.pyx,
+names.pyx and places.pyx join them.
 
 How an input is read is said in inputs.pxd. Text that a kernel makes must be UTF-8, spans must lie
 inside: else abort.
@@ -31,6 +31,7 @@ from inputs cimport run
 
 import doors
 import names
+import places
 
 from atlas_fast._kernels.charsets import MULTI_BYTE, SINGLE_BYTE
 
@@ -397,7 +398,7 @@ ADDRESSES = {
     "transfer": <uintptr_t> &fuzz_transfer,
     "html": <uintptr_t> &fuzz_html,
 }
-ADDRESSES |= doors.ADDRESSES | names.ADDRESSES
+ADDRESSES |= doors.ADDRESSES | names.ADDRESSES | places.ADDRESSES
 
 
 def run_once(str target, bytes data):

@@ -27,17 +27,27 @@ def is_sqlite():
 
 
 def columns(table):
-    """Names of a table's columns; only a database of the original may have some already."""
-    if not is_sqlite():
-        return set()
-    return {row[1] for row in run(f"PRAGMA table_info({table})")}
+    """Names of a table's columns."""
+    if is_sqlite():
+        return {row[1] for row in run(f"PRAGMA table_info({table})")}
+    found = run(
+        "SELECT column_name FROM information_schema.columns "
+        "WHERE table_schema = current_schema() AND table_name = ?",
+        (table,),
+    )
+    return {name for (name,) in found}
 
 
 def exists(kind, name):
     """Is there a table or index of this name?"""
-    if not is_sqlite():
-        return False
-    found = run("SELECT 1 FROM sqlite_master WHERE type = ? AND name = ?", (kind, name))
+    if is_sqlite():
+        found = run("SELECT 1 FROM sqlite_master WHERE type = ? AND name = ?", (kind, name))
+    else:
+        found = run(
+            "SELECT 1 FROM pg_class WHERE relkind = ? AND relname = ? "
+            "AND relnamespace = current_schema()::regnamespace",
+            ("r" if kind == "table" else "i", name),
+        )
     return found.first() is not None
 
 

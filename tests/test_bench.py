@@ -4,13 +4,15 @@ import gc
 import itertools
 import json
 import sqlite3
+from importlib.util import find_spec
 
 import pytest
 
-from atlas_fast.bench import suite
+from atlas_fast.bench import runs
 from atlas_fast.bench.baseline import TERMS, Baseline
+from atlas_fast.bench.material import material
 from atlas_fast.bench.paired import Contestant, compare
-from atlas_fast.bench.suite import material
+from atlas_fast.bench.server import find_programs
 from atlas_fast.cli import main
 from atlas_fast.errors import UsageError
 
@@ -164,7 +166,7 @@ def test_baseline_geography(tmp_path):
 
 
 def test_command_measures_and_writes_json(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(suite, "BASELINE_MESSAGES", 2)
+    monkeypatch.setattr(runs, "BASELINE_MESSAGES", 2)
     target = tmp_path / "bench.json"
     arguments = ["bench", "store", "end-to-end", "--messages", "60", "--rounds", "3"]
     assert main([*arguments, "--json", str(target)]) == 0
@@ -182,3 +184,15 @@ def test_command_measures_and_writes_json(tmp_path, capsys, monkeypatch):
 def test_material_without_mail_is_refused(tmp_path):
     with pytest.raises(UsageError, match="holds no"), material(tmp_path, 1):
         pass
+
+
+def test_the_comparison_with_postgresql(capsys, tmp_path):
+    out = tmp_path / "figures.json"
+    arguments = ["bench", "postgres", "--messages", "60", "--rounds", "3", "--json", str(out)]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    if find_programs() is None or find_spec("psycopg") is None:
+        assert "not installed: " in shown
+        return
+    names = [one["name"] for one in json.loads(out.read_text())["comparisons"][0]["measured"]]
+    assert names == ["atlas_fast", "bare COPY", "executemany", "commit a row"]

@@ -379,7 +379,9 @@ def test_a_folder_that_cannot_be_made(tmp_path, where):
     user = User(Path(where))
     assert user.ask(range(10))["computed"] == 10
     assert user.ask(range(10))["l1_hits"] == 10
-    assert len(user.close()) == 1 and user.cache.notes[0].startswith("cache: kept in this process only")
+    assert len(user.close()) == 1 and user.cache.notes[0].startswith(
+        "cache: kept in this process only"
+    )
     with pytest.raises(CacheError):
         shared.SharedLevel(Path(where), ("domain",))
 

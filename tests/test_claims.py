@@ -1,6 +1,8 @@
 """Claims as bytes against the plain form; that they hold all that a verdict depends on is shown in
 test_enrich.py, by verdicts with and without them."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from guard import before_guard, behind_guard
@@ -14,7 +16,9 @@ from atlas_fast.auth import EVIDENCE_DTYPE
 
 small = st.integers(0, 255)
 domain = st.one_of(st.sampled_from([b"", b"a", b"a.example", b"b.example"]), st.binary(max_size=9))
-message = st.tuples(domain, small, small, st.lists(st.tuples(small, small, small, domain), max_size=4))
+message = st.tuples(
+    domain, small, small, st.lists(st.tuples(small, small, small, domain), max_size=4)
+)
 
 
 def column(items):
@@ -37,7 +41,7 @@ def packed(messages, guard=bytes):
         dmarc[1], out, offsets,
     )  # fmt: skip
     raw = bytes(out)
-    return [raw[a:b] for a, b in zip(offsets, offsets[1:], strict=False)]
+    return [raw[a:b] for a, b in pairwise(offsets)]
 
 
 @given(st.lists(message, max_size=6))
@@ -69,5 +73,15 @@ def test_misuse():
     rows = np.zeros(1, EVIDENCE_DTYPE)
     rows["stop"] = 5
     with pytest.raises(ValueError, match="does not fit"):
-        claims_batch(b"", ends, rows.view(np.uint8), np.array([0, 1]), b"abcd", none, none, Bytes(), ends.copy())
-    assert EVIDENCE_BYTES == EVIDENCE_DTYPE.itemsize
+        claims_batch(
+            b"",
+            ends,
+            rows.view(np.uint8),
+            np.array([0, 1]),
+            b"abcd",
+            none,
+            none,
+            Bytes(),
+            ends.copy(),
+        )
+    assert EVIDENCE_DTYPE.itemsize == EVIDENCE_BYTES

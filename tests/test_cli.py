@@ -1,5 +1,6 @@
 """The command: output, exit codes, errors in one line, hostile text on a terminal."""
 
+import argparse
 import json
 import os
 import pty
@@ -251,15 +252,22 @@ def test_visible(text, shown):
 DOCS = Path(__file__).parents[1] / "docs"
 
 
+def option_strings(parser) -> set[str]:
+    """Of a verb and of the actions below it."""
+    out = {name for action in parser._actions for name in action.option_strings}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            out |= {name for inner in action.choices.values() for name in option_strings(inner)}
+    return out
+
+
 def test_docs_name_every_verb_and_option_and_no_other():
     text = (DOCS / "cli.md").read_text()
     verbs = build_parser()._subparsers._group_actions[0].choices
     sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert set(sections) == set(verbs)
     for verb, parser in verbs.items():
-        below = [a.choices.values() for a in parser._actions if isinstance(a.choices, dict)]
-        parsers = [parser, *(one for choices in below for one in choices)]
-        options = {name for p in parsers for action in p._actions for name in action.option_strings}
+        options = option_strings(parser)
         assert all(
             f"`{verb} {name}" in sections[verb]
             for a in parser._actions

@@ -17,6 +17,7 @@ STUBS = ROOT / "atlas_fast" / "_kernels"
 MEASURED_WITHIN = {  # kernels without a benchmark of their own: the one that contains them
     "buffers": "headers", "messages": "headers", "msgids": "headers", "received": "headers",
     "params": "mime", "score": "end_to_end",
+    "hosts": "end_to_end", "claims": "end_to_end",
 }  # fmt: skip
 UNMEASURED = {"learn"}  # runs once, when a model is trained
 

@@ -106,7 +106,9 @@ AUTH = st.sampled_from([
     RECEIVED % b"192.0.2.1", RECEIVED % b"8.8.8.8", RECEIVED % b"IPv6:2001:4860:4860::8888",
     RECEIVED % b"IPv6:::ffff:8.8.8.8", RECEIVED % b"256.1.1.1",
 ])  # fmt: skip
-FROM = st.sampled_from([b"a@a.example", b"x@b.a.example", b"y@C.Example", b"nobody", b"z@xn--e1afmkfd.xn--p1ai"])
+FROM = st.sampled_from(
+    [b"a@a.example", b"x@b.a.example", b"y@C.Example", b"nobody", b"z@xn--e1afmkfd.xn--p1ai"]
+)
 mails = st.lists(
     st.tuples(st.lists(AUTH, max_size=5), FROM).map(
         lambda pair: b"".join(pair[0]) + b"From: " + pair[1] + b"\nSubject: s\n\nb\n"
@@ -218,7 +220,12 @@ def stored(path, columns):
 def test_rows_have_the_originals_columns(tmp_path):
     folder = tmp_path / "mail"
     folder.mkdir()
-    addresses = (b"61.50.141.181", b"IPv6:2001:4860:4860::8888", b"192.0.2.7", b"IPv6:::ffff:8.8.8.8")
+    addresses = (
+        b"61.50.141.181",
+        b"IPv6:2001:4860:4860::8888",
+        b"192.0.2.7",
+        b"IPv6:::ffff:8.8.8.8",
+    )
     for i, address in enumerate(addresses):
         (folder / f"{i}.eml").write_bytes(RECEIVED % address + b"From: a@b.example\n\nx\n")
     assert triage(folder, tmp_path / "a.db").errors == 0
@@ -249,7 +256,9 @@ def test_the_report_counts_every_ask(tmp_path):
     for counts in first.caches.values():
         lookups = counts["l1_hits"] + counts["l2_hits"] + counts["computed"]
         assert counts["asked"] == counts["interned"] + lookups
-        assert counts["hit_rate"] == pytest.approx((lookups - counts["computed"]) / lookups, abs=1e-6)
+        assert counts["hit_rate"] == pytest.approx(
+            (lookups - counts["computed"]) / lookups, abs=1e-6
+        )
     assert first.caches["authentication"]["asked"] == 3000
     enricher.cache.close()
     again = Enricher(cache=Cache(tmp_path / "cache"))

@@ -2,6 +2,7 @@
 
 import ipaddress
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from oracles.geo import NO_ADDRESS, UNKNOWN
 from atlas_fast import geo as face
 from atlas_fast._kernels import geo
 from atlas_fast._kernels.tables import Table, pack
+from atlas_fast.records import GeoRecord
 from atlas_fast.reference.geodata.payload import encode
 from atlas_fast.reference.geodata.ranges import merge
 
@@ -123,7 +125,7 @@ def test_more_than_a_block_of_mixed_forms():
 
 
 def test_integers_and_strange_items():
-    table, twin = FIXED
+    table, _ = FIXED
     items = [0x08080808, 0x20010DB8 << 96, -1, 1 << 128, np.uint32(0x08080808), "\udc00"]
     out = np.empty(len(items), np.int32)
     geo.locate_items(table, items, out)
@@ -148,6 +150,24 @@ def test_gather(ids):
         there = 0 <= number < N_RECORDS
         row = (letters(COUNTRIES[number]), ASNS[number], HOLDERS[number]) if there else (0, 0, 0)
         assert (country[i], asn[i], organisation[i]) == row == geo.record(table, number)
+
+
+def test_kept_records():
+    table, _ = FIXED
+    kept = {1: ("US", None, 3, None, 0.5), -1: (None,) * 5}
+    found = geo.kept_record(table, "8.8.8.8", kept, GeoRecord)
+    assert type(found) is GeoRecord and found == GeoRecord("8.8.8.8", *kept[1])
+    assert geo.kept_record(table, "9.9.9.9", kept, GeoRecord) == ("9.9.9.9", *kept[-1])
+    for other in ("1.1.1.1", "x", "\udc00", b"8.8.8.8", 0x08080808, None):
+        assert geo.kept_record(table, other, kept, GeoRecord) is None
+    for wrong, form in ((kept, list), (kept, object), ({1: ["US"]}, GeoRecord)):
+        with pytest.raises(TypeError):
+            geo.kept_record(table, "8.8.8.8", wrong, form)
+    before = sys.getrefcount(kept[1][0])
+    many = [geo.kept_record(table, "8.8.8.8", kept, GeoRecord) for _ in range(100)]
+    assert sys.getrefcount(kept[1][0]) == before + 100
+    del many
+    assert sys.getrefcount(kept[1][0]) == before
 
 
 def test_names():
@@ -211,7 +231,7 @@ def test_a_damaged_payload_is_refused_or_searched_inside(changes):
     probe = [n << 20 for n in range(4096)]
     wide = [(0x2000 << 112) + (n << 90) + 1 for n in range(4096)]
     found, _ = numbers(opened, probe, wide)
-    assert -1 <= min(found) and max(found) < max(opened.n_records, 1)
+    assert min(found) >= -1 and max(found) < max(opened.n_records, 1)
     columns = (
         np.empty(len(found), np.uint16),
         np.empty(len(found), np.uint32),
@@ -224,7 +244,7 @@ def test_a_damaged_payload_is_refused_or_searched_inside(changes):
 
 
 def test_a_cut_payload_is_refused():
-    count, payload = table_value()
+    _, payload = table_value()
     for stop in [*range(0, 200), *range(200, len(payload), 9973)]:
         table = Table.of_copy(pack(b"geo", 1, 0, payload[:stop]), b"geo", 1)
         with pytest.raises(ValueError, match=r"shorter|parts|count"):

@@ -1,5 +1,6 @@
 """Names of hosts and domains against patterns of the standard library."""
 
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -19,7 +20,9 @@ pieces = st.sampled_from([
     b"http", b"https:", b"://", b"//", b":", b"/", b"?", b"#", b"\\", b"@", b"[", b"]", b"::1",
     b".", b"a", b"Example.ORG", b"user:pw", b"80", b"<", b">", b"mailto:", b"\xc3\xa9", b"\xff", b" ",
 ])  # fmt: skip
-texts = st.lists(st.one_of(st.lists(pieces, max_size=10).map(b"".join), st.binary(max_size=30)), max_size=8)
+texts = st.lists(
+    st.one_of(st.lists(pieces, max_size=10).map(b"".join), st.binary(max_size=30)), max_size=8
+)
 
 
 def column(items):
@@ -31,7 +34,7 @@ def names(data, starts, stops, urls, cap=CAP):
     out, offsets = Bytes(), np.empty(len(starts) + 1, np.int64)
     hosts_batch(data, starts, stops, urls, cap, out, offsets)
     raw = bytes(out)
-    return [raw[a:b] for a, b in zip(offsets, offsets[1:], strict=False)]
+    return [raw[a:b] for a, b in pairwise(offsets)]
 
 
 @given(texts, st.booleans())

@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from atlas_fast.bench.server import find_programs
+
 FOLDER = Path(__file__).parent / "isolated"
 EXIT_CODE = {"exit_in_the_middle": 7}
+NEEDS_SERVER = {"kill_server"}
 UNDER_SANITIZER = "the sanitizer keeps freed memory, so size says nothing"
 
 
@@ -24,6 +28,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_isolated(script):
     if script == "leak" and os.environ.get("ATLAS_FAST_SANITIZED"):
         pytest.skip(UNDER_SANITIZER)
+    if script in NEEDS_SERVER and (find_programs() is None or find_spec("psycopg") is None):
+        pytest.skip("PostgreSQL or psycopg is not installed")
     done = run(str(FOLDER / f"{script}.py"))
     assert done.stdout == "sound\n", done.stdout + done.stderr
     assert done.returncode == EXIT_CODE.get(script, 0), done.stderr

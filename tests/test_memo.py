@@ -135,7 +135,11 @@ def sealed(items, stamp):
 
 def unsealed(rows, wanted, stamp, now):
     n = len(wanted)
-    values, expires, state = np.zeros((n, SIZE), np.uint8), np.zeros(n, np.int64), np.zeros(n, np.uint8)
+    values, expires, state = (
+        np.zeros((n, SIZE), np.uint8),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.uint8),
+    )
     wanted = np.array(wanted, np.uint64).reshape(n, 2)
     good = unseal_batch(rows, wanted, stamp, now, SECRET, values, expires, state)
     assert good == (state == memo.GOOD).sum()
@@ -203,9 +207,23 @@ def test_misuse():
     with pytest.raises(ValueError, match="bytes"):
         table.put_batch(two, np.zeros(2, np.int64), np.zeros((2, 5), np.uint8), 0)
     with pytest.raises(ValueError, match="needed"):
-        seal_batch(two, np.zeros(1, np.int64), np.zeros((2, 4), np.uint8), 0, SECRET, np.zeros((2, 28), np.uint8))
+        seal_batch(
+            two,
+            np.zeros(1, np.int64),
+            np.zeros((2, 4), np.uint8),
+            0,
+            SECRET,
+            np.zeros((2, 28), np.uint8),
+        )
     with pytest.raises(ValueError, match="SEAL_BYTES"):
-        seal_batch(two, np.zeros(2, np.int64), np.zeros((2, 4), np.uint8), 0, SECRET, np.zeros((2, 27), np.uint8))
+        seal_batch(
+            two,
+            np.zeros(2, np.int64),
+            np.zeros((2, 4), np.uint8),
+            0,
+            SECRET,
+            np.zeros((2, 27), np.uint8),
+        )
     with pytest.raises(ValueError, match="state"):
         unseal_batch(np.zeros((2, 28), np.uint8), two, 0, 0, SECRET, np.zeros((2, 4), np.uint8),
                      np.zeros(2, np.int64), np.zeros(1, np.uint8))  # fmt: skip

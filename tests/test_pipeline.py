@@ -63,7 +63,10 @@ def test_every_message_is_one_row_in_order(tmp_path, workers):
     assert (report.messages, report.stored, report.errors) == (95, 95, 0)
     assert report.bytes == sum(map(len, MAILS))
     assert sum(report.categories.values()) == 95
-    assert {"source", "keys", "parse", "features", "decide", "rows", "store"} == set(report.stages)
+    assert set(report.stages) == {
+        "source", "keys", "parse", "origin", "geo", "domains", "auth", "cache", "features",
+        "decide", "policy", "rows", "store",
+    }  # fmt: skip
     stored = rows(tmp_path / "a.db")
     assert [row[0] for row in stored] == [str(number) for number in range(95)]
     assert stored[7][1:3] == ("p7@example.org", "hello 7")

@@ -6,9 +6,9 @@ import random
 import pytest
 
 from atlas_fast.bench import kernels
+from atlas_fast.bench.material import material
 from atlas_fast.bench.paired import Contestant
 from atlas_fast.bench.regress import FLOOR, changes, read
-from atlas_fast.bench.suite import material
 from atlas_fast.cli import main
 from atlas_fast.errors import UsageError
 

@@ -44,5 +44,5 @@ def test_risk_is_overridden(file):
 )  # fmt: skip
 def test_what_makes_no_sense(file, text):
     file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(SettingsError, match="settings.toml"):
+    with pytest.raises(SettingsError, match=r"settings\.toml"):
         geo.risk_table()

@@ -1,8 +1,12 @@
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
 from atlas_fast._kernels.tables import Table
+
+T = TypeVar("T", bound=tuple[Any, ...])
 
 UNKNOWN: int
 NO_ADDRESS: int
@@ -19,6 +23,9 @@ def locate_text(
 ) -> None: ...
 def locate_items(table: GeoTable, items: list[object], ids: NDArray[np.int32]) -> None: ...
 def locate(table: GeoTable, item: object) -> int: ...
+def kept_record(
+    table: GeoTable, item: object, kept: dict[int, tuple[Any, ...]], form: type[T]
+) -> T | None: ...
 def gather(
     table: GeoTable,
     ids: NDArray[np.int32],

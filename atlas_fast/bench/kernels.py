@@ -32,7 +32,10 @@ def contestants(messages: Sequence[bytes], mbox: np.ndarray, total: int) -> list
 
     sides = [
         Contestant(
-            YARDSTICK, yardstick, len(messages), "CRC-32 and BLAKE2b of the same bytes, zlib and hashlib"
+            YARDSTICK,
+            yardstick,
+            len(messages),
+            "CRC-32 and BLAKE2b of the same bytes, zlib and hashlib",
         )
     ]
     return sides + [Contestant(*job) for job in _jobs(messages, mbox, total)]

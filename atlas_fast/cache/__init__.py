@@ -1,8 +1,8 @@
 """Computed knowledge, kept at two levels: in the process, and in a file shared by all processes.
 
     cache = open_cache()                                  # the same object every time
-    domains = cache.kind("domain", dtype, made_from)      # values of that dtype, and their source
-    values = domains.find(keys, compute, asked)           # one value a key; `compute` makes the rest
+    domains = cache.kind("domain", dtype, made_from)      # of that dtype, and their source
+    values = domains.find(keys, compute, asked)           # one a key; `compute` makes the rest
 
 docs/cache.md says what is kept where, for how long, how a hit is counted, and what every fault
 does. Losing the cache costs time, never an answer.

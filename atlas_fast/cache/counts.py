@@ -10,9 +10,7 @@ STATES = ("l1_entries", "l1_bytes", "l2_entries", "l2_bytes")
 """What is the case; the other counters say what happened, and are taken by their difference."""
 
 
-def with_rates(
-    after: Mapping[str, int], before: Mapping[str, int]
-) -> dict[str, int | float]:
+def with_rates(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int | float]:
     """Counters of the time between, and two rates.
 
     `hit_rate`: of the lookups, which are distinct values of their batch, the share that a level of

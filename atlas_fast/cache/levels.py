@@ -101,7 +101,12 @@ class CachedKind:
         return values
 
     def _from_shared(
-        self, keys: np.ndarray, missing: np.ndarray, raw: np.ndarray, now: int, counts: dict[str, int]
+        self,
+        keys: np.ndarray,
+        missing: np.ndarray,
+        raw: np.ndarray,
+        now: int,
+        counts: dict[str, int],
     ) -> np.ndarray:
         """Fill `raw` from the shared file; what is still missing."""
         shared = self._cache.shared
@@ -194,7 +199,7 @@ class Cache:
 
     def kind(self, name: str, dtype: Any, made_from: bytes) -> CachedKind:
         """The cache of one of KINDS. `made_from` says what values are computed from, a reference
-        and settings: when it changes, older values are no answers. UsageError never; KeyError."""
+        and settings: when it changes, older values are no answers. KeyError."""
         dtype = np.dtype(dtype)
         text = f"{__version__} {name} {dtype.descr} ".encode() + made_from
         stamp = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
@@ -242,7 +247,7 @@ class Cache:
             return 0 if shared is None else shared.clear(kind)
 
     def counters(self) -> dict[str, dict[str, int]]:
-        """By kind: how many values were asked for and who had them; entries and bytes of a level."""
+        """By kind: how many values were asked for, who had them, and the size of the levels."""
         with self._lock:
             shared = {} if self._shared is None else self._shared.stats()
             out = {}
@@ -315,7 +320,7 @@ def open_cache(folder: Path | None = None) -> Cache:
 
 
 def open_cache_file() -> SharedLevel:
-    """The shared level of the default cache, for looking at it. CacheError when it cannot be had."""
+    """The shared level of the default cache. CacheError when it cannot be had."""
     cache = open_cache()
     if cache.shared is None:
         raise CacheError(cache.notes[-1].removeprefix("cache: "))

@@ -24,7 +24,9 @@ BLOCK = 4096
 
 def salvage(old: Path, new: Path, map_size: int) -> int:
     """Copy the secret and every entry whose checksum is right; the number of entries."""
-    source = lmdb.open(str(old), readonly=True, lock=False, max_dbs=MAX_DBS, mode=0o600, lib_version=0)
+    source = lmdb.open(
+        str(old), readonly=True, lock=False, max_dbs=MAX_DBS, mode=0o600, lib_version=0
+    )
     target = lmdb.open(str(new), map_size=map_size, max_dbs=MAX_DBS, mode=0o600, lib_version=0)
     carried = 0
     try:
@@ -68,7 +70,7 @@ def _carry(
 
 
 def _put_whole(
-    writing: lmdb.Transaction, db: object, block: list[tuple[bytes, bytes]], secret: bytes
+    writing: lmdb.Transaction, db: lmdb._Database, block: list[tuple[bytes, bytes]], secret: bytes
 ) -> int:
     """Put the entries whose checksum is right, all values of one size."""
     sizes = {len(value) for _, value in block}

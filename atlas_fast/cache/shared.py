@@ -7,9 +7,9 @@
       whole                 what the file was when its last user left; gone while it is used
 
 Who comes alone compares the file with `whole`. It is the same: use it. It differs: somebody else
-changed it, throw it away. There is no `whole`: the last user was killed, so carry over what is whole
-(salvage.py, a process of its own, as LMDB can fault on damaged pages). So LMDB never opens here what
-it did not write itself.
+changed it, throw it away. There is no `whole`: the last user was killed, so carry over what is
+whole (salvage.py, a process of its own, as LMDB can fault on damaged pages). So LMDB never opens
+here what it did not write itself.
 
 A process that is forked opens for itself.
 """
@@ -26,6 +26,7 @@ import threading
 import time
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -70,9 +71,7 @@ class SharedLevel:
     line for each thing that a user may want to know. Raises CacheError when it cannot be had.
     """
 
-    def __init__(
-        self, folder: Path, kinds: Sequence[str], max_bytes: int = limits.CACHE_BYTES
-    ):
+    def __init__(self, folder: Path, kinds: Sequence[str], max_bytes: int = limits.CACHE_BYTES):
         self.folder = folder / LAYOUT
         self.kinds = tuple(kinds)
         self.max_bytes = max_bytes
@@ -190,7 +189,9 @@ class SharedLevel:
 
     def _throw_away(self, why: str) -> None:
         """Set the file aside, once: an older one that was set aside goes."""
-        self.notes.append(f"cache: the file in {self.folder} {why}; it is set aside and built again")
+        self.notes.append(
+            f"cache: the file in {self.folder} {why}; it is set aside and built again"
+        )
         data = self.folder / "data.mdb"
         if data.exists():
             os.replace(data, self.folder / "set-aside.mdb")
@@ -267,10 +268,8 @@ class SharedLevel:
 
     def mark_damaged(self) -> None:
         """Who comes alone next throws the file away."""
-        try:
+        with suppress(OSError):
             (self.folder / "damaged").touch()
-        except OSError:
-            pass
 
     # Entries
 

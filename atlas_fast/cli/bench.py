@@ -24,8 +24,8 @@ def add_verbs(verbs: Any) -> None:
         "suites",
         nargs="*",
         metavar="SUITE",
-        help="kernels, headers, features, domains, auth, store, end-to-end, scaling, memory, filters "
-        "(default: all)",
+        help="kernels, headers, features, domains, auth, geo, store, end-to-end, scaling, memory, "
+        "filters, imap (default: all)",
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="measure on these .eml files")
     parser.add_argument(
@@ -58,8 +58,9 @@ def add_verbs(verbs: Any) -> None:
 def do_bench(options: argparse.Namespace) -> int:
     import orjson
 
+    from atlas_fast.bench.material import material
     from atlas_fast.bench.regress import read
-    from atlas_fast.bench.suite import SUITES, material
+    from atlas_fast.bench.suite import SUITES
     from atlas_fast.bench.table import HEAD, rows, to_dict
     from atlas_fast.errors import UsageError
 

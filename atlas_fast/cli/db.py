@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas_fast.cli.run import DEFAULT_STORE
@@ -29,7 +28,7 @@ def add_verbs(verbs: Any) -> None:
     def action(name: str, do: Any, text: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text)
         parser.add_argument(
-            "--store", metavar="FILE", default=DEFAULT_STORE, help="default: %(default)s"
+            "--store", metavar="STORE", default=DEFAULT_STORE, help="default: %(default)s"
         )
         parser.set_defaults(do=do)
         return parser
@@ -74,7 +73,10 @@ def do_downgrade(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show_move(store: str, move: Move) -> None:
+def _show_move(where: str, move: Move) -> None:
+    from atlas_fast.store import name_of
+
+    store = name_of(where)
     if move.before == move.after:
         print(f"{store}: is at {move.after} already")
         return
@@ -84,7 +86,7 @@ def _show_move(store: str, move: Move) -> None:
 
 
 def do_current(options: argparse.Namespace) -> int:
-    from atlas_fast.store import migrate
+    from atlas_fast.store import migrate, name_of
     from atlas_fast.store.schema import REVISION
 
     state = migrate.current(options.store)
@@ -95,7 +97,7 @@ def do_current(options: argparse.Namespace) -> int:
         "foreign": "a database of another program",
     }
     rows = [
-        ("file", options.store),
+        ("store", name_of(options.store)),
         ("is", made[state.kind]),
         ("revision", state.revision or "none"),
         ("newest", REVISION),
@@ -128,12 +130,12 @@ def do_check(options: argparse.Namespace) -> int:
     with _open(options.store) as store:
         findings = store.check()
     if options.json:
-        print_json({"store": options.store, "findings": [[f.kind, f.text] for f in findings]})
+        print_json({"store": store.name, "findings": [[f.kind, f.text] for f in findings]})
     else:
         for finding in findings:
             fail(f"{finding.kind}: {finding.text}")
         if not findings:
-            print(f"{options.store}: sound")
+            print(f"{store.name}: sound")
     return COULD_NOT if findings else 0
 
 
@@ -157,9 +159,9 @@ def do_prune(options: argparse.Namespace) -> int:
 
 def do_vacuum(options: argparse.Namespace) -> int:
     with _open(options.store) as store:
-        before = Path(options.store).stat().st_size
+        before = store.size()
         store.vacuum()
-        after = Path(options.store).stat().st_size
+        after = store.size()
     print(f"{before:,} -> {after:,} bytes")
     return 0
 
@@ -192,8 +194,5 @@ def _open(where: str) -> Any:
     from contextlib import closing
 
     from atlas_fast.store import open_store
-    from atlas_fast.store.migrate import current
 
-    if "://" not in where:
-        current(where)  # raises when it is not there
-    return closing(open_store(where))
+    return closing(open_store(where, make=False))

@@ -97,15 +97,15 @@ def do_info(options: argparse.Namespace) -> int:
             ("bytes", f"{manifest.size:,}"),
         ],
     )
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, entry in manifest.tables.items():
         for number, source in enumerate(manifest.sources[name]):
             head = (name, f"{entry.count:,}", entry.checksum) if number == 0 else ("", "", "")
             rows.append((*head, f"{source.name} {source.version}", source.date, source.licence))
     rows += [(name, "", "", why, "", "") for name, why in manifest.absent.items()]
-    head = ("table", "count", "checksum", "source", "date", "licence")
+    titles = ("table", "count", "checksum", "source", "date", "licence")
     if rows:
-        print_table("", head, rows, numeric=(1,))
+        print_table("", titles, rows, numeric=(1,))
     return 0
 
 

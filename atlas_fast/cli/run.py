@@ -35,9 +35,10 @@ def add_verbs(verbs: Any) -> None:
     )
     run.add_argument(
         "--store",
-        metavar="FILE",
+        metavar="STORE",
         default=DEFAULT_STORE,
-        help="SQLite file for the rows (default: %(default)s in the current folder)",
+        help="where the rows go: an SQLite file, a postgresql:// URL, or a folder NAME.parquet "
+        "(default: %(default)s in the current folder)",
     )
     run.add_argument("--no-store", action="store_true", help="classify and count only")
     _add_common(run)
@@ -57,7 +58,7 @@ def add_verbs(verbs: Any) -> None:
         help="default: %(default)s",
     )
     demo.add_argument("--seed", type=int, default=1, metavar="SEED", help="default: %(default)s")
-    demo.add_argument("--store", metavar="FILE", default=DEMO_STORE, help="default: %(default)s")
+    demo.add_argument("--store", metavar="STORE", default=DEMO_STORE, help="default: %(default)s")
     _add_common(demo)
     _add_enrichment(demo)
     demo.set_defaults(do=do_demo)
@@ -112,7 +113,7 @@ def _add_enrichment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify-auth",
         action="store_true",
-        help="check signatures and senders anew; asks the DNS, takes long, needs the extra `verify`",
+        help="check signatures and senders anew; asks the DNS, takes long, needs the extra verify",
     )
 
 
@@ -148,7 +149,7 @@ def do_demo(options: argparse.Namespace) -> int:
     _show(report, options.json)
     if not options.json and code == 0:
         _show_recent(options.store)
-        print(f"The rows are in {options.store}, table processed_emails_bulletproof.")
+        print(f"The rows are in {report.store}, table processed_emails_bulletproof.")
         print("Your own mail: atlas-fast run PATH, where PATH is an mbox, a Maildir or a folder.")
     return code
 
@@ -226,9 +227,11 @@ def _cache_line(counts: dict[str, int | float]) -> str:
 
 
 def _show_recent(path: str) -> None:
+    from contextlib import closing
+
     from atlas_fast.store import open_store
 
-    with open_store(path) as store:
+    with closing(open_store(path)) as store:
         recent = store.recent(SHOWN_MESSAGES)
     rows = [
         (

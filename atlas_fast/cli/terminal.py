@@ -7,10 +7,11 @@ characters are written as `\\u{...}`.
 from __future__ import annotations
 
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
+
+from atlas_fast.visible import visible
 
 __all__ = [
     "fail",
@@ -21,21 +22,6 @@ __all__ = [
     "progress_line",
     "visible",
 ]
-
-
-def visible(text: str) -> str:
-    """The text with every character that a terminal would act on, or hide, spelled out."""
-    if text.isprintable():
-        return text
-    return "".join(_shown(character) for character in text)
-
-
-def _shown(character: str) -> str:
-    if character.isprintable():
-        return character
-    if unicodedata.category(character) == "Zs":
-        return " "
-    return f"\\u{{{ord(character):x}}}"
 
 
 def fail(text: str) -> None:

@@ -28,7 +28,7 @@ __all__ = [
     "verified_path",
 ]
 
-FORMAT = 1
+FORMAT = 2
 """Of folder, pointer and manifest; raised when they change."""
 
 DATA_FILE = "data.mdb"
@@ -101,13 +101,18 @@ class Manifest:
     absent: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
-        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
+        """With a digest of itself: a builder that finds it without a pointer can tell damage."""
+        raw = asdict(self)
+        raw["digest"] = digest_of(orjson.dumps(raw))
+        return orjson.dumps(raw, option=orjson.OPT_INDENT_2)
 
     @staticmethod
     def of_json(text: bytes) -> Manifest:
-        """ReferenceDamaged when it is not the JSON of a manifest."""
+        """ReferenceDamaged when it is not the JSON of a manifest, or not as it was written."""
         try:
             raw: dict[str, Any] = orjson.loads(text)
+            if raw.pop("digest") != digest_of(orjson.dumps(raw)):
+                raise ValueError("digest is wrong")
             raw["tables"] = {name: TableEntry(**entry) for name, entry in raw["tables"].items()}
             raw["sources"] = {
                 name: [Source(**source) for source in sources]

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ ATTEMPTS = 5
 class _Mapping:
     """What keeps the pages of a generation mapped, and the generation from being removed."""
 
-    __slots__ = ("environment", "handle", "transaction")
+    __slots__ = ("__weakref__", "environment", "handle", "transaction")
 
     def __init__(self, environment: Any, transaction: Any, handle: int):
         self.environment = environment
@@ -82,11 +83,13 @@ class Reference:
 
 
 _registry: dict[str, tuple[tuple[int, ...] | None, Reference]] = {}
+_mappings: weakref.WeakValueDictionary[str, _Mapping] = weakref.WeakValueDictionary()
+"""By identity of the file: LMDB opens a file once a process, and a table may still hold it."""
 _lock = threading.RLock()
 
 
 def _after_fork() -> None:
-    """A child goes on with what its parent mapped: nothing is locked, and LMDB is not asked again."""
+    """A child goes on with what its parent mapped: no lock is held, LMDB is not asked again."""
     global _lock
     _lock = threading.RLock()
 
@@ -179,11 +182,12 @@ def _open(folder: Path, generation: str, digest: str) -> Reference:
             os.close(data)
         if not known:
             remember(folder, generation, file)
-        environment, transaction = _map(place / DATA_FILE)
-    except BaseException:
+        mapping = _mappings.get(file)
+        if mapping is None:
+            environment, transaction = _map(place / DATA_FILE)
+            mapping = _mappings[file] = _Mapping(environment, transaction, os.dup(handle))
+    finally:
         os.close(handle)
-        raise
-    mapping = _Mapping(environment, transaction, handle)
     return Reference(generation, manifest, _tables(manifest, mapping), manifest.absent)
 
 

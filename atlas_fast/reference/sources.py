@@ -7,12 +7,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
 from atlas_fast.errors import ReferenceDataError
 
-__all__ = ["Named", "Source", "file_source"]
+__all__ = ["Named", "Source", "file_source", "installed_version", "package_spec"]
 
 Named = Mapping[str, Sequence[Path]]
 """Files that the user named, by option: "mmdb", "psl", "unicode"."""
@@ -74,3 +75,17 @@ def file_source(
         name, version, licence, date, str(path), found.st_size, found.st_mtime_ns,
         digest.hexdigest(), kind,
     )  # fmt: skip
+
+
+def installed_version(package: str) -> str:
+    """Version of an installed package."""
+    from importlib import metadata  # as slow to import as all that opening needs
+
+    return metadata.version(package)
+
+
+def package_spec(package: str) -> ModuleSpec | None:
+    """Where an installed package lies, None when there is none; it is not imported."""
+    from importlib import util
+
+    return util.find_spec(package)

@@ -27,7 +27,6 @@ from atlas_fast.errors import ReferenceDataError
 from atlas_fast.geo import GEO_DTYPE, UNKNOWN, Geo, open_geo
 from atlas_fast.headers import TextColumn
 from atlas_fast.origin import OriginColumns, Trusted
-from atlas_fast.reference.open import open_reference
 
 __all__ = ["DOMAIN_DTYPE", "Enricher", "Enrichment"]
 
@@ -125,7 +124,7 @@ class Enricher:
     @property
     def stages(self) -> list[tuple[str, Callable[[Batch], None]]]:
         """In their order; the first makes `batch.enrichment`."""
-        made = [
+        made: list[tuple[str, Callable[[Batch], None]]] = [
             ("origin", self.origin), ("geo", self.geo), ("domains", self.domains),
             ("auth", self.auth), ("cache", self.keep),
         ]  # fmt: skip
@@ -187,44 +186,48 @@ class Enricher:
         data, starts, stops = _named(batch)
         n_asked = len(starts)
         asked = np.flatnonzero((stops > starts) & (stops - starts <= limits.MAX_DOMAIN_BYTES))
-        starts, stops = starts[asked], stops[asked]
-        starts_in, stops_in = self._registrable(data, starts, stops)
+        ids, first = self._intern(data, starts[asked], stops[asked])
+        starts, stops = starts[asked][first], stops[asked][first]
+        # The suffix rules answer sooner than a cache would: computed, not kept.
+        places = domains.registrable_many(_column(data, starts, stops))
+        known = np.flatnonzero(places.registrable >= 0)
+        own_starts, own_stops = starts.copy(), stops.copy()
+        own_starts[known] += places.registrable[known]
+        own_stops[known] = starts[known] + places.stop[known]
         # Registrable domains by number, so that equal ones compare equal; -1 where there is none.
+        numbers = np.full(len(starts), -1, np.int32)
+        numbers[known], _ = self._intern(data, own_starts[known], own_stops[known])
         number = np.full(n_asked, -1, np.int32)
-        known = np.flatnonzero(stops_in > starts_in)
-        number[asked[known]], _ = self._intern(data, starts_in[known], stops_in[known])
+        number[asked] = numbers[ids]
         # A sender is judged by its whole name, a link and a reply by who registered theirs.
-        by_owner = known[asked[known] >= n]
-        starts[by_owner], stops[by_owner] = starts_in[by_owner], stops_in[by_owner]
-        ids, first = self._intern(data, starts, stops)
-        at, to = starts[first], stops[first]
-        kind = self.cache.kind("domain", DOMAIN_DTYPE, geo.reference.generation.encode())
-        found = kind.find(
-            kind.keys(data, at, to), lambda m: _judge(data, at[m], to[m]), len(asked)
+        n_senders = int(np.searchsorted(asked, n))
+        whole, owned = np.unique(ids[:n_senders]), np.unique(ids[n_senders:])
+        lookup, first = self._intern(
+            data,
+            np.concatenate([starts[whole], own_starts[owned]]),
+            np.concatenate([stops[whole], own_stops[owned]]),
         )
-        values = np.repeat(_NO_DOMAIN, n_asked)
-        values[asked] = found[ids]
+        at = np.concatenate([starts[whole], own_starts[owned]])[first]
+        to = np.concatenate([stops[whole], own_stops[owned]])[first]
+        kind = self.cache.kind("domain", DOMAIN_DTYPE, geo.reference.generation.encode())
+        found = kind.find(kind.keys(data, at, to), lambda m: _judge(data, at[m], to[m]), len(asked))
+        of_name = np.empty(len(starts), np.int32)
+        of_name[whole] = lookup[: len(whole)]
+        values = np.repeat(_NO_DOMAIN, n)
+        values[asked[:n_senders]] = found[of_name[ids[:n_senders]]]
+        of_name[owned] = lookup[len(whole) :]
+        scores = np.zeros(n_asked, np.int16)
+        scores[asked[n_senders:]] = found["score"][of_name[ids[n_senders:]]]
         own, reply, link = number[:n], number[n : 2 * n], number[2 * n :]
         enrichment: Enrichment = batch.enrichment
-        enrichment.domain = values[:n]
+        enrichment.domain = values
         enrichment.reply_elsewhere = (reply >= 0) & (own >= 0) & (reply != own)
         per_message = np.diff(batch.mime.link_indptr)
         of = np.repeat(np.arange(n), per_message)
         elsewhere = (link >= 0) & (own[of] >= 0) & (link != own[of])
         enrichment.links_elsewhere = np.bincount(of[elsewhere], minlength=n).astype(np.int32)
         enrichment.link_score = np.zeros(n, np.int16)
-        np.maximum.at(enrichment.link_score, of, values["score"][2 * n :])
-
-    def _registrable(
-        self, data: np.ndarray, starts: np.ndarray, stops: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Where the registrable domain of each name stands; empty where it has none. Computed and
-        not kept: the rules answer sooner than a cache would."""
-        ids, first = self._intern(data, starts, stops)
-        places = domains.registrable_many(_column(data, starts[first], stops[first]))
-        start, stop = places.registrable[ids], places.stop[ids]
-        there = start >= 0
-        return starts + np.where(there, start, 0), starts + np.where(there, stop, 0)
+        np.maximum.at(enrichment.link_score, of, scores[2 * n :])
 
     def auth(self, batch: Batch) -> None:
         """What the receiver says of SPF, DKIM, DMARC and ARC, and what follows from it."""

@@ -125,6 +125,9 @@ class Store(Protocol):
 
     def vacuum(self) -> None: ...
 
+    def size(self) -> int:
+        """Bytes on disk."""
+
     def count_messages(self) -> int: ...
 
     def recent(self, limit: int = 20) -> list[dict[str, Any]]: ...

@@ -1,8 +1,9 @@
 """Migrations: a store, or a database of Atlas_Email, from one revision to another.
 
 Needs Alembic (`pip install 'atlas_fast[db]'`); a run into a new or current store does not, as new
-stores are made from `schema.py`. A command is one transaction: it holds as a whole, or the file is
-what it was.
+stores are made from `schema.py`. A command is one transaction: it holds as a whole, or the store is
+what it was. `path` is a file, or the URL of a PostgreSQL database; there `keep` copies nothing, as
+that is what pg_dump is for.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from atlas_fast.errors import StoreError, UsageError
+from atlas_fast.store import kind_of, name_of
 from atlas_fast.store.schema import REVISION
-from atlas_fast.store.sqlite import BUSY_SECONDS, backup
+from atlas_fast.store.sqlite import BUSY_SECONDS
+from atlas_fast.store.sqlite import backup as copy_file
 from atlas_fast.store.state import State, state_of
 
 __all__ = ["Move", "Step", "backup", "current", "downgrade", "history", "upgrade"]
@@ -45,7 +48,13 @@ class Move:
 
 
 def current(path: str | Path) -> State:
-    """What the file is. Raises StoreError when it is no database, or not there."""
+    """What the store is. Raises StoreError when it is no database, or not there."""
+    if _on_server(path):
+        from atlas_fast.store.server import server_state
+
+        return server_state(str(path))
+    if kind_of(path) == "parquet":
+        raise UsageError(f"{path}: a folder of Parquet files has no migrations")
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"{path}: there is no such file")
@@ -57,6 +66,15 @@ def current(path: str | Path) -> State:
             connection.close()
     except sqlite3.Error as error:
         raise StoreError(f"{path}: {error}") from error
+
+
+def backup(path: str | Path, target: str | Path | None = None) -> Path:
+    """Copy a file, see `sqlite.backup`. Raises UsageError for a store that is none."""
+    kind = kind_of(path)
+    if kind == "sqlite":
+        return copy_file(path, target)
+    way = "pg_dump makes the backup" if kind == "postgres" else "copy the folder"
+    raise UsageError(f"{name_of(path)}: is no SQLite file; {way}")
 
 
 def history() -> list[Step]:
@@ -72,15 +90,19 @@ def upgrade(path: str | Path, revision: str = REVISION, *, keep: bool = True) ->
     Raises StoreError for a newer file, or one of another program; UsageError for a revision that
     does not exist or lies behind.
     """
-    state = current(path) if Path(path).is_file() else State("empty")
+    there = kind_of(path) != "sqlite" or Path(path).is_file()
+    state = current(path) if there else State("empty")
     if state.kind == "foreign" or state.newer:
-        raise StoreError(state.refusal(path))
+        raise StoreError(state.refusal(name_of(path)))
     _known(revision)
     if revision == BASE or (state.revision or "") > revision:
-        raise UsageError(f"{path}: is at {state.revision}; `db downgrade` leads to {revision}")
+        raise UsageError(
+            f"{name_of(path)}: is at {state.revision}; `db downgrade` leads to {revision}"
+        )
     if state.revision == revision:
         return Move(revision, revision, None)
-    kept = backup(path) if keep and state.kind != "empty" else None
+    keep = keep and state.kind != "empty" and not _on_server(path)
+    kept = backup(path) if keep else None
     _move(path, revision, up=True)
     return Move(state.revision, revision, kept)
 
@@ -93,15 +115,21 @@ def downgrade(path: str | Path, revision: str, *, keep: bool = True) -> Move:
     """
     state = current(path)
     if state.kind != "store" or state.newer:
-        raise StoreError(state.refusal(path))
+        raise StoreError(state.refusal(name_of(path)))
     _known(revision)
     if revision != BASE and revision > (state.revision or ""):
-        raise UsageError(f"{path}: is at {state.revision}; `db upgrade` leads to {revision}")
+        raise UsageError(
+            f"{name_of(path)}: is at {state.revision}; `db upgrade` leads to {revision}"
+        )
     if state.revision == revision:
         return Move(revision, revision, None)
-    kept = backup(path) if keep else None
+    kept = backup(path) if keep and not _on_server(path) else None
     _move(path, revision, up=False)
     return Move(state.revision, None if revision == BASE else revision, kept)
+
+
+def _on_server(path: str | Path) -> bool:
+    return kind_of(path) == "postgres"
 
 
 def _known(revision: str) -> None:
@@ -161,15 +189,16 @@ def _move(path: str | Path, revision: str, *, up: bool) -> None:
                     connection.exec_driver_sql("DROP TABLE alembic_version")
     except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
         reason = getattr(error, "orig", None) or error
-        raise StoreError(f"{path}: nothing was changed: {reason}") from error
+        raise StoreError(f"{name_of(path)}: nothing was changed: {reason}") from error
 
 
 @contextmanager
 def _connected(path: str | Path) -> Iterator[Any]:
-    """A connection whose transactions are SQLite's: the driver begins none and commits none.
+    """A connection whose transactions are the database's: SQLite's driver begins none and commits
+    none.
 
     Without this a migration that fails in its middle leaves its first half behind. Foreign keys
-    are off, as a table that is dropped would otherwise be emptied row by row.
+    are off in SQLite, as a table that is dropped would otherwise be emptied row by row.
     """
     from sqlalchemy import create_engine, event
     from sqlalchemy.pool import NullPool
@@ -177,11 +206,18 @@ def _connected(path: str | Path) -> Iterator[Any]:
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    if _on_server(path):
+        from atlas_fast.store.server import Dsn
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        engine = create_engine(
+            "postgresql+psycopg://", creator=Dsn(str(path)).connect_to_migrate, poolclass=NullPool
+        )
+    else:
+        engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Any) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     with engine.connect() as connection:
         yield connection

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from atlas_fast.records import ACTIONS, CATEGORIES
 from atlas_fast.store.geography import geography
 from atlas_fast.store.summaries import BANDS, Tally, band, tally_columns
 from atlas_fast.store.trials import TrialBlock, trial_block
@@ -30,19 +31,22 @@ if TYPE_CHECKING:
     from atlas_fast.batch import Batch
     from atlas_fast.records import Ruling
 
-__all__ = ["ACTIONS", "CLASSIFICATION_VERSION", "OLD_CATEGORIES", "RowBlock", "clean", "row_block"]
+__all__ = [
+    "ACTIONS",
+    "CATEGORIES",
+    "CLASSIFICATION_VERSION",
+    "OLD_CATEGORIES",
+    "RowBlock",
+    "block_of",
+    "clean",
+    "row_block",
+]
 
 TEXT_CAPS = {"sender": 500, "subject": 1000, "domain": 255, "uid": 1000}
 """Characters of a stored text at most."""
 
 NO_SUBJECT = "No Subject"
 UNKNOWN = "Unknown"
-
-ACTIONS = ("PRESERVED", "DELETED")
-"""Stored action by action code. A file source deletes nothing: DELETED is the verdict, and its
-reason ends in ` [PREVIEW]`, as the original's previews are stored."""
-
-CATEGORIES = ("Legitimate", "Legitimate Marketing", "Commercial Spam", "Scams", "Dangerous")
 
 OLD_CATEGORIES = {
     "Legitimate": "Not Spam",
@@ -134,7 +138,8 @@ class Same:
 
 @dataclass(slots=True)
 class RowBlock:
-    """Rows of one batch: `columns` in the order of `names`, n values each or a `Same`.
+    """Rows of one batch: `columns` in the order of `names`, n values each or a `Same`. It may be
+    read more than once, as a store that lost its server writes it again.
 
     A column of the message table that is not named is NULL, or its default. `tally` counts the
     rows for the summaries; `size` is about the bytes that the texts take. `trial`: what
@@ -203,6 +208,30 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
     if getattr(getattr(batch, "verdict", None), "trial", None) is not None:
         trial = trial_block(batch.verdict, now, columns["uid"], address, subject, CATEGORIES)
     return RowBlock(n, tuple(columns), list(columns.values()), tally, size, trial)
+
+
+def block_of(columns: dict[str, Any]) -> RowBlock:
+    """A block of ready columns: lists of one length, or a `repeat`; `timestamp` and `session_id`
+    are the same in all rows."""
+    lists = {name: list(column) for name, column in columns.items()}
+    n = len(lists["uid"])
+    counts: dict[tuple[str, str, int], tuple[int, int]] = {}
+    for category, action, percent in zip(
+        lists["category"], lists["action"], lists["confidence_score"], strict=True
+    ):
+        key = (category or "", action, band(percent))
+        rows, tenths = counts.get(key, (0, 0))
+        counts[key] = (rows + 1, tenths + (0 if percent is None else int(percent * 10 + 0.5)))
+    tally = (
+        tally_columns(
+            lists["session_id"][0], lists["timestamp"][0], counts, lists["sender_domain"],
+            lists["action"], _countries(lists),
+        )
+        if n
+        else Tally()
+    )  # fmt: skip
+    size = sum(len(text) for text in (*lists["subject"], *lists["sender_email"]))
+    return RowBlock(n, tuple(lists), list(lists.values()), tally, size)
 
 
 def _countries(columns: dict[str, Any]) -> Iterator[tuple[str, str, str, float | None]]:

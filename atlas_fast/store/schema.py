@@ -13,7 +13,7 @@ The texts are SQLite's; `dialect.py` says them for PostgreSQL.
 
 from __future__ import annotations
 
-REVISION = "0006"
+REVISION = "0007"
 """The migration that this schema is at."""
 
 SCHEMA_VERSION = 9
@@ -264,6 +264,30 @@ TABLES = {
         deleted BIGINT NOT NULL,
         preserved BIGINT NOT NULL,
         PRIMARY KEY (month, domain)""",
+    "imap_journal": f"""
+        {_PK},
+        session_id INTEGER REFERENCES sessions(id),
+        account_id INTEGER NOT NULL REFERENCES accounts(id),
+        folder_name TEXT NOT NULL,
+        uidvalidity BIGINT NOT NULL,
+        uid BIGINT NOT NULL,
+        target_folder TEXT,
+        state TEXT NOT NULL,
+        message_id TEXT,
+        target_uidvalidity BIGINT,
+        target_uid BIGINT,
+        decided_at TEXT NOT NULL,
+        sent_at TEXT,
+        finished_at TEXT,
+        note TEXT,
+        message_row TEXT NOT NULL,
+        UNIQUE(account_id, folder_name, uidvalidity, uid)""",
+    "imap_folders": """
+        account_id INTEGER NOT NULL REFERENCES accounts(id),
+        folder_name TEXT NOT NULL,
+        uidvalidity BIGINT NOT NULL,
+        seen_at TEXT NOT NULL,
+        PRIMARY KEY (account_id, folder_name)""",
     "ab_testing_results": f"""
         {_PK},
         test_id TEXT NOT NULL,
@@ -330,6 +354,8 @@ INDEXES = {
     "idx_email_flags_active": "email_flags(is_active)",
     "idx_email_flags_created": "email_flags(created_at)",
     "idx_summary_domains_deleted": "summary_domains(month, deleted)",
+    "idx_imap_journal_state": "imap_journal(account_id, folder_name, state)",
+    "idx_imap_journal_session": "imap_journal(session_id)",
     "idx_ab_test_id": "ab_testing_results(test_id)",
 }
 """Index name to table and columns; none of them unique."""
@@ -351,6 +377,9 @@ def statements() -> list[str]:
     made += [f"CREATE INDEX {name} ON {where}" for name, where in INDEXES.items()]
     made += [f"CREATE UNIQUE INDEX {name} ON {where}" for name, where in UNIQUE_INDEXES.items()]
     made.append(f"INSERT INTO schema_version (version) VALUES ({SCHEMA_VERSION})")
-    made.append("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    made.append(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+        "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+    )
     made.append(f"INSERT INTO alembic_version (version_num) VALUES ('{REVISION}')")
     return made

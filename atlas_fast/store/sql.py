@@ -27,7 +27,7 @@ RECENT_COLUMNS = ("sender_email", "subject", "action", "category_v2", "category_
 RUN_TABLES = ("error_reports", "performance_metrics", "logs")
 """Rows of these belong to a run and go with it."""
 
-RUN_LINKS = ("user_feedback", "email_flags", "resume_marks")
+RUN_LINKS = ("user_feedback", "email_flags", "resume_marks", "imap_journal")
 """Rows of these outlive a run; they lose the link to it."""
 
 
@@ -256,7 +256,8 @@ class SqlStore(ABC):
         return Removed(removed, 1)
 
     def prune(self, before: str) -> Removed:
-        """Message rows and reports older than the local time `before` (`YYYY-MM-DD HH:MM:SS`).
+        """Message rows and reports older than the local time `before` (`YYYY-MM-DD HH:MM:SS`),
+        and what the journal says of messages that are gone since then.
 
         Keys of pruned messages stay known, so that a mailbox which still has them does not bring
         them back. Runs stay, with the totals of what they had added.
@@ -276,6 +277,9 @@ class SqlStore(ABC):
                 f"WHERE end_time IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {MESSAGES} "
                 f"WHERE {MESSAGES}.session_id = sessions.id)) AND timestamp < ?",
                 (before,),
+            )
+            self._execute(
+                "DELETE FROM imap_journal WHERE finished_at < ? AND state <> 'moved'", (before,)
             )
             self._execute("DELETE FROM ab_testing_results WHERE timestamp < ?", (before,))
         return Removed(removed)

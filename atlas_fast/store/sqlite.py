@@ -212,6 +212,10 @@ class SqliteStore(SqlStore):
         self._execute("ANALYZE")
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.path.stat().st_size
+
     def close(self) -> None:
         """Close the file; may be called twice."""
         try:

@@ -51,11 +51,11 @@ def child(folder, seed, started):
         cache.flush()
 
 
-def fork(work):
+def fork(work, *given):
     pid = os.fork()
     if pid == 0:
         try:
-            work()
+            work(*given)
         finally:
             os._exit(2)
     return pid
@@ -79,10 +79,10 @@ def main():
         if number % 5 == 4:
             ready, ready_in = os.pipe()
             go_out, go_in = os.pipe()
-            other = fork(lambda: neighbour(folder, ready_in, go_out))
+            other = fork(neighbour, folder, ready_in, go_out)
             os.read(ready, 1)
         started, started_in = os.pipe()
-        pid = fork(lambda: child(folder, number, started_in))
+        pid = fork(child, folder, number, started_in)
         os.close(started_in)
         answer = os.read(started, 1)
         if not answer:

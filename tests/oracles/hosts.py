@@ -16,7 +16,7 @@ def host(url: bytes) -> bytes:
 
 
 def domain(address: bytes) -> bytes:
-    before, at, name = address.rpartition(b"@")
+    _, at, name = address.rpartition(b"@")
     return _ended(name.partition(b">")[0]) if at else b""
 
 

@@ -128,6 +128,21 @@ def test_a_newer_generation_is_picked_up(folder, source):
     assert {path.name for path in folder.glob("*-*") if path.is_dir()} == {generation}
 
 
+def test_back_to_a_generation_that_is_held(folder, source, tmp_path):
+    """LMDB refuses to open a file twice in a process."""
+    other = tmp_path / "named.txt"
+    other.write_bytes(b"named words")
+    held = open_reference(folder).table(b"one")
+    for _ in range(3):
+        build(folder, named={"small": [other]})
+        assert small.right(open_reference(folder), other)
+        build(folder, named={})
+        assert small.right(open_reference(folder), source)
+    opening._registry.clear()
+    assert small.right(open_reference(folder), source)
+    assert held.checksum() == open_reference(folder).table(b"one").checksum()
+
+
 def test_a_generation_that_another_process_holds_stays(folder, source):
     held = build(folder)
     reader = child(

@@ -120,6 +120,6 @@ def test_empty_batch_gives_no_row():
 
 def test_values_are_plain_python():
     (row,) = rows(FakeBatch([{"place": 0}]))
-    assert {type(value) for value in row.values()} <= {str, int, float, bytes}
+    assert {type(value) for value in row.values()} <= {str, int, float, bytes, type(None)}
     assert not any(isinstance(value, np.generic) for value in row.values())
     assert sys.getrefcount(row["category"]) > 2

@@ -173,8 +173,8 @@ def test_places_that_cannot_hold_a_store(tmp_path):
         SqliteStore(tmp_path)
     with pytest.raises(StoreError, match="does not exist"):
         SqliteStore(tmp_path / "absent" / "atlas.db")
-    with pytest.raises(UsageError, match="postgresql"):
-        open_store("postgresql://host/db")
+    with pytest.raises(UsageError, match="mysql"):
+        open_store("mysql://host/db")
 
 
 def test_opening_at_once_from_many_threads_makes_one_store(path):

@@ -77,13 +77,10 @@ def fields(record: Any) -> tuple[str, int, str]:
         asn = asn.upper().removeprefix("AS")
         asn = int(asn) if asn.isdecimal() and asn.isascii() else 0
     name = record.get("autonomous_system_organization", record.get("as_name", ""))
-    letters = isinstance(country, str) and len(country) == 2 and country.isascii()
-    number = isinstance(asn, int) and 0 <= asn < 1 << 32
-    return (
-        country.upper() if letters and country.isalpha() else "",
-        asn if number else 0,
-        name if isinstance(name, str) else "",
-    )
+    text = country if isinstance(country, str) else ""
+    code = text.upper() if len(text) == 2 and text.isascii() and text.isalpha() else ""
+    number = asn if isinstance(asn, int) and 0 <= asn < 1 << 32 else 0
+    return code, number, name if isinstance(name, str) else ""
 
 
 def read(path: str) -> GeoData:

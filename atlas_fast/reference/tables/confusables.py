@@ -8,15 +8,13 @@ combining marks and invisible characters left out.
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from atlas_fast.errors import ReferenceDataError
-from atlas_fast.reference.sources import Named, Source, file_source
+from atlas_fast.reference.sources import Named, Source, file_source, installed_version, package_spec
 
 NAME = b"confuse"
 LAYOUT = 1
@@ -46,9 +44,9 @@ Ranges = list[tuple[int, int, str]]
 def sources(named: Named) -> list[Source]:
     files = [_named(Path(path)) for path in named.get("unicode", ())]
     found = {source.kind: source for source in files}
-    spec = importlib.util.find_spec("confusable_homoglyphs")
+    spec = package_spec("confusable_homoglyphs")
     if spec is not None and spec.origin is not None:
-        version = importlib.metadata.version(PACKAGE)
+        version = installed_version(PACKAGE)
         folder = Path(spec.origin).parent
         for kind in ("confusables", "categories"):
             if ("scripts" if kind == "categories" else kind) not in found:

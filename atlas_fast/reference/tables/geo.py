@@ -26,7 +26,7 @@ def compile(sources: Sequence[Source]) -> tuple[int, bytes]:
     from atlas_fast.reference.geodata import mmdb, payload, plevin, ranges
 
     readers = {"mmdb": mmdb.read, "plevin": plevin.read}
-    data = []
+    data: list[ranges.GeoData] = []
     for source in sources:
         # The package comes last; it is not read when the named files have all.
         if not (any(one.has_country for one in data) and any(one.has_asn for one in data)):

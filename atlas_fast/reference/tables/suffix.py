@@ -5,15 +5,13 @@ Made from the file that the user named, or from the installed data package.
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import re
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
 from atlas_fast.errors import ReferenceDataError
-from atlas_fast.reference.sources import Named, Source, file_source
+from atlas_fast.reference.sources import Named, Source, file_source, installed_version, package_spec
 
 NAME = b"suffix"
 LAYOUT = 2
@@ -26,11 +24,11 @@ MAX_NAME_BYTES = 255
 def sources(named: Named) -> list[Source]:
     for path in named.get("psl", ())[-1:]:
         return [_source(Path(path), Path(path).name)]
-    spec = importlib.util.find_spec(PACKAGE)
+    spec = package_spec(PACKAGE)
     if spec is None or spec.origin is None:
         return []
     path = Path(spec.origin).parent / "public_suffix_list.dat"
-    return [_source(path, PACKAGE, importlib.metadata.version(PACKAGE))]
+    return [_source(path, PACKAGE, installed_version(PACKAGE))]
 
 
 def _source(path: Path, name: str, version: str = "") -> Source:

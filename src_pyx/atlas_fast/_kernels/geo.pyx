@@ -13,6 +13,8 @@ buckets of a /20 below 2000::/3 and upper halves. An IPv4-mapped address is look
 one in a prefix that the source treats alike (6to4, Teredo, IPv4-compatible) as well. The form of
 the payload is in atlas_fast/reference/geodata/payload.py.
 """
+from cpython.ref cimport PyObject, Py_INCREF
+from cpython.tuple cimport PyTuple_SET_ITEM
 from libc.string cimport memcpy
 
 from atlas_fast._kernels.blocks cimport prefetch
@@ -23,8 +25,11 @@ from atlas_fast._kernels.types cimport (
 )
 
 cdef extern from "Python.h":
-    ctypedef struct PyObject:
-        pass
+    ctypedef struct PyTypeObject:
+        object (*tp_alloc)(PyTypeObject* form, Py_ssize_t n)
+    bint PyType_IsSubtype(PyTypeObject* form, PyTypeObject* base)
+    PyTypeObject PyTuple_Type
+    PyObject* PyDict_GetItemWithError(object found, object key) except? NULL
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size)
     void PyErr_Clear()
 
@@ -35,6 +40,7 @@ cdef enum:
     BUCKETS6 = (1 << 17) + 2
     NONE = -1
     INVALID = -2
+    UNSET = -3
     AS_6TO4 = 1
     AS_TEREDO = 2
     AS_COMPATIBLE = 4
@@ -451,22 +457,55 @@ def locate_items(
         i += BLOCK
 
 
+cdef int32_t _locate_str(GeoTable table, str item) except? UNSET:
+    cdef Py_ssize_t size = 0
+    cdef const char* text = PyUnicode_AsUTF8AndSize(item, &size)
+    if text == NULL:
+        PyErr_Clear()
+        return INVALID
+    return find_text(table, <const uint8_t*> text, 0, size)
+
+
 def locate(GeoTable table not None, item) -> int:
     """Record number of one address in any form that `locate_items` takes."""
-    cdef const char* text
-    cdef Py_ssize_t size = 0
     cdef Texts texts
     cdef int32_t found = INVALID
     if type(item) is str:
-        text = PyUnicode_AsUTF8AndSize(item, &size)
-        if text == NULL:
-            PyErr_Clear()
-            return INVALID
-        return find_text(table, <const uint8_t*> text, 0, size)
+        return _locate_str(table, item)
     _texts_begin(&texts)
     _texts_add_item(&texts, 0, item)
     _texts_find(table, &texts, &found)
     return found
+
+
+def kept_record(
+    GeoTable table not None, item, dict kept not None, type form not None,
+):
+    """form(item, *kept[number of its record]) for text; None where `kept` has nothing of it.
+
+    `form` is a named tuple; it is made without a call of Python's. TypeError when it is no tuple.
+    """
+    cdef PyObject* found
+    cdef tuple rest
+    cdef object out, part
+    cdef Py_ssize_t i, n
+    if type(item) is not str:
+        return None
+    if not PyType_IsSubtype(<PyTypeObject*> form, &PyTuple_Type):
+        raise TypeError("the form is no tuple")
+    found = PyDict_GetItemWithError(kept, _locate_str(table, item))
+    if found == NULL:
+        return None
+    rest = <tuple?> <object> found
+    n = len(rest)
+    out = (<PyTypeObject*> form).tp_alloc(<PyTypeObject*> form, n + 1)
+    Py_INCREF(item)
+    PyTuple_SET_ITEM(out, 0, item)
+    for i in range(n):
+        part = rest[i]
+        Py_INCREF(part)
+        PyTuple_SET_ITEM(out, i + 1, part)
+    return out
 
 
 def gather(

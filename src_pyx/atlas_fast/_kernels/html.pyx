@@ -365,6 +365,11 @@ cdef Py_ssize_t _tag(Reader* r, Py_ssize_t pos, Sink* sink) noexcept nogil:
     return end + 1
 
 
+cdef inline bint _between_words(const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop) noexcept nogil:
+    """A single space before a plain character stays as it is, so the run goes on."""
+    return buf[pos] == 32 and pos + 1 < stop and not STOPS[buf[pos + 1]]
+
+
 cdef void html_append(
     const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,  # IN   valid UTF-8
     Sink* sink,                                             # OUT
@@ -384,7 +389,7 @@ cdef void html_append(
         c = buf[start]
         if not STOPS[c]:
             run = start
-            while run < stop and not STOPS[buf[run]]:
+            while run < stop and (not STOPS[buf[run]] or _between_words(buf, run, stop)):
                 run += 1
             _due_space(&r, sink)
             room = sink.text_limit - sink.text.size

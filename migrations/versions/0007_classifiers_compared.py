@@ -9,8 +9,8 @@ from atlas_fast.migrations.steps import (
     drop_version,
 )  # fmt: skip
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 RESULTS = """
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,0 +1,1 @@
+"""Processing as Atlas_Email's callers know it."""

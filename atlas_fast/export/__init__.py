@@ -1,0 +1,81 @@
+"""Rows of a store into a file for others: Parquet, CSV, JSON lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from atlas_fast.errors import UsageError
+from atlas_fast.export.lines import CsvWriter, JsonLinesWriter, RowWriter
+from atlas_fast.store import open_reader
+from atlas_fast.store.reading import Wanted
+
+__all__ = ["FORMATS", "Wanted", "export"]
+
+FORMATS = ("parquet", "csv", "jsonl")
+
+
+def export(
+    store: str | Path,
+    out: str | Path | BinaryIO,
+    format: str,
+    wanted: Wanted | None = None,
+) -> int:
+    """Write the wanted rows of a store to `out`, some thousand at a time; returns how many.
+
+    `out` is the path of a file, `-` for standard output, or something with `write`. A file is
+    written aside and takes its name when it is whole and on disk. The rows are those of one moment
+    of the store, by id. Raises UsageError for a format that is not known or needs a package that is
+    absent, StoreError when the store cannot be read.
+    """
+    with closing(open_reader(store)) as reader, _opened(out) as sink:
+        writer = _writer(format, sink)
+        number, whole = 0, False
+        try:
+            for rows in reader.rows(wanted or Wanted()):
+                writer.write(rows)
+                number += len(rows)
+            whole = True
+        finally:
+            writer.close(whole)
+    return number
+
+
+def _writer(format: str, sink: BinaryIO) -> RowWriter:
+    if format == "csv":
+        return CsvWriter(sink)
+    if format == "jsonl":
+        return JsonLinesWriter(sink)
+    if format != "parquet":
+        raise UsageError(f"format {format!r}: one of {', '.join(FORMATS)} is needed")
+    try:
+        from atlas_fast.export.columnar import ParquetRows
+    except ImportError as error:
+        raise UsageError("Parquet needs pyarrow: pip install 'atlas_fast[arrow]'") from error
+    return ParquetRows(sink)
+
+
+@contextmanager
+def _opened(out: str | Path | BinaryIO) -> Iterator[BinaryIO]:
+    if not isinstance(out, str | Path):
+        yield out
+        return
+    if str(out) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(out)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with aside.open("xb") as sink:
+            yield sink
+            sink.flush()
+            os.fsync(sink.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise

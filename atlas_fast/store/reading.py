@@ -1,0 +1,113 @@
+"""Message rows out of a store: a consistent view, in constant memory."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from atlas_fast.errors import StoreError, UsageError
+from atlas_fast.store import schema
+
+__all__ = ["COLUMNS", "Reader", "SqliteReader", "Wanted"]
+
+_KINDS = {"INTEGER": int, "BIGINT": int, "REAL": float, "TEXT": str, "BLOB": bytes}
+
+COLUMNS: dict[str, type] = {
+    name: _KINDS[kind]
+    for name, kind in re.findall(r"^ *([a-z]\w*) ([A-Z]+)", schema.TABLES[schema.MESSAGES], re.M)
+}
+"""Columns of a row in the order of the table, with the type of their values; each may be None."""
+
+READ_ROWS = 1_000
+"""Rows in memory at a time."""
+
+_SINCE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2})?)?")
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows: of the run `run`, of a category (new or original name), written at or after
+    `since` (`YYYY-MM-DD` or `YYYY-MM-DD HH:MM[:SS]`, local time as stored). None is no filter.
+
+    Raises UsageError for another form of `since`.
+    """
+
+    run: int | None = None
+    category: str | None = None
+    since: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.since is not None:
+            if not _SINCE.fullmatch(self.since):
+                raise UsageError(
+                    f"since {self.since!r}: a date as 2026-01-31 or '2026-01-31 08:00' is needed"
+                )
+            object.__setattr__(self, "since", self.since.replace("T", " "))
+
+    def select(self, bind: str) -> tuple[str, dict[str, Any]]:
+        """The query over the message table, `bind` being the form of a named parameter."""
+        values = {
+            name: value
+            for name in ("run", "category", "since")
+            if (value := getattr(self, name)) is not None
+        }
+        terms = {
+            "run": f"session_id = {bind.format('run')}",
+            "category": f"{bind.format('category')} IN (category_v2, category)",
+            "since": f"timestamp >= {bind.format('since')}",
+        }
+        where = " AND ".join(terms[name] for name in values)
+        return (
+            f"SELECT {', '.join(COLUMNS)} FROM {schema.MESSAGES}"
+            f"{' WHERE ' + where if where else ''} ORDER BY id",
+            values,
+        )
+
+
+class Reader(Protocol):
+    """A store opened to read its message rows."""
+
+    def rows(self, wanted: Wanted) -> Iterator[Sequence[Row]]:
+        """Rows by id, some thousand at a time, all of one moment of the store."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SqliteReader:
+    """A store in an SQLite file, opened read-only; nothing is made, upgraded or locked.
+
+    Raises StoreError when there is no such file, or it is no store.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise StoreError(f"{self.path}: there is no such store")
+        try:
+            self._connection = sqlite3.connect(
+                f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None
+            )
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}") from error
+        # A file of another program may hold bytes that are no UTF-8.
+        self._connection.text_factory = lambda data: data.decode("utf-8", "replace")
+
+    def rows(self, wanted: Wanted) -> Iterator[Sequence[Row]]:
+        query, values = wanted.select(":{}")
+        try:
+            cursor = self._connection.execute(query, values)
+            while rows := cursor.fetchmany(READ_ROWS):
+                yield rows
+        except sqlite3.Error as error:
+            hint = "; atlas-fast db upgrade may help" if "no such" in str(error) else ""
+            raise StoreError(f"{self.path}: {error}{hint}") from error
+
+    def close(self) -> None:
+        self._connection.close()
