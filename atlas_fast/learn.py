@@ -29,6 +29,7 @@ from atlas_fast.store import feedback
 from atlas_fast.store.feedback import Correction
 
 if TYPE_CHECKING:
+    from atlas_fast.store.sql import SqlStore
     from atlas_fast.store.sqlite import SqliteStore
 
 __all__ = ["Learned", "learn", "undo", "wanted_label"]
@@ -128,7 +129,7 @@ def learn(store: SqliteStore, sources: Iterable[str] = (), *, again: bool = Fals
     return done
 
 
-def undo(store: SqliteStore) -> State:
+def undo(store: SqlStore) -> State:
     """Back to the model before the last lessons; their file and the feedback stay as they are.
     UsageError when that was not the last change."""
     return decision.change(store, rollout.undo)

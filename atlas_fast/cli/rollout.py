@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas_fast.cli.run import DEFAULT_STORE
 from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table
-from atlas_fast.errors import StoreError, UsageError
+from atlas_fast.errors import UsageError
 
 if TYPE_CHECKING:
-    from atlas_fast.store import SqliteStore
+    from atlas_fast.store.sql import SqlStore
 
 SHOWN = 20
 
@@ -58,18 +60,21 @@ def add_verbs(verbs: Any) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--store", metavar="FILE", default=DEFAULT_STORE, help="default: %(default)s"
+        "--store", metavar="STORE", default=DEFAULT_STORE, help="default: %(default)s"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def _open(path: str) -> SqliteStore:
+@contextmanager
+def _open(where: str) -> Iterator[SqlStore]:
     """A store that is there: these verbs make none."""
     from atlas_fast.store import open_store
+    from atlas_fast.store.sql import SqlStore
 
-    if not Path(path).is_file():
-        raise StoreError(f"{path}: there is no such store")
-    return open_store(path)
+    with closing(open_store(where, make=False)) as store:
+        if not isinstance(store, SqlStore):
+            raise UsageError(f"{store.name}: has no settings; a database is needed")
+        yield store
 
 
 def do_rollout(options: argparse.Namespace) -> int:
@@ -134,6 +139,7 @@ def do_learn(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from atlas_fast import decision, learn
+    from atlas_fast.store import SqliteStore
 
     if (
         (options.undo
@@ -147,6 +153,8 @@ def do_learn(options: argparse.Namespace) -> int:
             state = learn.undo(store) if options.undo else decision.state_of(store)
             _show_history(state.to_dict(), options)
             return 0
+        if not isinstance(store, SqliteStore):
+            raise UsageError("learn: needs a store in a file, beside which the model goes")
         done = learn.learn(store, options.source, again=options.again)
     if options.json:
         print_json(asdict(done))
