@@ -16,9 +16,12 @@ import pytest
 from atlas_fast import headers, mime
 from atlas_fast._kernels import addresses, dates, keys, mboxscan, transfer, words
 from atlas_fast._kernels import html as html_kernel
+from atlas_fast._kernels import lexicon as lexicon_kernel
 from atlas_fast._kernels.messages import Messages
 from atlas_fast.bench import features as feature_peers
 from atlas_fast.bench import headers as header_peers
+from atlas_fast.bench import lexicon as lexicon_peers
+from atlas_fast.classify.lexicon import lexicon
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,22 @@ def bench_features(benchmark, raws, which):
     sides, absent = feature_peers.contestants(raws)
     if which >= len(sides):
         pytest.skip(f"{', '.join(absent)} is not installed")
+    benchmark(sides[which].call)
+    benchmark.extra_info.update(messages=sides[which].items, includes=sides[which].includes)
+
+
+@pytest.mark.parametrize(
+    "which", [0, 1, 2, 3], ids=["atlas_fast", "hyperscan", "ahocorasick", "RE2"]
+)
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+@pytest.mark.benchmark(group="lexicon of 2,000 terms")
+def bench_lexicon(benchmark, raws, kind, which):
+    texts = [text.encode() for text in mime.MimeColumns(headers.parse_many(raws)).text.tolist()]
+    dense = lexicon_peers.dense_texts(lexicon_peers.chosen_terms())
+    sides, absent = lexicon_peers.contestants(texts if kind == "sparse" else dense)
+    if which >= len(sides):
+        pytest.skip(f"{', '.join(absent)} is not installed")
+    assert lexicon_kernel.lexicon_find(lexicon(), b"v.i.a.g.r.a")
     benchmark(sides[which].call)
     benchmark.extra_info.update(messages=sides[which].items, includes=sides[which].includes)
 

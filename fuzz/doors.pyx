@@ -14,17 +14,21 @@ from inputs cimport run
 
 from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.claims import EVIDENCE_BYTES, claims_batch
+from atlas_fast._kernels.folding import fold_text, tokens_of
 from atlas_fast._kernels.headers import FIELD_NAMES, TEXT_COLUMNS, headers_batch
 from atlas_fast._kernels.hosts import hosts_batch
 from atlas_fast._kernels.intern import hash_batch, intern_batch
 from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
 from atlas_fast._kernels.learn import train_linear
+from atlas_fast._kernels.lexicon import lexicon_find
 from atlas_fast._kernels.mboxscan import scan_mbox
 from atlas_fast._kernels.memo import SEAL_BYTES, Memo, unseal_batch
 from atlas_fast._kernels.messages import Messages
 from atlas_fast._kernels.mime import mime_batch
 from atlas_fast._kernels.score import score_batch
 from atlas_fast.auth import AuthColumns, AuthSettings
+from atlas_fast._kernels.wording import word_columns
+from atlas_fast.classify.lexicon import lexicon
 from atlas_fast.headers import FIELD_DTYPE, HeaderColumns
 from atlas_fast.mime import LINK_DTYPE, PART_DTYPE, MimeColumns
 from atlas_fast.origin import OriginColumns, Trusted
@@ -40,6 +44,11 @@ cdef const char* HEADERS_TOKENS = (
     b" \001\t\001a\001<a href=http://a.example/>\001</a>\001QUJDREVG\001=C3=A9\001"
     b"\xc3\xa9\001\xff\001\r\001From a\001\n--a\n\001\n--a--\001Return-Path: \001X-\001"
     b"List-Id: \001DKIM-Signature: \001>From x\001: \001:"
+)
+cdef const char* LEXICON_TOKENS = (
+    b"viagra\001v.i.a.g.r.a\001v i a\001money back guarantee\001free\001 \001\n\001work from home\001"
+    b"\xd0\xb0\001\xe2\x80\x8b\001\xef\xbd\x96\001\xf0\x9d\x90\x9a\001\xe2\x80\001\xcc\x81\001V1AGRA\0012024\001"
+    b"you have won\001next of kin\001click here\001_\001\xff\001abcdefgh"
 )
 cdef const char* MIME_TOKENS = (
     b"\n\001\r\n\001\n\n\001Content-Type: \001multipart/mixed; boundary=a\001"
@@ -469,6 +478,33 @@ cdef void fuzz_authverdict(const uint8_t* data, size_t size) noexcept nogil:
     run(_authverdict, b":\n Authentication-Results;=.@<>spfdkm1", AUTHVERDICT_TOKENS, data, size)
 
 
+cdef object LEXICON = lexicon()
+
+
+cdef void _lexicon(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
+    """Terms and words of one text lie inside it; folding never grows it."""
+    try:
+        text = <const uint8_t[:size]> buf if size else b""
+        stop = 0
+        for h, n, start, end in tokens_of(text):
+            if not (stop <= start < end <= size and 0 < n <= end - start):
+                raise AssertionError("a word outside")
+            stop = end
+        for start, end, term in lexicon_find(LEXICON, text):
+            if not (0 <= start < end <= size and 0 <= term < LEXICON.n_terms):
+                raise AssertionError("a term outside")
+        if len(fold_text(text)) > size:
+            raise AssertionError("folding grew")
+        word_columns(text)
+    except BaseException as error:
+        print(repr(error))
+        abort()
+
+
+cdef void fuzz_lexicon(const uint8_t* data, size_t size) noexcept nogil:
+    run(_lexicon, b"vVi1aAgrRa. \n\xc3\xa9\xd0\xb0\xe2\x80\x8b\xff", LEXICON_TOKENS, data, size)
+
+
 cdef void fuzz_linear(const uint8_t* data, size_t size) noexcept nogil:
     run(_linear, b"\x01\x02\x03\x04\x05\x10\x17\x7e\x80\x8f\xfc\xfd\xfe\xff", LINEAR_TOKENS, data, size)
 
@@ -494,6 +530,7 @@ ADDRESSES = {
     "message": <uintptr_t> &fuzz_message,
     "mboxscan": <uintptr_t> &fuzz_mboxscan,
     "keys": <uintptr_t> &fuzz_keys,
+    "lexicon": <uintptr_t> &fuzz_lexicon,
     "linear": <uintptr_t> &fuzz_linear,
     "origin": <uintptr_t> &fuzz_origin,
     "authverdict": <uintptr_t> &fuzz_authverdict,

@@ -129,7 +129,7 @@ def test_help_names_every_verb(capsys):
         build_parser().parse_args(["--help"])
     assert stopped.value.code == 0
     out = capsys.readouterr().out
-    for verb in ("run", "demo", "train", "evaluate", "bench", "version"):
+    for verb in ("run", "demo", "explain", "train", "evaluate", "reference", "bench", "version"):
         assert verb in out
 
 

@@ -19,6 +19,7 @@ from atlas_fast._kernels import (
     authres,
     charsets,
     dates,
+    folding,
     headers,
     html,
     mboxscan,
@@ -26,11 +27,14 @@ from atlas_fast._kernels import (
     params,
     received,
     transfer,
+    wording,
     words,
 )
+from atlas_fast._kernels import lexicon as lexicon_kernel
 from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
 from atlas_fast._kernels.messages import Messages
 from atlas_fast.auth import AuthColumns
+from atlas_fast.classify.lexicon import lexicon
 from atlas_fast.headers import HeaderColumns
 from atlas_fast.mime import MimeColumns
 from atlas_fast.stages.features import extract
@@ -57,6 +61,10 @@ DOORS = {
     "field names": headers.identify_field,
     "separator": mboxscan.looks_like_separator,
     "stated length": mboxscan.states_length,
+    "tokens": folding.tokens_of,
+    "folding": folding.fold_text,
+    "terms": lambda raw: lexicon_kernel.lexicon_find(lexicon(), raw),
+    "word columns": wording.word_columns,
 }
 TEXTS = [
     b"=?utf-8?b?w6k=?= =?utf-8?q?=C3=A9?= tail =", b"=?iso-2022-jp?B?GyRCRnxLXBsoQg==?=",
@@ -69,6 +77,7 @@ TEXTS = [
     b"From a@b.example Mon Jan  1 00:00:00 2001\r\nContent-Length: 2\n\nab\nFrom ",
     b'mx.a 1 (c (d)); spf=pass (e) smtp.mailfrom="q\\""@b; dkim / 1 = fail reason="x" header.d=a.',
     b"pass (a) client-ip=::1; envelope-from=\"a@b\"; helo=c", b"v=1; a = b ;c=;d=e\r\n ",
+    "vіagra v.i.a.g.r.a abcdefgh abcdefgh1 2024 ｖ𝐯\u200b!!! money back guarantee".encode(),
 ]  # fmt: skip
 
 

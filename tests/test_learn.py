@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -231,7 +232,9 @@ def test_corrected_messages_are_left_out_of_evaluations(tmp_path, capsys):
     assert set(whole.names) - set(rest.names) == {uid}
     assert cross_validate(folders, 2, without=frozenset(without))["skipped"] == 1
     assert main(["evaluate", str(folders[0]), "--folds", "2", "--without", made]) == 0
-    assert "left out, as users corrected them  1" in capsys.readouterr().out
+    assert re.search("left out, as users corrected them +1", capsys.readouterr().out)
+    assert main(["evaluate", "--model", made, "--test", str(folders[0])]) == 0
+    assert re.search("left out, as users corrected them +1", capsys.readouterr().out)
 
 
 def test_another_model_below_gets_its_change_anew(mail, tmp_path):

@@ -6,7 +6,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from oracles import lexicon as oracle
 
-from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.lexicon import KIND, LAYOUT, Lexicon, lexicon_batch, lexicon_find
 from atlas_fast._kernels.tables import Table, pack
 from atlas_fast.classify import lexicon as face
@@ -24,7 +23,9 @@ TEXTS = st.lists(
 
 
 def made(terms, category=None, categories=3):
-    category = [number % categories for number in range(len(terms))] if category is None else category
+    category = (
+        [number % categories for number in range(len(terms))] if category is None else category
+    )
     payload = face.compile_terms(terms, category, categories)
     return Lexicon(Table.of_copy(pack(KIND, LAYOUT, len(terms), payload), KIND, LAYOUT))
 
@@ -72,7 +73,7 @@ def test_a_damaged_table_is_refused():
 
     opened(payload)
     for cut in (0, 63, 64, len(payload) - 1):
-        with pytest.raises(ValueError, match="short|fit"):
+        with pytest.raises(ValueError, match=r"short|fit"):
             opened(payload[:cut], 0)
     refused = 0
     for at in range(len(payload)):
@@ -91,7 +92,7 @@ def test_shapes_are_checked():
     lexicon = made(["a"])
     for offsets, shape in (([0, 9], (1, 3)), ([0, 0], (1, 2)), ([0, 0], (2, 3)), ([-1, 0], (1, 3))):
         with pytest.raises(ValueError, match="fit"):
-            lexicon_batch(lexicon, Bytes(), np.array(offsets, np.int64), np.zeros(shape, np.uint8))
+            lexicon_batch(lexicon, b"", np.array(offsets, np.int64), np.zeros(shape, np.uint8))
 
 
 @pytest.mark.parametrize("text", ["", "# only this\n", "term\n", "[a]\n[a]\nx\n", "[a\nx\n", "[a]\n...\n",

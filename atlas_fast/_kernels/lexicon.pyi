@@ -1,8 +1,6 @@
+import numpy as np
 from typing_extensions import Buffer
 
-import numpy as np
-
-from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.tables import Table
 
 KIND: bytes
@@ -10,14 +8,18 @@ LAYOUT: int
 TERM_WORDS: int
 
 class Lexicon:
-    table: Table
-    n_states: int
-    n_terms: int
-    n_categories: int
     def __init__(self, table: Table) -> None: ...
+    @property
+    def table(self) -> Table: ...
+    @property
+    def n_states(self) -> int: ...
+    @property
+    def n_terms(self) -> int: ...
+    @property
+    def n_categories(self) -> int: ...
 
 def lexicon_batch(
-    lexicon: Lexicon, text: Bytes, offsets: np.ndarray, counts: np.ndarray
+    lexicon: Lexicon, text: Buffer, offsets: np.ndarray, counts: np.ndarray
 ) -> None: ...
 def lexicon_find(lexicon: Lexicon, text: Buffer) -> list[tuple[int, int, int]]: ...
 def transition_key(state: int, word: int) -> int: ...

@@ -1,6 +1,5 @@
-from typing_extensions import Buffer
-
 import numpy as np
+from typing_extensions import Buffer
 
 from atlas_fast._kernels.buffers import Bytes
 

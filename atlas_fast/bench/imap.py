@@ -18,7 +18,7 @@ from atlas_fast.sources.imap.fetch import Reader
 from atlas_fast.sources.imap.mailbox import Mailbox
 from atlas_fast.sources.imap.providers import strategy_for
 from atlas_fast.sources.imap.secret import Secret
-from atlas_fast.store import open_store
+from atlas_fast.store import open_database
 from atlas_fast.store.journal import begin_imap_run, open_account
 
 __all__ = ["ABSENT", "measure"]
@@ -56,7 +56,7 @@ def _compare(server: Dovecot, n: int, scratch: Path, rounds: int) -> Paired:
             place.with_name(place.name + suffix).unlink(missing_ok=True)
 
     def ours() -> FolderReport:
-        with _mailbox(server) as mailbox, closing(open_store(place)) as store:
+        with _mailbox(server) as mailbox, closing(open_database(place)) as store:
             account = open_account(store, USER)
             run = begin_imap_run(store, account.id, [FOLDER], preview=True)
             report = triage_folder(

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from time import process_time
 from typing import Any
 
+import numpy as np
+
 from atlas_fast.bench.material import Material
 from atlas_fast.bench.paired import Paired, compare
 from atlas_fast.bench.runs import end_to_end, filters, memory, postgres, scaling, store
@@ -87,6 +89,28 @@ def features(data: Material, rounds: int) -> list[Paired]:
     return [compare("features", sides, rounds=rounds, check=check)]
 
 
+def lexicon(data: Material, rounds: int) -> list[Paired]:
+    """2,000 terms in texts of ordinary mail, and in texts of nothing but terms."""
+    from atlas_fast.bench.lexicon import N_TEXTS, chosen_terms, contestants, dense_texts
+    from atlas_fast.headers import parse_many
+    from atlas_fast.mime import MimeColumns
+
+    def check(answers: dict[str, Any]) -> None:
+        """The kernel finds what Hyperscan finds, and at most what its folding adds."""
+        if "hyperscan" in answers:
+            ours, theirs = answers["atlas_fast"].ravel(), answers["hyperscan"].ravel()
+            assert (abs(ours - np.minimum(theirs, 255)) <= 2 + 0.05 * theirs).mean() > 0.95
+
+    raws = [path.read_bytes() for path in data.paths[:: max(1, len(data.paths) // N_TEXTS)]]
+    sparse = [text.encode() for text in MimeColumns(parse_many(raws)).text.tolist()]
+    made = []
+    for name, texts in (("sparse", sparse), ("dense", dense_texts(chosen_terms()))):
+        sides, absent = contestants(texts)
+        data.absent += [peer for peer in absent if peer not in data.absent]
+        made.append(compare(f"lexicon, {name}", sides, rounds=rounds, check=check))
+    return made
+
+
 def domains(data: Material, rounds: int) -> list[Paired]:
     """Registrable domains against the peers; the rules over distinct senders; processor time."""
     from atlas_fast.bench import domains as names_bench
@@ -159,6 +183,7 @@ SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "domains": domains,
     "auth": auth,
     "geo": geo,
+    "lexicon": lexicon,
     "store": store,
     "postgres": postgres,
     "end-to-end": end_to_end,

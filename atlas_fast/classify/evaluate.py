@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,12 @@ from typing import Any
 import numpy as np
 
 from atlas_fast.classify.labels import Labelled, read_labelled
+from atlas_fast.classify.model import Model
 from atlas_fast.classify.train import FOLDS, fit
 from atlas_fast.errors import UsageError
+
+MAX_POINTS = 400
+"""Points of a curve at most."""
 
 
 def cross_validate(
@@ -45,6 +50,49 @@ def judge(
     return probabilities, probabilities >= model.threshold
 
 
+def test_model(model: Model, test: Sequence[str | Path]) -> dict[str, Any]:
+    """Scores of a model on labelled folders, but for the messages that users corrected it with."""
+    data = read_labelled(test, _corrected(model))
+    probabilities = model.probabilities(data)
+    made = scores(probabilities, probabilities >= model.threshold, data.labels)
+    return made | {"skipped": data.skipped}
+
+
+def _corrected(*models: Model) -> frozenset[str]:
+    """Content digests of the messages that users corrected these models with."""
+    return frozenset(one for model in models for one in model.about.get("lesson_contents", ()))
+
+
+def compare(one: Model, other: Model, test: Sequence[str | Path]) -> dict[str, Any]:
+    """Two models on the same labelled folders: scores of each, and where they differ.
+
+    `p_value`: of the two-sided sign test over the messages that one of them alone has right
+    (McNemar, exact).
+    """
+    data = read_labelled(test, _corrected(one, other))
+    is_spam = data.labels > 0
+    made, right = [], []
+    for model in (one, other):
+        probabilities = model.probabilities(data)
+        spam = probabilities >= model.threshold
+        made.append(scores(probabilities, spam, data.labels) | {"skipped": data.skipped})
+        right.append(spam == is_spam)
+    first, second = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    return {
+        "models": made,
+        "only_first_right": first,
+        "only_second_right": second,
+        "p_value": sign_test(first, second),
+    }
+
+
+def sign_test(first: int, second: int) -> float:
+    """Two-sided probability of a split at least as uneven when both sides are equally likely."""
+    n, least = first + second, min(first, second)
+    tail = sum(math.comb(n, k) for k in range(least + 1))
+    return min(1.0, tail * 2 / 2**n)
+
+
 def train_and_test(
     train: Sequence[str | Path], test: Sequence[str | Path], seed: int = 1,
     without: Collection[str] = frozenset(),
@@ -60,7 +108,8 @@ def train_and_test(
 
 
 def scores(probabilities: np.ndarray, spam: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """precision, recall, f1, false_positive_rate, recall_at_fpr_0_001, n, and the counts.
+    """precision, recall, f1, false_positive_rate, recall_at_fpr_0_001, n, and the counts;
+    `confusion` (actual, then called), `classes` and `curves`.
 
     recall_at_fpr_0_001: recall at the lowest threshold that calls at most 0.1 % of ham spam.
     expected_calibration_error: over ten bins of equal width.
@@ -79,11 +128,55 @@ def scores(probabilities: np.ndarray, spam: np.ndarray, labels: np.ndarray) -> d
         "false_positive_rate": false / n_ham if n_ham else 0.0,
         "recall_at_fpr_0_001": float((probabilities[is_spam] > limit).mean()) if n_spam else 0.0,
         "expected_calibration_error": calibration_error(probabilities, is_spam),
+        "confusion": {
+            "ham": {"ham": n_ham - false, "spam": false},
+            "spam": {"ham": n_spam - hits, "spam": hits},
+        },
+        "classes": {
+            "ham": _class(n_ham - false, n_ham - false + n_spam - hits, n_ham),
+            "spam": _class(hits, hits + false, n_spam),
+        },
+        "curves": curves(probabilities, is_spam),
         "n": len(labels),
         "ham": n_ham,
         "spam": n_spam,
         "false_positives": false,
         "false_negatives": n_spam - hits,
+    }
+
+
+def _class(right: int, called: int, there: int) -> dict[str, float]:
+    return {
+        "precision": right / called if called else 0.0,
+        "recall": right / there if there else 0.0,
+        "n": there,
+    }
+
+
+def curves(probabilities: np.ndarray, is_spam: np.ndarray) -> dict[str, list[list[float]]]:
+    """`roc`: (false positive rate, recall); `precision_recall`: (recall, precision), both at
+    MAX_POINTS thresholds at most; `calibration`: (mean probability, share of spam, messages) of
+    ten bins of equal width."""
+    order = np.argsort(-probabilities, kind="stable")
+    hits, misses = np.cumsum(is_spam[order]), np.cumsum(~is_spam[order])
+    last = np.append(np.diff(probabilities[order]) != 0, True)  # equal ones are one threshold
+    hits, misses = hits[last], misses[last]
+    step = max(1, -(-len(hits) // MAX_POINTS))
+    kept = np.unique(np.append(np.arange(0, len(hits), step), len(hits) - 1))
+    recall = hits[kept] / max(int(is_spam.sum()), 1)
+    fall_out = misses[kept] / max(int((~is_spam).sum()), 1)
+    precision = hits[kept] / np.maximum(hits[kept] + misses[kept], 1)
+    number = np.minimum((probabilities * 10).astype(int), 9)
+    bins = [
+        [float(probabilities[number == one].mean()), float(is_spam[number == one].mean()),
+         int((number == one).sum())]
+        for one in range(10)
+        if (number == one).any()
+    ]  # fmt: skip
+    return {
+        "roc": [[0.0, 0.0], *np.stack([fall_out, recall], axis=1).tolist()],
+        "precision_recall": np.stack([recall, precision], axis=1).tolist(),
+        "calibration": bins,
     }
 
 

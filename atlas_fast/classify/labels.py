@@ -121,7 +121,7 @@ def read_labelled(
                 batch = batch.take(np.array(kept))
             parse.run(batch)
             features.run(batch)
-            made.append((batch.features, batch.places))
+            made.append((batch.features, list(batch.places)))
             labels.append(np.full(len(batch), label, np.int8))
     if not any((one > 0).any() for one in labels) or not any((one < 0).any() for one in labels):
         raise UsageError("both ham and spam are needed, in folders named *ham* and *spam*")

@@ -103,8 +103,8 @@ def compile_terms(texts: Sequence[str], category: Sequence[int], n_categories: i
     place[order] = np.arange(len(states))
     n_slots = 1 << (2 * len(states)).bit_length()
     slots = np.zeros(n_slots, SLOT)
-    for state, onward in enumerate(states):
-        for word, target in onward.items():
+    for state, leads in enumerate(states):
+        for word, target in leads.items():
             key = transition_key(int(place[state]), word)
             at = key >> 32 & (n_slots - 1)
             while slots["key"][at]:

@@ -145,8 +145,10 @@ def _read(raw: bytes, name: str) -> Model:
     if not np.isfinite(values).all() or not np.isfinite(numbers).all():
         raise ModelError(f"{name}: damaged: a weight is not finite")
     depth = len(terms().categories) + 2
-    if kinds.spam.shape != (depth, 3) or kinds.ham.shape != (depth, 2) or not (
-        np.isfinite(kinds.spam).all() and np.isfinite(kinds.ham).all()
+    if (
+        kinds.spam.shape != (depth, 3)
+        or kinds.ham.shape != (depth, 2)
+        or not (np.isfinite(kinds.spam).all() and np.isfinite(kinds.ham).all())
     ):
         raise ModelError(f"{name}: its kinds are for another lexicon")
     weights = np.zeros(BUCKETS, np.float32)

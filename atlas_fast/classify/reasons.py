@@ -33,7 +33,20 @@ GROUP_NAMES = {
     "authentication": "authentication", "urls": "words of links",
 }  # fmt: skip
 
-ABOUT = "none|1|2-3|4-7|8-15|16-31|32-63|64-127|128-255|256-511|512-1,023|1,024-2,047".split("|")
+ABOUT = [
+    "none",
+    "1",
+    "2-3",
+    "4-7",
+    "8-15",
+    "16-31",
+    "32-63",
+    "64-127",
+    "128-255",
+    "256-511",
+    "512-1,023",
+    "1,024-2,047",
+]
 NO_YES = ("no", "yes")
 
 # Facts by namespace of rows.pxd: what is counted; "#" a count by powers of two, "?" yes or no,
@@ -61,7 +74,7 @@ FACTS: dict[int, tuple[str, ...]] = {
          "? the name is in the address", "? the name is in the domain",
          "? an address of a free provider", "= a role before the @",
          "? the sender's name is quoted", "? a comment in From"),
-    18: ("? Reply-To at the sender's domain"),
+    18: ("? Reply-To at the sender's domain",),
     19: ("? a Message-ID", "? Message-ID at the sender's domain", "? Message-ID without a domain",
          "? a $ in the Message-ID", "# bytes of the Message-ID", "? a dot in the Message-ID's domain",
          "= length of the Message-ID in fours"),

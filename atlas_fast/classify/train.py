@@ -100,9 +100,7 @@ def _heads(data: Labelled, seed: int) -> list[tuple[np.ndarray, float]]:
     for head, _ in HEADS:
         rows = _rows(data, head)
         weights = np.zeros(BUCKETS)
-        bias, _ = train_linear(
-            *rows, data.labels, COST, COST, MAX_PASSES, TOLERANCE, seed, weights
-        )
+        bias, _ = train_linear(*rows, data.labels, COST, COST, MAX_PASSES, TOLERANCE, seed, weights)
         made.append((weights.astype(np.float32), bias))
     return made
 

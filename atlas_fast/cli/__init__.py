@@ -32,7 +32,19 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs; each verb's module adds its own part."""
-    from atlas_fast.cli import bench, cache, db, explain, export, imap, reference, rollout, run, train, version
+    from atlas_fast.cli import (
+        bench,
+        cache,
+        db,
+        explain,
+        export,
+        imap,
+        reference,
+        rollout,
+        run,
+        train,
+        version,
+    )
 
     parser = _Parser(prog="atlas-fast", description="Mail triage: classify a mailbox into a store.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")

@@ -24,7 +24,7 @@ def add_verbs(verbs: Any) -> None:
         "suites",
         nargs="*",
         metavar="SUITE",
-        help="kernels, headers, features, domains, auth, geo, store, end-to-end, scaling, memory, "
+        help="kernels, headers, features, lexicon, domains, auth, geo, store, end-to-end, scaling, memory, "
         "filters, imap (default: all)",
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="measure on these .eml files")

@@ -49,8 +49,8 @@ def do_explain(options: argparse.Namespace) -> int:
     rows = [(f"{one.share:+.2f}", one.group, one.text) for one in found.reasons]
     print_table("for (+) and against (-) spam", ("", "group", "what"), rows, numeric=(0,))
     print()
-    rows = [(f"{share:+.2f}", name) for name, share in found.groups.items()]
-    print_table("all features by group", ("", "group"), rows, numeric=(0,))
+    sums = [(f"{share:+.2f}", name) for name, share in found.groups.items()]
+    print_table("all features by group", ("", "group"), sums, numeric=(0,))
     if found.terms:
         print()
         print_table("terms of the lexicon", ("category", "term"), found.terms, numeric=())

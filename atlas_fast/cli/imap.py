@@ -152,7 +152,7 @@ def _work(options: argparse.Namespace, *, preview: bool) -> int:
     from atlas_fast.classify.order import Filters
     from atlas_fast.mailrun import Options
     from atlas_fast.pipeline import Pipeline
-    from atlas_fast.store import open_store
+    from atlas_fast.store import open_database
 
     how = Options(
         preview=preview,
@@ -164,7 +164,7 @@ def _work(options: argparse.Namespace, *, preview: bool) -> int:
     pipeline = Pipeline(workers=options.workers, model=options.model)
     with (
         _mailbox(options) as mailbox,
-        closing(open_store(options.store)) as store,
+        closing(open_database(options.store)) as store,
         progress_bar(None) as progress,
     ):
         reports = run_folders(
@@ -217,9 +217,9 @@ def _pairs(report: FolderReport) -> list[tuple[str, str]]:
 
 def do_restore(options: argparse.Namespace) -> int:
     from atlas_fast.accounts import restore_folders
-    from atlas_fast.store import open_store
+    from atlas_fast.store import open_database
 
-    with _mailbox(options) as mailbox, closing(open_store(options.store)) as store:
+    with _mailbox(options) as mailbox, closing(open_database(options.store)) as store:
         done = restore_folders(mailbox, store, folder=options.folder, session_id=options.run)
     if options.json:
         print_json({"restored": done.restored, "problems": done.problems})

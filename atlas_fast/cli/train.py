@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from atlas_fast.cli.terminal import print_json, print_pairs
+from atlas_fast.cli.terminal import print_json, print_table
 from atlas_fast.errors import UsageError
 
 FOLDS = 5
@@ -39,6 +39,11 @@ def add_verbs(verbs: Any) -> None:
         "--without", type=Path, metavar="FILE",
         help="leave out the messages that users corrected this model with",
     )  # fmt: skip
+    evaluate.add_argument(
+        "--model", nargs="+", type=Path, metavar="FILE", default=[],
+        help="test this model, or compare these two, on the folders of --test",
+    )  # fmt: skip
+    evaluate.add_argument("--html", type=Path, metavar="FILE", help="write a report with pictures")
     evaluate.add_argument("--folds", type=int, default=FOLDS, metavar="N", help="default: 5")
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
     evaluate.set_defaults(do=do_evaluate)
@@ -53,33 +58,61 @@ def do_train(options: argparse.Namespace) -> int:
 
 
 def do_evaluate(options: argparse.Namespace) -> int:
-    if options.folders and (options.train or options.test):
-        raise UsageError("evaluate: give either FOLDER... or --train and --test")
-    if not options.folders and not (options.train and options.test):
-        raise UsageError("evaluate: give FOLDER..., or both --train and --test")
-    from atlas_fast.classify.evaluate import cross_validate, train_and_test
+    ways = (bool(options.folders), bool(options.train), bool(options.model))
+    if sum(ways) != 1 or bool(options.folders) == bool(options.test) or len(options.model) > 2:
+        raise UsageError(
+            "evaluate: give either FOLDER..., or --train and --test, or one or two --model and --test"
+        )
+    if options.folds < 2:
+        raise UsageError("evaluate: --folds needs at least 2")
+    from atlas_fast.classify import evaluate
     from atlas_fast.classify.model import load_model
 
     without: frozenset[str] = frozenset()
     if options.without is not None:
         without = frozenset(load_model(options.without).about.get("lesson_contents", ()))
+    note = ""
     if options.folders:
-        if options.folds < 2:
-            raise UsageError("evaluate: --folds needs at least 2")
-        scores = cross_validate(options.folders, folds=options.folds, without=without)
+        found = [evaluate.cross_validate(options.folders, folds=options.folds, without=without)]
         how = f"{options.folds}-fold cross-validation"
-    else:
-        scores = train_and_test(options.train, options.test, without=without)
+    elif options.train:
+        found = [evaluate.train_and_test(options.train, options.test, without=without)]
         how = "trained and tested on different folders"
+    elif len(options.model) == 1:
+        found = [evaluate.test_model(load_model(options.model[0]), options.test)]
+        how = "a model on folders"
+    else:
+        first, second = map(load_model, options.model)
+        both = evaluate.compare(first, second, options.test)
+        found, how = both.pop("models"), "two models on the same folders"
+        note = (
+            f"right where the other is wrong: {both['only_first_right']} and "
+            f"{both['only_second_right']} messages, p = {both['p_value']:.3g}"
+        )
+    names = [str(path) for path in options.model] if len(found) == 2 else [how]
+    if options.html:
+        from atlas_fast.classify.report import html_report
+
+        options.html.write_text(
+            html_report(how, list(zip(names, found, strict=True)), note), "utf-8"
+        )
     if options.json:
-        print_json(scores)
+        print_json(found[0] if len(found) == 1 else {"models": found, **both})
         return 0
-    pairs = [("messages", f"{scores['n']:,}")]
-    if options.without is not None:
-        pairs.append(("left out, as users corrected them", f"{scores['skipped']:,}"))
+    rows = [("messages", *(f"{one['n']:,}" for one in found))]
+    if any(one["skipped"] for one in found):
+        rows.append(("left out, as users corrected them", *(f"{one['skipped']:,}" for one in found)))
     for name in ("precision", "recall", "f1"):
-        pairs.append((name, f"{scores[name]:.4f}"))
-    pairs.append(("false-positive rate", f"{scores['false_positive_rate']:.4%}"))
-    pairs.append(("recall at 0.1 % false positives", f"{scores['recall_at_fpr_0_001']:.4f}"))
-    print_pairs(how, pairs)
+        rows.append((name, *(f"{one[name]:.4f}" for one in found)))
+    rows.append(("false-positive rate", *(f"{one['false_positive_rate']:.4%}" for one in found)))
+    rows.append((
+        "recall at 0.1 % false positives", *(f"{one['recall_at_fpr_0_001']:.4f}" for one in found),
+    ))  # fmt: skip
+    rows.append((
+        "expected calibration error", *(f"{one['expected_calibration_error']:.4f}" for one in found),
+    ))  # fmt: skip
+    head = ("", *(names if len(found) == 2 else [""]))
+    print_table(how, head, rows, numeric=tuple(range(1, len(found) + 1)))
+    if note:
+        print(note)
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from atlas_fast.errors import StoreError, UsageError
 from atlas_fast.store.base import Run, Store, Totals
 from atlas_fast.store.reading import Reader, SqliteReader
+from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.sqlite import SqliteStore
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Totals",
     "kind_of",
     "name_of",
+    "open_database",
     "open_reader",
     "open_store",
 ]
@@ -70,6 +72,18 @@ def open_store(where: str | Path, *, make: bool = True) -> Store:
     if not make and not Path(where).is_file():
         raise StoreError(f"{where}: there is no such file")
     return SqliteStore(where)
+
+
+def open_database(where: str | Path) -> SqlStore:
+    """Open, or make, a store that is a database: one with accounts, flags and the IMAP journal.
+
+    Raises as `open_store`, and UsageError for a folder of Parquet files.
+    """
+    store = open_store(where)
+    if not isinstance(store, SqlStore):
+        store.close()
+        raise UsageError(f"{where}: a folder of Parquet files keeps no journal; name a database")
+    return store
 
 
 def open_reader(where: str | Path) -> Reader:

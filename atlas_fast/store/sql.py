@@ -39,6 +39,9 @@ class SqlStore(ABC):
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Any]: ...
 
+    @abstractmethod
+    def close(self) -> None: ...
+
     def _reading(self) -> AbstractContextManager[Any]:
         """A transaction that only reads, for `check`."""
         return self.transaction()

@@ -84,7 +84,7 @@ class SqliteStore(SqlStore):
             if state.kind != "empty" and not state.current:
                 raise StoreError(state.refusal(self.path))
             connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
-            connection.execute("PRAGMA journal_mode=WAL")
+            _to_wal(connection)
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
@@ -225,6 +225,19 @@ class SqliteStore(SqlStore):
             self._connection.close()
         except sqlite3.Error as error:
             raise self._failure(error) from error
+
+
+def _to_wal(connection: sqlite3.Connection) -> None:
+    """Change the journal mode; SQLite does not wait by itself when two openers do so at once."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 def insert_block(connection: sqlite3.Connection, block: RowBlock) -> None:

@@ -1,15 +1,87 @@
 """Folding and words, plainly: by characters, with the Unicode database for Latin letters."""
 
+import contextlib
 import re
 import unicodedata
 
 M64 = (1 << 64) - 1
 LEET = dict(zip("013457", "oieast", strict=True))
-TWINS = (
-    "аa вb еe ёe кk мm нh оo рp сc тt уy хx ѕs іi їi јj һh ԁd ԛq ԝw ɡg ɑa ɩi "
-    "αa βb εe ικ ιi κk νv οo ρp τt υu χx ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX "
-    "АA ВB ЕE ЁE КK МM НH ОO РP СC ТT УY ХX ЅS ІI ЇI ЈJ ҺH օo ոn սu հh ցg ӏl"
-).split()
+TWINS = [
+    "аa",
+    "вb",
+    "еe",
+    "ёe",
+    "кk",
+    "мm",
+    "нh",
+    "оo",
+    "рp",
+    "сc",
+    "тt",
+    "уy",
+    "хx",
+    "ѕs",
+    "іi",
+    "їi",
+    "јj",
+    "һh",
+    "ԁd",
+    "ԛq",
+    "ԝw",
+    "ɡg",
+    "ɑa",
+    "ɩi",
+    "αa",
+    "βb",
+    "εe",
+    "ικ",
+    "ιi",
+    "κk",
+    "νv",
+    "οo",
+    "ρp",
+    "τt",
+    "υu",
+    "χx",
+    "ΑA",
+    "ΒB",
+    "ΕE",
+    "ΖZ",
+    "ΗH",
+    "ΙI",
+    "ΚK",
+    "ΜM",
+    "ΝN",
+    "ΟO",
+    "ΡP",
+    "ΤT",
+    "ΥY",
+    "ΧX",
+    "АA",
+    "ВB",
+    "ЕE",
+    "ЁE",
+    "КK",
+    "МM",
+    "НH",
+    "ОO",
+    "РP",
+    "СC",
+    "ТT",
+    "УY",
+    "ХX",
+    "ЅS",
+    "ІI",
+    "ЇI",
+    "ЈJ",
+    "ҺH",
+    "օo",
+    "ոn",
+    "սu",
+    "հh",
+    "ցg",
+    "ӏl",
+]
 FOLDS = {twin[0]: twin[1].lower() for twin in TWINS}
 FOLDS["ι"] = "i"
 FOLDS |= dict(zip("ßøØđĐħĦıłŁŧŦæÆðÐƒ", "soodd" + "hhi" + "llttaaddf", strict=True))
@@ -71,10 +143,8 @@ def pieces(raw):
             yield match.start(), one, ascii_fold(char).encode() if word else None
             continue
         folded = None
-        try:
+        with contextlib.suppress(UnicodeDecodeError):
             folded = fold(one.decode("utf-8", "surrogatepass")) if len(one) > 1 else None
-        except UnicodeDecodeError:
-            pass
         if folded is None:  # its bytes stand for themselves, one by one
             for at, byte in enumerate(one):
                 yield match.start() + at, bytes([byte]), bytes([byte])
@@ -107,7 +177,9 @@ def words(raw):
             folded, digits, start = b"", b"", None
             continue
         start = at if start is None else start
-        digits = digits + one if digits is not None and one.isdigit() else None if becomes else digits
+        digits = (
+            digits + one if digits is not None and one.isdigit() else None if becomes else digits
+        )
         if becomes:
             folded += becomes
             stop = at + len(one)

@@ -1,13 +1,13 @@
 """Terms in a text, plainly: every run of words is looked up."""
 
+from functools import cache
+
 from oracles import folding
 
 
 def find(terms, raw):
     """[(start, stop, number), ...] sorted; of terms with the same words the first counts."""
-    known = {}
-    for number, term in enumerate(terms):
-        known.setdefault(tuple(map(folding.hash_of, folding.words(term.encode()))), number)
+    known = known_terms(tuple(terms))
     longest = max(map(len, known), default=0)
     words = folding.words(raw)
     hashes = [folding.hash_of(word) for word in words]
@@ -18,6 +18,14 @@ def find(terms, raw):
             if number is not None:
                 found.append((words[at][2], words[at + size - 1][3], number))
     return sorted(found + spelled(known, words))
+
+
+@cache
+def known_terms(terms):
+    known = {}
+    for number, term in enumerate(terms):
+        known.setdefault(tuple(map(folding.hash_of, folding.words(term.encode()))), number)
+    return known
 
 
 def spelled(known, words):

@@ -224,3 +224,16 @@ def test_a_pipeline_forgets_the_store(path):
 
 def test_without_a_store_nothing_is_asked():
     assert triage("synthetic:10").known == 0
+
+
+def test_many_open_a_new_file_at_once(tmp_path):
+    """Each turns the journal to WAL; SQLite refuses all but one, and does not wait by itself."""
+    code = "import sys; from atlas_fast.store import SqliteStore; SqliteStore(sys.argv[1]).close()"
+    for number in range(3):
+        path = str(tmp_path / f"{number}.db")
+        runs = [
+            subprocess.Popen([sys.executable, "-c", code, path], stderr=subprocess.PIPE)
+            for _ in range(6)
+        ]
+        said = [run.communicate()[1] for run in runs]
+        assert [run.returncode for run in runs] == [0] * 6, said

@@ -14,7 +14,7 @@ from atlas_fast.cli import main
 from atlas_fast.errors import StoreError, UsageError
 from atlas_fast.export import FORMATS, Wanted, export
 from atlas_fast.pipeline import triage
-from atlas_fast.store import SqliteStore, migrate, open_reader, open_store
+from atlas_fast.store import SqliteStore, migrate, open_database, open_reader, open_store
 from atlas_fast.store.base import ErrorRow, Mark
 from atlas_fast.store.reading import COLUMNS
 from atlas_fast.store.rows import row_block
@@ -278,3 +278,8 @@ def test_killed_runs_leave_whole_files_and_are_resumed(tmp_path):
         with ParquetStore(path) as store:
             assert store.check() == []
     assert middle, "no kill came while rows were written"
+
+
+def test_it_is_no_database(tmp_path):
+    with pytest.raises(UsageError, match="no journal"):
+        open_database(tmp_path / "a.parquet")

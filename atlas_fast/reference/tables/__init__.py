@@ -11,7 +11,7 @@ from atlas_fast.reference.sources import Named, Source
 
 __all__ = ["NAMES", "TableModule", "table_modules"]
 
-NAMES = ("geo", "suffix", "confusables")
+NAMES = ("geo", "suffix", "confusables", "lexicon")
 
 
 class TableModule(Protocol):

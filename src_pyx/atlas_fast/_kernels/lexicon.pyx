@@ -197,7 +197,7 @@ cdef void _scan(
 
 def lexicon_batch(
     Lexicon lexicon not None,               # IN
-    Bytes text not None,                    # IN   UTF-8
+    const uint8_t[::1] text not None,       # IN   UTF-8
     const int64_t[::1] offsets not None,    # IN   (n + 1,)
     uint8_t[:, ::1] counts not None,        # OUT  (n, n_categories), added to; 255 at most
 ):
@@ -207,12 +207,14 @@ def lexicon_batch(
     if n < 0 or counts.shape[0] != n or counts.shape[1] != lexicon.n_categories or offsets[0] < 0:
         raise ValueError("columns do not fit")
     for i in range(n):
-        if offsets[i + 1] < offsets[i] or offsets[i + 1] > text.arena.size:
+        if offsets[i + 1] < offsets[i] or offsets[i + 1] > text.shape[0]:
             raise ValueError(f"offsets of text {i} do not fit")
+    if text.shape[0] == 0:
+        return
     with nogil:
         for i in range(n):
             lexicon_begin(&reader, &counts[i, 0])
-            _scan(lexicon, text.arena.data, offsets[i], offsets[i + 1], &reader)
+            _scan(lexicon, &text[0], offsets[i], offsets[i + 1], &reader)
 
 
 def lexicon_find(Lexicon lexicon not None, const uint8_t[::1] text not None) -> list:

@@ -154,8 +154,8 @@ cdef void wording_text(
         if first < end and buf[first] != 62 and buf[first] != 124 and not _introduces(
                 buf, first, end):
             _words(row, buf, first, end, N_WORD, N_PAIR, &state, lexicon)
+            lexicon_end(lexicon, &state.reader)             # letters of two lines spell nothing
         pos = end + 1
-    lexicon_end(lexicon, &state.reader)
     row_close(row, 1.0)
     for i in range(0, state.n_stems, 2):
         row_add(row, hash_word(stem, state.stems[i]))

@@ -1,0 +1,116 @@
+"""Feature rows of the kernel against the plain oracle."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import features as oracle
+
+from atlas_fast.classify import lexicon
+from atlas_fast.headers import parse_many
+from atlas_fast.mime import MimeColumns
+from atlas_fast.sources.synthetic import generate
+from atlas_fast.stages import features
+
+KNOWN = lexicon.terms()
+
+
+def columns_of(messages):
+    headers = parse_many(messages)
+    parts = MimeColumns(headers)
+    return headers, parts, features.extract(headers, parts)
+
+
+def plain(headers, parts, i, raw):
+    """The message as the oracle wants it."""
+    lo, hi = headers.field_indptr[i : i + 2]
+    known = {}
+    for field in headers.fields[lo:hi]:
+        known.setdefault(int(field["id"]), raw[field["start"] : field["stop"]])
+    known.pop(-1, None)
+    every = [
+        (int(f["id"]), raw[f["start"] - f["name_gap"] :][: f["name_size"]])
+        for f in headers.fields[lo:hi]
+    ]
+    received = [raw[f["start"] : f["stop"]] for f in headers.fields[lo:hi] if f["id"] == 10]
+    text_at = int(parts.text_offsets[i])
+    strings, text = parts.strings, parts.text.data
+    lo, hi = parts.link_indptr[i : i + 2]
+    links = [
+        (
+            bytes(strings[one["url_start"] : one["url_stop"]]), int(one["kind"]),
+            bytes(text[one["text_start"] : one["text_stop"]]), int(one["text_start"]) - text_at,
+        )
+        for one in parts.links[lo:hi]
+    ]  # fmt: skip
+    lo, hi = parts.part_indptr[i : i + 2]
+    tree = [
+        (
+            int(p["media"]), int(p["encoding"]), int(p["disposition"]), int(p["charset"]),
+            int(p["has_charset"]), bytes(strings[p["name_start"] : p["name_stop"]]), p["type_start"] >= 0,
+            int(p["stop"] - p["body"]),
+        )
+        for p in parts.parts[lo:hi]
+    ]  # fmt: skip
+    texts = {name: getattr(headers, name)[i].encode() for name in
+             ("subject", "from_name", "from_address", "from_domain", "reply_to", "message_id")}  # fmt: skip
+    return {
+        "text": bytes(text[text_at : parts.text_offsets[i + 1]]), "subject": texts["subject"],
+        "fields": known, "named": every, "received": received, "links": links, "parts": tree, "hidden": int(parts.n_hidden[i]),
+        "name": texts["from_name"], "address": texts["from_address"], "domain": texts["from_domain"],
+        "reply": texts["reply_to"], "msgid": texts["message_id"],
+        "recipients": int(headers.to_indptr[i + 1] - headers.to_indptr[i]), "flags": int(headers.flags[i]),
+    }  # fmt: skip
+
+
+def check(messages):
+    headers, parts, rows = columns_of(messages)
+    assert rows.indptr[-1] == len(rows.indices) == len(rows.data)
+    for i, raw in enumerate(messages):
+        indices, data, ends, terms = oracle.make(
+            plain(headers, parts, i, raw), KNOWN.texts, KNOWN.category, len(KNOWN.categories)
+        )
+        lo, hi = rows.indptr[i : i + 2]
+        assert rows.ends[i].tolist() == ends
+        assert rows.terms[i].tolist() == terms
+        assert rows.indices[lo:hi].tolist() == indices
+        assert rows.data[lo:hi] == pytest.approx(data, rel=1e-6)
+
+
+def test_features_agree_on_corpus(corpus):
+    check([raw for _, _, raw in corpus[::150]])
+
+
+def test_features_agree_on_generated_mail():
+    check([raw for _, raw in generate(60, 11)])
+
+
+LINES = st.sampled_from(
+    ["Subject: Re: Fwd: [tag] re: WIN $$$ now!!   ok    x", "From: A B <a1@x.example>", "Reply-To: z@y.example",
+     "Message-ID: <a$b@x.example>", "X-Mailer: The Bat! 3", "To: a@b, c@d", "", "hello world 2024 _x " + "y" * 30,
+     "-- ", "-" * 25, "_" * 30 + " z", "http://u:p@1.2.3.4:80/%41?q", "Content-Type: text/html; charset=utf-8",
+     "Received: from [1.2.3.4] by b with SMTP id x for <a@b>;", "Received: from unknown (HELO a.x.example) by b",
+     "Authentication-Results: mx.example; spf=pass x; dkim=fail (why); DMARC=none", "DKIM-Signature: v=1",
+     "DATE: Mon, 01 Jan 2001 00:00:00 +0100 (GMT)", "Content-type: multipart/mixed; Boundary=\"--=_a1\"",
+     "> quoted", "On Monday A wrote:", "via\u200bgra V1AGRA v.i.a.g.r.a free money!!", "money back guarantee",
+     "http://www.x.example/a/remove.html?id1=2&email=a@b", "From: \"News Desk\" <news@mail.x.co.uk>",
+     '<a href="http://a.example/x">http://b.example</a>', '<img src="cid:1">', "é€ Ünï", "A!?>$"]
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(LINES, max_size=25).map("\n".join).map(str.encode), max_size=3))
+def test_features_agree_on_lines(messages):
+    check(messages)
+
+
+@given(st.lists(st.binary(max_size=200), max_size=2))
+def test_features_agree_on_any_bytes(messages):
+    check(messages)
+
+
+def test_rows_do_not_depend_on_the_batch(corpus):
+    messages = [raw for _, _, raw in corpus[:60]]
+    _, _, whole = columns_of(messages)
+    for i in (0, 7, 59):
+        _, _, one = columns_of([messages[i]])
+        lo, hi = whole.indptr[i : i + 2]
+        assert one.indices.tolist() == whole.indices[lo:hi].tolist()
