@@ -283,3 +283,23 @@ def test_settings_and_store_together(tmp_path, monkeypatch):
     (tmp_path / "1.eml").write_bytes(mail("plain"))
     assert triage(str(tmp_path / "1.eml"), tmp_path / "a.db").rules == {"USER_KEYWORD": 1}
     assert triage(str(tmp_path / "1.eml")).rules == {"USER_KEYWORD": 1}
+
+
+def test_the_strategy_draws_every_rule():
+    """The comparison above means something only where each rule decides some messages."""
+    seen = set()
+
+    @settings(max_examples=3000, deadline=None, database=None)
+    @given(subjects, addresses, st.integers(0, 2), st.booleans(), st.integers(0, 4),
+           st.sampled_from(PROBABILITIES), st.sampled_from([None, "PROTECT", "DELETE"]),
+           st.booleans())  # fmt: skip
+    def draw(subject, address, trust, forged, category, probability, flag, may_go):
+        message = {
+            "subject": subject, "name": "", "address": address, "trust": 2 if forged else trust,
+            "domain": address.partition("@")[2], "dmarc_failed": forged, "category": category,
+            "probability": probability, "flag": flag,
+        }  # fmt: skip
+        seen.add(oracle.ruled(message, RULES, may_go)[0])
+
+    draw()
+    assert seen == {"", *(rule.name for rule in Rule if rule)}

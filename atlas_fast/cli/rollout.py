@@ -141,11 +141,8 @@ def do_learn(options: argparse.Namespace) -> int:
     from atlas_fast import decision, learn
     from atlas_fast.store import SqliteStore
 
-    if (
-        (options.undo
-        and options.history)
-        or ((options.undo or options.history)
-        and (options.again or options.source))
+    if (options.undo and options.history) or (
+        (options.undo or options.history) and (options.again or options.source)
     ):
         raise UsageError("learn: --undo and --history stand alone")
     with _open(options.store) as store:

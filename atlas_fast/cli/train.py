@@ -101,7 +101,8 @@ def do_evaluate(options: argparse.Namespace) -> int:
         return 0
     rows = [("messages", *(f"{one['n']:,}" for one in found))]
     if any(one["skipped"] for one in found):
-        rows.append(("left out, as users corrected them", *(f"{one['skipped']:,}" for one in found)))
+        skipped = (f"{one['skipped']:,}" for one in found)
+        rows.append(("left out, as users corrected them", *skipped))
     for name in ("precision", "recall", "f1"):
         rows.append((name, *(f"{one[name]:.4f}" for one in found)))
     rows.append(("false-positive rate", *(f"{one['false_positive_rate']:.4%}" for one in found)))

@@ -99,7 +99,7 @@ def _look(store: SqlStore, since: str) -> _Found:
         (since,),
     )
     counts = {name: int(n) for name, n, _ in rows}
-    times: dict[str, float | None] = {name: ns / n / 1e6 for name, n, ns in rows if n}
+    times: dict[str, float | None] = {name: int(ns) / int(n) / 1e6 for name, n, ns in rows if n}
     ((compared, matched, warranties),) = store.ask(
         "SELECT COUNT(categories_match), COALESCE(SUM(CASE WHEN categories_match THEN 1 ELSE 0 "
         "END), 0), COALESCE(SUM(CASE WHEN new_subcategory = ? AND NOT categories_match THEN 1 "

@@ -1,10 +1,88 @@
 """The policy for one message, in plain Python: (rule, action, stored category)."""
 
-SCHEDULERS = ["xtime.com", "calendly.com", "acuityscheduling.com", "appointmentplus.com", "setmore.com", "bookingbug.com", "simplybook.me", "schedulicity.com", "appointy.com", "appointmentquest.com"]
-SHOPS = ["paypal.com", "stripe.com", "square.com", "amazon.com", "walmart.com", "target.com", "bestbuy.com", "ups.com", "fedex.com", "usps.com", "chase.com", "bankofamerica.com", "wellsfargo.com", "apple.com", "microsoft.com", "google.com", "ebay.com", "etsy.com", "shopify.com"]
-APPOINTMENTS = ["appointment scheduled", "appointment confirmed", "appointment booked", "booking confirmation", "service appointment", "your appointment", "upcoming appointment", "appointment reminder", "scheduled for", "appointment details"]
-ORDERS = ["order confirmation", "payment confirmation", "receipt for", "invoice #", "shipping confirmation", "delivery confirmation", "pickup ready", "account statement", "password reset", "account verification", "subscription renewal", "membership renewal", "billing statement", "service notification", "warranty information", "product registration"]
-CARS = ["dealership", "honda", "toyota", "ford", "chevrolet", "hyundai", "nissan", "bmw", "mercedes", "audi", "volkswagen", "subaru", "mazda", "kia", "service center", "auto service", "car service", "vehicle service"]
+SCHEDULERS = [
+    "xtime.com",
+    "calendly.com",
+    "acuityscheduling.com",
+    "appointmentplus.com",
+    "setmore.com",
+    "bookingbug.com",
+    "simplybook.me",
+    "schedulicity.com",
+    "appointy.com",
+    "appointmentquest.com",
+]
+SHOPS = [
+    "paypal.com",
+    "stripe.com",
+    "square.com",
+    "amazon.com",
+    "walmart.com",
+    "target.com",
+    "bestbuy.com",
+    "ups.com",
+    "fedex.com",
+    "usps.com",
+    "chase.com",
+    "bankofamerica.com",
+    "wellsfargo.com",
+    "apple.com",
+    "microsoft.com",
+    "google.com",
+    "ebay.com",
+    "etsy.com",
+    "shopify.com",
+]
+APPOINTMENTS = [
+    "appointment scheduled",
+    "appointment confirmed",
+    "appointment booked",
+    "booking confirmation",
+    "service appointment",
+    "your appointment",
+    "upcoming appointment",
+    "appointment reminder",
+    "scheduled for",
+    "appointment details",
+]
+ORDERS = [
+    "order confirmation",
+    "payment confirmation",
+    "receipt for",
+    "invoice #",
+    "shipping confirmation",
+    "delivery confirmation",
+    "pickup ready",
+    "account statement",
+    "password reset",
+    "account verification",
+    "subscription renewal",
+    "membership renewal",
+    "billing statement",
+    "service notification",
+    "warranty information",
+    "product registration",
+]
+CARS = [
+    "dealership",
+    "honda",
+    "toyota",
+    "ford",
+    "chevrolet",
+    "hyundai",
+    "nissan",
+    "bmw",
+    "mercedes",
+    "audi",
+    "volkswagen",
+    "subaru",
+    "mazda",
+    "kia",
+    "service center",
+    "auto service",
+    "car service",
+    "vehicle service",
+]
 
 
 def low(text):
