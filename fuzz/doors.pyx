@@ -14,6 +14,7 @@ from inputs cimport run
 
 from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.claims import EVIDENCE_BYTES, claims_batch
+from atlas_fast._kernels.features import N_BUCKETS
 from atlas_fast._kernels.folding import fold_text, tokens_of
 from atlas_fast._kernels.headers import FIELD_NAMES, TEXT_COLUMNS, headers_batch
 from atlas_fast._kernels.hosts import hosts_batch
@@ -208,7 +209,7 @@ cdef void _message(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
         bytes(head.message_id.data).decode()
         bytes(parts.text.data).decode()
         bytes(parts.strings).decode()
-        if len(rows.indices) and not 0 <= rows.indices.min() <= rows.indices.max() < 1 << 18:
+        if len(rows.indices) and not 0 <= rows.indices.min() <= rows.indices.max() < N_BUCKETS:
             abort()
     except BaseException as error:
         print(repr(error))

@@ -131,4 +131,7 @@ def test_sdist_then_wheel(tmp_path):
         text = archive.read(metadata).decode()
     assert "License-Expression: MIT" in text
     needs = re.findall(r"^Requires-Dist: ([\w-]+)(?!.*extra ==)", text, re.MULTILINE)
-    assert set(needs) == {"numpy", "orjson", "rich"}
+    assert set(needs) == {
+        "numpy", "orjson", "rich", "lmdb", "plevin", "plevin-db-network", "publicsuffixlist",
+        "confusable-homoglyphs",
+    }  # fmt: skip

@@ -61,7 +61,8 @@ def do_evaluate(options: argparse.Namespace) -> int:
     ways = (bool(options.folders), bool(options.train), bool(options.model))
     if sum(ways) != 1 or bool(options.folders) == bool(options.test) or len(options.model) > 2:
         raise UsageError(
-            "evaluate: give either FOLDER..., or --train and --test, or one or two --model and --test"
+            "evaluate: give either FOLDER..., or --train and --test, or one or two --model and "
+            "--test"
         )
     if options.folds < 2:
         raise UsageError("evaluate: --folds needs at least 2")
@@ -110,7 +111,8 @@ def do_evaluate(options: argparse.Namespace) -> int:
         "recall at 0.1 % false positives", *(f"{one['recall_at_fpr_0_001']:.4f}" for one in found),
     ))  # fmt: skip
     rows.append((
-        "expected calibration error", *(f"{one['expected_calibration_error']:.4f}" for one in found),
+        "expected calibration error",
+        *(f"{one['expected_calibration_error']:.4f}" for one in found),
     ))  # fmt: skip
     head = ("", *(names if len(found) == 2 else [""]))
     print_table(how, head, rows, numeric=tuple(range(1, len(found) + 1)))

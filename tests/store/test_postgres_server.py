@@ -9,7 +9,7 @@ import pytest
 
 from atlas_fast.cli import main
 from atlas_fast.errors import StoreError
-from atlas_fast.pipeline import triage
+from atlas_fast.pipeline import Pipeline, triage
 from atlas_fast.store import migrate, name_of, open_store, schema
 from atlas_fast.store.reading import COLUMNS
 from store.test_postgres import OLDEST, WRITTEN, content, summaries
@@ -109,7 +109,8 @@ def test_migrations_end_at_the_schema_of_a_new_store(server, url):
 
 def test_each_migration_down_and_up(url):
     pytest.importorskip("alembic")
-    triage("synthetic:1500,5", url)
+    # No countries: their columns go with a step, and what they held does not come back.
+    triage("synthetic:1500,5", url, pipeline=Pipeline(enrich=False))
     rows = content(url)
     with PostgresStore(url) as store:
         counted = summaries(store)

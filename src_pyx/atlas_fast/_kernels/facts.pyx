@@ -135,7 +135,6 @@ cdef void facts_subject(
     row_fact(row, N_SUBJECT_SHAPE, 8, widest > 3)
 
 
-
 cdef inline Py_ssize_t _host(
     const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t* end,
 ) noexcept nogil:
@@ -318,7 +317,6 @@ cdef void url_words(
         total += 1
 
 
-
 cdef void facts_parts(
     Row* row, const PartRecord* parts, Py_ssize_t n, const Arena* strings, int32_t hidden,
     int64_t text,                                           # bytes of the text that was taken out
@@ -371,8 +369,9 @@ cdef int _role(const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop) noexcept n
 cdef bint _within(
     const uint8_t* word, Py_ssize_t size, const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
 ) noexcept nogil:
+    cdef uint8_t first = lower(word[0])
     while stop - start >= size:
-        if same_fold(word, buf + start, size):
+        if lower(buf[start]) == first and same_fold(word, buf + start, size):
             return True
         start += 1
     return False
@@ -424,7 +423,6 @@ cdef void facts_sender(
     row_add(row, fold_hash(
         hash_start(N_FROM_LABEL), domain.buf, last_label(domain.buf, domain.start, domain.stop),
         domain.stop))
-
 
 
 cdef inline Py_ssize_t _domain(const Text* address) noexcept nogil:

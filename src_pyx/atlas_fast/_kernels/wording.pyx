@@ -8,7 +8,6 @@
     introduces them, and the tail behind the last rule when it is short (lists and providers write
     there).
 """
-from atlas_fast._kernels.arena cimport Arena
 from atlas_fast._kernels.ascii cimport is_lwsp, lower
 from atlas_fast._kernels.buffers cimport Bytes
 from atlas_fast._kernels.folding cimport Token, WORD_BYTE, token_ending, token_read
@@ -201,31 +200,25 @@ cdef int without_marks(Text* text) noexcept nogil:
 cdef Py_ssize_t without_footer(const Text* text) noexcept nogil:
     """The stop that leaves out a short tail behind a rule, or a signature behind `-- `."""
     cdef const uint8_t* buf = text.buf
-    cdef Py_ssize_t pos = text.stop, line, end, i
-    cdef Py_ssize_t least = text.stop - MAX_TAIL
-    cdef Py_ssize_t found = text.stop
+    cdef Py_ssize_t line = text.stop - MAX_TAIL, end, i
     cdef uint8_t c
-    if least < text.start:
-        least = text.start
-    while pos > least:
-        end = pos
-        line = end
-        while line > least and buf[line - 1] != 10:
-            line -= 1
-        if end - line >= 2:
-            c = buf[line]
-            if c == 45 and end - line <= 4 and buf[line + 1] == 45 and (
-                    end - line == 2 or buf[line + 2] == 32 or buf[line + 2] == 13):
-                found = line
-            elif c == 95 or c == 45 or c == 61:
-                i = line
-                while i < end and buf[i] == c:
-                    i += 1
-                if i - line >= MIN_RULE:
-                    found = line
-        pos = line - 1
-    # A message that is all footer keeps its text.
-    return found if found - text.start > 40 else text.stop
+    if line < text.start:
+        line = text.start
+    while line < text.stop:
+        end = find_byte(buf, line, text.stop, 10)
+        c = buf[line]
+        if end - line >= 2 and (c == 45 or c == 95 or c == 61):
+            i = line
+            while i < end and buf[i] == c:
+                i += 1
+            if i - line >= MIN_RULE or (
+                c == 45 and end - line <= 4 and buf[line + 1] == 45 and (
+                    end - line == 2 or buf[line + 2] == 32 or buf[line + 2] == 13)
+            ):
+                # A message that is all footer keeps its text.
+                return line if line - text.start > 40 else text.stop
+        line = end + 1
+    return text.stop
 
 
 def word_rows(
