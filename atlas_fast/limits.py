@@ -143,3 +143,15 @@ IMAP_SLOWEST = 4_096
 
 IMAP_RETRIES = 5
 """New connections in a row that brought nothing further, after which a run gives up."""
+
+MAX_POLICY_TEXTS = 1_000
+"""Keywords of the user's, and protected texts of a subject; a policy with more is refused."""
+
+MAX_POLICY_NAMES = 100_000
+"""Protected senders, and whitelisted ones; a policy with more is refused."""
+
+MAX_POLICY_FLAGS = 1_000_000
+"""Flagged messages that a run knows; with more it is refused, as it could not protect them all."""
+
+MAX_LESSONS = 10_000
+"""Corrected messages that a model learns from; the oldest go."""

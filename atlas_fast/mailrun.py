@@ -21,6 +21,7 @@ from typing import Any
 from atlas_fast import limits
 from atlas_fast.batch import Batch
 from atlas_fast.classify.order import Decisions, Filters, Message, Order, Validate
+from atlas_fast.decision import use_store
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.pipeline import Done, Pipeline
 from atlas_fast.sources.imap.delete import Changed, remove
@@ -32,6 +33,7 @@ from atlas_fast.store.journal import Account, Journal, key_variant
 from atlas_fast.store.rows import block_of, row_block
 from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.sqlite import local_now
+from atlas_fast.store.trials import TrialBlock
 
 __all__ = ["FolderReport", "Options", "triage_folder"]
 
@@ -145,6 +147,9 @@ class _FolderRun:
         )
         self.mark = Mark(source.identity, "")
         there = self.store.mark(source.identity) if self.options.only_new else None
+        if pipeline.judge is not None:  # the order of decisions stands in place of the policy
+            models = not pipeline.given_model
+            use_store(pipeline.judge, self.store, models=models, policy=False)
         for done in pipeline.run(source, self.clock, "" if there is None else there.mark):
             now = int(done.mark.partition(":")[0])
             if now != validity:  # the first batch, or a folder that was made anew meanwhile
@@ -170,8 +175,10 @@ class _FolderRun:
             for part in done.parts:
                 report.messages += len(part)
                 report.bytes += part.nbytes
-                columns, decisions = self._decided(part)
+                columns, decisions, trial = self._decided(part)
                 self._count(decisions)
+                if trial is not None:
+                    blocks.append(replace(block_of(_chosen(columns, [])), trial=trial))
                 stay = [i for i, gone in enumerate(decisions.delete) if not gone]
                 go = [i for i, gone in enumerate(decisions.delete) if gone]
                 if self.options.preview:
@@ -189,8 +196,10 @@ class _FolderRun:
         report.errors += len(done.failures)
         report.problems += [f"{one.place}: {one.kind}: {one.text}" for one in done.failures]
 
-    def _decided(self, part: Batch) -> tuple[dict[str, list[Any]], Decisions]:
-        """Columns of rows with the decisions in them."""
+    def _decided(
+        self, part: Batch
+    ) -> tuple[dict[str, list[Any]], Decisions, TrialBlock | None]:
+        """Columns of rows with the decisions in them, and what a rollout keeps."""
         block = row_block(part, self.run.session_id, local_now())
         columns = {n: list(c) for n, c in zip(block.names, block.columns, strict=True)}
         decisions = Decisions()
@@ -207,7 +216,7 @@ class _FolderRun:
         columns["reason"] = decisions.reason
         columns["category"] = decisions.category
         columns["confidence_score"] = decisions.confidence
-        return columns, decisions
+        return columns, decisions, block.trial
 
     def _count(self, decisions: Decisions) -> None:
         report = self.report

@@ -40,7 +40,9 @@ from atlas_fast.store.sqlite import local_now
 from atlas_fast.store.writer import Writer
 
 if TYPE_CHECKING:
+    from atlas_fast.classify.rollout import Trial
     from atlas_fast.stages.enrich import Enricher
+    from atlas_fast.stages.judge import Judge
 
 __all__ = ["Interrupted", "Pipeline", "make_enricher", "scan", "triage"]
 
@@ -82,8 +84,9 @@ class Pipeline:
     Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
     longer. `enrich`: look up origins, domains and authentication, as an Enricher says or as one by
     default does. `keys`: make message keys while a batch is with its worker, for a store. `known`:
-    asked which keys are stored; these messages take no part. `trace` gets every stretch of every
-    stage.
+    asked which keys are stored; these messages take no part. `model`: a path; with one, the
+    models and the rollout of a store are left aside. `judge` decides in the default stages.
+    `trace` gets every stretch of every stage.
     Raises UsageError when `workers` is below 1.
     """
 
@@ -101,9 +104,13 @@ class Pipeline:
         if workers < 1:
             raise UsageError(f"workers is {workers}; at least one is needed")
         self.enricher: Enricher | None = None
+        self.judge: Judge | None = None
+        self.given_model = False
         if stages is None:
             self.enricher = make_enricher() if enrich is True else enrich or None
-            stages = default_stages(model, self.enricher)
+            self.judge = make_judge(model)
+            self.given_model = model is not None
+            stages = default_stages(self.judge, self.enricher)
         self.stages = list(stages)
         self.keys = False
         self.known: Known | None = None
@@ -173,20 +180,23 @@ def make_enricher(**settings: Any) -> Enricher:
         ) from error
 
 
-def default_stages(
-    model: str | Path | None = None, enricher: Enricher | None = None
-) -> list[Stage]:
-    """parse, those of the enricher, features, decide; `model` is the path of a model, by default
-    the shipped one."""
-    from atlas_fast.classify.model import load_model
-    from atlas_fast.stages import decide, features, parse
+def make_judge(model: str | Path | None = None) -> Judge:
+    """The decision of a pipeline: a model, by default the shipped one, and the policy."""
+    from atlas_fast import decision
 
-    loaded = load_model(model)
+    return decision.make_judge(model)
+
+
+def default_stages(judge: Judge, enricher: Enricher | None = None) -> list[Stage]:
+    """parse, those of the enricher, features, decide, policy."""
+    from atlas_fast.stages import features, parse
+
     return [
         ("parse", parse.run),
         *([] if enricher is None else enricher.stages),
         ("features", features.run),
-        ("decide", lambda batch: decide.run(batch, loaded)),
+        ("decide", judge.decide),
+        ("policy", judge.rule),
     ]
 
 
@@ -234,6 +244,10 @@ def triage(
     counters = _CacheCounts(pipeline.enricher)
     with ExitStack() as stack:
         sink = _Sink(stack, store, report, pipeline, resume)
+        if pipeline.judge is not None and sink.store is not None:
+            from atlas_fast import decision
+
+            decision.use_store(pipeline.judge, sink.store, models=not pipeline.given_model)
         try:
             for opened in sources:
                 after, pipeline.known = sink.begin(opened)
@@ -300,15 +314,15 @@ class _Sink:
         self._writer: Writer[tuple[Done, Mark]] | None = None
         self._mark = Mark("", "")
         if where is None:
-            self._store: Store | None = None
+            self.store: Store | None = None
             return
         if isinstance(where, str | Path):
-            self._store = stack.enter_context(closing(open_store(where)))
+            self.store = stack.enter_context(closing(open_store(where)))
         else:
-            self._store = where
-        report.store = self._store.name
-        self._run: Run = self._store.begin_run(report.sources)
-        self._group = GroupedWrites(self._store, self._run)
+            self.store = where
+        report.store = self.store.name
+        self._run: Run = self.store.begin_run(report.sources)
+        self._group = GroupedWrites(self.store, self._run)
         stack.callback(self._group.close)
         if pipeline.workers > 1:
             self._writer = Writer(lambda item: self._write(*item))
@@ -320,7 +334,7 @@ class _Sink:
         Only the source's own proof that nothing has changed up to the mark lets the run start
         there. Otherwise the source is read from its start, and the keys tell what is new.
         """
-        if self._store is None:
+        if self.store is None:
             return "", None
         state = source.state() if hasattr(source, "state") else ""
         self._mark = Mark(source.identity, "", state)
@@ -332,18 +346,18 @@ class _Sink:
             self._report.messages += there.messages
             self._report.known += there.messages
             return there.mark, None
-        return "", self._store.known
+        return "", self.store.known
 
     def _look_up(self, identity: str) -> Mark | None:
         """The mark of a source; what waits of an earlier source of this run is written first."""
-        assert self._store is not None
+        assert self.store is not None
         if self._writer is not None:
             self._writer.drain()
         self._group.close()
-        return self._store.mark(identity)
+        return self.store.mark(identity)
 
     def put(self, done: Done) -> None:
-        if self._store is None:
+        if self.store is None:
             return
         seen = self._mark.messages + done.known + sum(map(len, done.parts))
         self._mark = replace(self._mark, mark=done.mark, messages=seen)
@@ -361,15 +375,15 @@ class _Sink:
 
     def close(self, clock: StageClock) -> None:
         """Write what waits; a run that was not interrupted gets its end time."""
-        if self._store is None:
+        if self.store is None:
             return
         if self._writer is not None:
             self._writer.close()
         with self._clock.measure("store"):
             self._group.close()
             if not self._report.interrupted:
-                self._store.finish_run(self._run)
-        self._report.stored = self._store.totals(self._run).stored
+                self.store.finish_run(self._run)
+        self._report.stored = self.store.totals(self._run).stored
         clock.merge(self._clock)
 
 
@@ -403,9 +417,26 @@ def _count(report: Report, done: Done) -> None:
             continue
         for code, number in enumerate(np.bincount(part.verdict.category).tolist()):
             _add(report.categories, CATEGORIES[code], number)
+        for ruling in part.verdict.rulings.values():
+            _add(report.rules, ruling.rule, 1)
+        _count_trial(report, part.verdict.trial)
     report.errors += len(done.failures)
     for one in done.failures:
         report.problem(f"{one.place}: {one.kind}: {one.text}")
+
+
+def _count_trial(report: Report, trial: Trial | None) -> None:
+    """Whom each classifier decided, and how many messages it was given: one more for each that
+    both judged, and not one besides."""
+    if trial is None:
+        return
+    new = int(np.count_nonzero(trial.new))
+    for name, number in zip(
+        ("old", "new", "both", "scored_old", "scored_new"),
+        (len(trial.new) - new, new, len(trial.both), *trial.scored),
+        strict=True,
+    ):
+        _add(report.classifiers, name, number)
 
 
 def _count_flags(report: Report, part: Batch) -> None:

@@ -91,3 +91,14 @@ class GeoRecord(NamedTuple):
     asn: int | None
     organisation: str | None
     risk: float
+
+
+class Ruling(NamedTuple):
+    """What the policy made of one message: the name of the rule, the reason as it is stored, the
+    stored category where the rule has one of its own, and whether the rule is certain (confidence
+    100) or the model's confidence stands."""
+
+    rule: str
+    reason: str
+    category: str | None
+    certain: bool

@@ -312,6 +312,32 @@ def test_the_shipped_model_decides(server, tmp_path):
     server.drop("generated")
 
 
+def test_a_rollout_over_a_folder(server, tmp_path):
+    """The candidate decides its share, its counts are stored, and the order of decisions stands."""
+    from dataclasses import replace
+
+    from atlas_fast import decision
+    from atlas_fast.classify.model import load_model
+    from atlas_fast.classify.order import Filters
+    from atlas_fast.sources import open_source
+    from atlas_fast.store import open_store
+
+    (batch,) = open_source("synthetic:300,3").batches(300, 1 << 30)
+    server.fill("rollout", list(batch))
+    store, candidate = tmp_path / "x.db", tmp_path / "m.npz"
+    replace(load_model(), threshold=0.2).save(candidate)
+    with open_store(store) as opened:
+        decision.set_rollout(opened, 30, candidate=candidate, sample=20)
+    run = {"pipeline": Pipeline(), "filters": Filters(())}
+    mail_run(server.port, "rollout", store, preview=True, **run)
+    with open_store(store) as opened:
+        found = decision.status(opened)["metrics"]
+        assert opened.check() == []
+    assert found["total_classifications"] == 300
+    assert 50 < found["new_classifier_uses"] < 130 and 30 < found["total_comparisons"] < 100
+    server.drop("rollout")
+
+
 # -- only what is new ------------------------------------------------------------------------
 
 

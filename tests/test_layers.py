@@ -40,18 +40,20 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "cache": LEAVES,
     "stages": LEAVES | {
         "auth", "batch", "cache", "classify", "domains", "geo", "headers", "mime", "origin",
-        "reference", "verify",
+        "reference", "validation", "verify",
     },
     "ml": LEAVES | {"headers", "mime", "classify", "stages"},
     "sources": LEAVES | {"batch"},
     "store": LEAVES | {"batch", "countries"},
     "observe": LEAVES | {"batch"},
     "export": LEAVES | {"store"},
+    "decision": LEAVES | {"classify", "settings", "stages", "store"},
+    "learn": LEAVES | {"batch", "classify", "decision", "sources", "stages", "store"},
     "pipeline": LEAVES | {
-        "batch", "cache", "classify", "stages", "sources", "store", "observe",
+        "batch", "cache", "classify", "decision", "stages", "sources", "store", "observe",
     },
     "mailrun": LEAVES | {
-        "batch", "classify", "stages", "sources", "store", "observe", "pipeline",
+        "batch", "classify", "decision", "stages", "sources", "store", "observe", "pipeline",
     },
     "quarantine": LEAVES | {"sources", "store"},
     "accounts": LEAVES | {"sources", "store", "pipeline", "mailrun", "quarantine"},
@@ -62,7 +64,7 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "drop_in": set(),
     "cli": (LEAVES - {"_kernels"}) | {
         "accounts", "bench", "cache", "classify", "export", "mailrun", "observe", "pipeline",
-        "reference", "store",
+        "decision", "learn", "reference", "store",
     },
     "bench": LEAVES | {
         "batch", "headers", "mime", "classify", "stages", "sources", "store", "observe", "pipeline",

@@ -65,7 +65,7 @@ def test_every_message_is_one_row_in_order(tmp_path, workers):
     assert sum(report.categories.values()) == 95
     assert set(report.stages) == {
         "source", "keys", "parse", "origin", "geo", "domains", "auth", "cache", "features",
-        "decide", "rows", "store",
+        "decide", "policy", "rows", "store",
     }  # fmt: skip
     stored = rows(tmp_path / "a.db")
     assert [row[0] for row in stored] == [str(number) for number in range(95)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,16 @@ MAX_POINTS = 400
 
 
 def cross_validate(
-    folders: Sequence[str | Path], folds: int = FOLDS, seed: int = 1
+    folders: Sequence[str | Path], folds: int = FOLDS, seed: int = 1,
+    without: Collection[str] = frozenset(),
 ) -> dict[str, Any]:
     """Scores over all messages, each judged by a model that has not seen its fold.
 
     Folds are by a hash of the file name; threshold and probability come from the training folds
-    alone. Raises UsageError when a fold is empty.
+    alone. `without`: content digests of messages that take no part, `skipped` how many there were.
+    Raises UsageError when a fold is empty.
     """
-    data = read_labelled(folders)
+    data = read_labelled(folders, without)
     fold = data.fold(folds)
     probabilities, spam = np.empty(len(data)), np.empty(len(data), bool)
     for number in range(folds):
@@ -36,7 +38,7 @@ def cross_validate(
         probabilities[outside], spam[outside] = judge(
             data, np.flatnonzero(fold != number), outside, seed
         )
-    return scores(probabilities, spam, data.labels)
+    return scores(probabilities, spam, data.labels) | {"skipped": data.skipped}
 
 
 def judge(
@@ -49,10 +51,16 @@ def judge(
 
 
 def test_model(model: Model, test: Sequence[str | Path]) -> dict[str, Any]:
-    """Scores of a model on labelled folders."""
-    data = read_labelled(test)
+    """Scores of a model on labelled folders, but for the messages that users corrected it with."""
+    data = read_labelled(test, _corrected(model))
     probabilities = model.probabilities(data)
-    return scores(probabilities, probabilities >= model.threshold, data.labels)
+    made = scores(probabilities, probabilities >= model.threshold, data.labels)
+    return made | {"skipped": data.skipped}
+
+
+def _corrected(*models: Model) -> frozenset[str]:
+    """Content digests of the messages that users corrected these models with."""
+    return frozenset(one for model in models for one in model.about.get("lesson_contents", ()))
 
 
 def compare(one: Model, other: Model, test: Sequence[str | Path]) -> dict[str, Any]:
@@ -61,13 +69,13 @@ def compare(one: Model, other: Model, test: Sequence[str | Path]) -> dict[str, A
     `p_value`: of the two-sided sign test over the messages that one of them alone has right
     (McNemar, exact).
     """
-    data = read_labelled(test)
+    data = read_labelled(test, _corrected(one, other))
     is_spam = data.labels > 0
     made, right = [], []
     for model in (one, other):
         probabilities = model.probabilities(data)
         spam = probabilities >= model.threshold
-        made.append(scores(probabilities, spam, data.labels))
+        made.append(scores(probabilities, spam, data.labels) | {"skipped": data.skipped})
         right.append(spam == is_spam)
     first, second = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     return {
@@ -86,13 +94,17 @@ def sign_test(first: int, second: int) -> float:
 
 
 def train_and_test(
-    train: Sequence[str | Path], test: Sequence[str | Path], seed: int = 1
+    train: Sequence[str | Path], test: Sequence[str | Path], seed: int = 1,
+    without: Collection[str] = frozenset(),
 ) -> dict[str, Any]:
-    """Scores on the folders `test` of a model of the folders `train`."""
-    model = fit(read_labelled(train), seed)
-    data = read_labelled(test)
+    """Scores on the folders `test` of a model of the folders `train`, both but for the messages
+    whose content digest is in `without`."""
+    seen = read_labelled(train, without)
+    model = fit(seen, seed)
+    data = read_labelled(test, without)
     probabilities = model.probabilities(data)
-    return scores(probabilities, probabilities >= model.threshold, data.labels)
+    made = scores(probabilities, probabilities >= model.threshold, data.labels)
+    return made | {"skipped": seen.skipped + data.skipped}
 
 
 def scores(probabilities: np.ndarray, spam: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from atlas_fast import limits
+from atlas_fast.classify.lessons import content_digest
 from atlas_fast.errors import SourceError, UsageError
 from atlas_fast.headers import parse_many
 from atlas_fast.mime import MimeColumns
@@ -22,7 +23,8 @@ from atlas_fast.stages import features, parse
 @dataclass(frozen=True)
 class Labelled:
     """Features of labelled messages: CSR rows, `ends` of their groups, `terms` of the lexicon and
-    `bulk` as stages.features.Features has them, `labels` int8 (1 spam, -1 ham), file `names`."""
+    `bulk` as stages.features.Features has them, `labels` int8 (1 spam, -1 ham), file `names`.
+    `skipped`: messages that were left out because a model was corrected with them."""
 
     indptr: np.ndarray
     indices: np.ndarray
@@ -32,6 +34,7 @@ class Labelled:
     bulk: np.ndarray
     labels: np.ndarray
     names: list[str]
+    skipped: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -100,19 +103,29 @@ def _labelled_below(folder: Path) -> list[tuple[Path, int]]:
     return [(path, label_of(path)) for path in below if label_of(path)]
 
 
-def read_labelled(folders: Sequence[str | Path]) -> Labelled:
-    """Read labelled folders into features. UsageError when one of the two labels is missing."""
+def read_labelled(
+    folders: Sequence[str | Path], without: Collection[str] = frozenset()
+) -> Labelled:
+    """Read labelled folders into features, but for messages whose content digest is in `without`.
+    UsageError when one of the two labels is missing."""
     made, labels = [], []
+    skipped = 0
     for folder, label in labelled_folders(folders):
         source = open_source(str(folder))
         for batch in source.batches(limits.BATCH_MESSAGES, limits.BATCH_BYTES):
+            if without:
+                kept = [i for i, raw in enumerate(batch) if content_digest(raw) not in without]
+                skipped += len(batch) - len(kept)
+                if not kept:
+                    continue
+                batch = batch.take(np.array(kept))
             parse.run(batch)
             features.run(batch)
             made.append((batch.features, list(batch.places)))
             labels.append(np.full(len(batch), label, np.int8))
     if not any((one > 0).any() for one in labels) or not any((one < 0).any() for one in labels):
         raise UsageError("both ham and spam are needed, in folders named *ham* and *spam*")
-    return joined(made, np.concatenate(labels))
+    return replace(joined(made, np.concatenate(labels)), skipped=skipped)
 
 
 def joined(made: Sequence[tuple[Any, list[str]]], labels: np.ndarray) -> Labelled:

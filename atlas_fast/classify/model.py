@@ -17,6 +17,7 @@ from atlas_fast._kernels.features import LAYOUT
 from atlas_fast._kernels.features import N_BUCKETS as BUCKETS
 from atlas_fast._kernels.score import score_batch
 from atlas_fast.classify.kinds import Kinds
+from atlas_fast.classify.lessons import read_lessons, with_lessons
 from atlas_fast.classify.lexicon import terms
 from atlas_fast.errors import ModelError
 
@@ -94,7 +95,8 @@ class Model:
 
 
 def load_model(path: str | Path | None = None) -> Model:
-    """The model of a file, or the one that the package ships.
+    """The model of a file, or the one that the package ships. A file of lessons is the model below
+    it with their change.
 
     Raises ModelError when it is absent, damaged, or of another feature layout.
     """
@@ -106,7 +108,11 @@ def load_model(path: str | Path | None = None) -> Model:
         raw = Path(path).read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
-    return _read(raw, str(path))
+    if (found := read_lessons(raw, str(path))) is None:
+        return _read(raw, str(path))
+    if found.base == str(path):
+        raise ModelError(f"{path}: is made on top of itself")
+    return with_lessons(load_model(found.base), found)
 
 
 @lru_cache(maxsize=1)

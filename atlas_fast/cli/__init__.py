@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
         export,
         imap,
         reference,
+        rollout,
         run,
         train,
         version,
@@ -47,7 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     parser = _Parser(prog="atlas-fast", description="Mail triage: classify a mailbox into a store.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for module in (run, explain, imap, db, export, train, reference, cache, bench, version):
+    for module in (
+        run, explain, rollout, imap, db, export, train, reference, cache, bench, version,
+    ):  # fmt: skip
         module.add_verbs(verbs)
     return parser
 

@@ -36,6 +36,10 @@ def add_verbs(verbs: Any) -> None:
     evaluate.add_argument("--train", nargs="+", type=Path, metavar="FOLDER", default=[])
     evaluate.add_argument("--test", nargs="+", type=Path, metavar="FOLDER", default=[])
     evaluate.add_argument(
+        "--without", type=Path, metavar="FILE",
+        help="leave out the messages that users corrected this model with",
+    )  # fmt: skip
+    evaluate.add_argument(
         "--model", nargs="+", type=Path, metavar="FILE", default=[],
         help="test this model, or compare these two, on the folders of --test",
     )  # fmt: skip
@@ -65,12 +69,15 @@ def do_evaluate(options: argparse.Namespace) -> int:
     from atlas_fast.classify import evaluate
     from atlas_fast.classify.model import load_model
 
+    without: frozenset[str] = frozenset()
+    if options.without is not None:
+        without = frozenset(load_model(options.without).about.get("lesson_contents", ()))
     note = ""
     if options.folders:
-        found = [evaluate.cross_validate(options.folders, folds=options.folds)]
+        found = [evaluate.cross_validate(options.folders, folds=options.folds, without=without)]
         how = f"{options.folds}-fold cross-validation"
     elif options.train:
-        found = [evaluate.train_and_test(options.train, options.test)]
+        found = [evaluate.train_and_test(options.train, options.test, without=without)]
         how = "trained and tested on different folders"
     elif len(options.model) == 1:
         found = [evaluate.test_model(load_model(options.model[0]), options.test)]
@@ -94,6 +101,9 @@ def do_evaluate(options: argparse.Namespace) -> int:
         print_json(found[0] if len(found) == 1 else {"models": found, **both})
         return 0
     rows = [("messages", *(f"{one['n']:,}" for one in found))]
+    if any(one["skipped"] for one in found):
+        skipped = (f"{one['skipped']:,}" for one in found)
+        rows.append(("left out, as users corrected them", *skipped))
     for name in ("precision", "recall", "f1"):
         rows.append((name, *(f"{one[name]:.4f}" for one in found)))
     rows.append(("false-positive rate", *(f"{one['false_positive_rate']:.4%}" for one in found)))

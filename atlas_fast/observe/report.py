@@ -16,7 +16,10 @@ class Report:
     messages by category, `flags` by damage flag. `stages` are wall seconds; with several workers
     they overlap. `problems` are the first error texts, at most `MAX_PROBLEMS`;
     `notes` are lines on what a run had to do without. `caches`: by kind, how many values were asked
-    for and which level had them (docs/cache.md).
+    for and which level had them (docs/cache.md). `rules`: messages by the rule of the policy that
+    decided them. `classifiers`, in a rollout: messages by the classifier that decided (`old`,
+    `new`), those that `both` judged, and rows that each was given to score (`scored_old`,
+    `scored_new`).
     """
 
     sources: list[str] = field(default_factory=list)
@@ -34,6 +37,8 @@ class Report:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     caches: dict[str, dict[str, int | float]] = field(default_factory=dict)
+    rules: dict[str, int] = field(default_factory=dict)
+    classifiers: dict[str, int] = field(default_factory=dict)
     interrupted: bool = False
 
     @property
@@ -70,6 +75,8 @@ class Report:
             "problems": list(self.problems),
             "notes": list(self.notes),
             "caches": {kind: dict(counts) for kind, counts in self.caches.items()},
+            "rules": dict(self.rules),
+            "classifiers": dict(self.classifiers),
             "interrupted": self.interrupted,
         }
 

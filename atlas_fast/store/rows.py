@@ -14,7 +14,7 @@ Stored form of text, decided here once:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise, repeat
@@ -25,9 +25,11 @@ import numpy as np
 from atlas_fast.records import ACTIONS, CATEGORIES
 from atlas_fast.store.geography import geography
 from atlas_fast.store.summaries import BANDS, Tally, band, tally_columns
+from atlas_fast.store.trials import TrialBlock, trial_block
 
 if TYPE_CHECKING:
     from atlas_fast.batch import Batch
+    from atlas_fast.records import Ruling
 
 __all__ = [
     "ACTIONS",
@@ -58,6 +60,12 @@ OLD_CATEGORIES = {
 
 CLASSIFICATION_VERSION = 2
 """Value of `classification_version`: the categories of `category_v2`."""
+
+FIRST_SPAM = 2
+"""Position of the first category that is spam."""
+
+MAX_REASON = 990
+"""Characters of a reason, without ` [PREVIEW]`; the original's length is 1,000."""
 
 METHOD = "atlas_fast linear"
 """Value of `ml_validation_method`."""
@@ -134,7 +142,8 @@ class RowBlock:
     read more than once, as a store that lost its server writes it again.
 
     A column of the message table that is not named is NULL, or its default. `tally` counts the
-    rows for the summaries; `size` is about the bytes that the texts take.
+    rows for the summaries; `size` is about the bytes that the texts take. `trial`: what
+    a rollout keeps of the batch.
     """
 
     n: int
@@ -142,6 +151,7 @@ class RowBlock:
     columns: list[Any]
     tally: Tally
     size: int = 0
+    trial: TrialBlock | None = None
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return zip(*self.columns, strict=False)
@@ -169,7 +179,7 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
             for column in (headers.from_address, headers.from_name, headers.subject)
         )
     decided = _decided(batch, n)
-    columns = {
+    columns: dict[str, Any] = {
         "timestamp": Same(now, n),
         "session_id": Same(session_id, n),
         "folder_name": Same(clean(batch.source), n),
@@ -194,7 +204,10 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
     tally = tally_columns(
         session_id, now, decided.counts, domain, decided.action, _countries(columns)
     )
-    return RowBlock(n, tuple(columns), list(columns.values()), tally, size)
+    trial = None
+    if getattr(getattr(batch, "verdict", None), "trial", None) is not None:
+        trial = trial_block(batch.verdict, now, columns["uid"], address, subject, CATEGORIES)
+    return RowBlock(n, tuple(columns), list(columns.values()), tally, size, trial)
 
 
 def block_of(columns: dict[str, Any]) -> RowBlock:
@@ -249,26 +262,49 @@ _ACTION_NAMES = np.array(ACTIONS, dtype=object)
 
 
 def _decided(batch: Batch, n: int) -> _Decided:
-    """Verdict columns as stored. Confidence is that of the chosen action, in steps of 0.001."""
+    """Verdict columns as stored. Confidence is the model's in its category, in steps of 0.001."""
     verdict = getattr(batch, "verdict", None)
+    rulings = getattr(verdict, "rulings", {})
     if verdict is None:
         category = np.full(n, len(CATEGORIES), np.int64)
         action, steps = np.zeros(n, np.int64), np.full(n, -1, np.int64)
     else:
         category, action = verdict.category.astype(np.int64), verdict.action.astype(np.int64)
         spam = verdict.probability.astype(np.float64)
-        steps = np.rint(np.where(action == 1, spam, 1.0 - spam) * 1000.0)
+        steps = np.rint(np.where(category >= FIRST_SPAM, spam, 1.0 - spam) * 1000.0)
         steps = np.where((steps >= 0) & (steps <= 1000), steps, -1).astype(np.int64)
     pairs = category * 2 + action
-    return _Decided(
+    made = _Decided(
         action=_ACTION_NAMES[action].tolist(),
         reason=_reasons()[pairs, steps].tolist(),
         category=_NAMES[category].tolist(),
         old_category=_OLD_NAMES[category].tolist(),
         confidence=_THOUSANDTHS[steps].tolist(),
         percent=_PERCENTS[steps].tolist(),
-        counts=_counts(pairs, steps),
+        counts=_counts(pairs, steps) if not rulings else {},
     )
+    if rulings:
+        _overrule(made, rulings, pairs, steps)
+    return made
+
+
+def _overrule(
+    made: _Decided, rulings: Mapping[int, Ruling], pairs: np.ndarray, steps: np.ndarray
+) -> None:
+    """What the policy decided in place of the model, and the counts of all."""
+    by_model = np.ones(len(pairs), bool)
+    by_model[list(rulings)] = False
+    made.counts = _counts(pairs[by_model], steps[by_model])
+    for row, ruling in rulings.items():
+        deleted = made.action[row] == ACTIONS[1]
+        made.reason[row] = clean(ruling.reason)[:MAX_REASON] + " [PREVIEW]" * deleted
+        if ruling.category is not None:
+            made.old_category[row] = ruling.category
+        step = 1000 if ruling.certain else int(steps[row])
+        made.percent[row] = _PERCENTS[step]
+        key = (made.old_category[row], made.action[row], int(_STEP_BANDS[step]))
+        n, tenths = made.counts.get(key, (0, 0))
+        made.counts[key] = (n + 1, tenths + max(step, 0))
 
 
 def _counts(pairs: np.ndarray, steps: np.ndarray) -> dict[tuple[str, str, int], tuple[int, int]]:

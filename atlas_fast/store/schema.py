@@ -13,10 +13,10 @@ The texts are SQLite's; `dialect.py` says them for PostgreSQL.
 
 from __future__ import annotations
 
-REVISION = "0006"
+REVISION = "0007"
 """The migration that this schema is at."""
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """What `schema_version` holds for the original's code, which leaves a newer database alone."""
 
 MESSAGES = "processed_emails_bulletproof"
@@ -288,6 +288,30 @@ TABLES = {
         uidvalidity BIGINT NOT NULL,
         seen_at TEXT NOT NULL,
         PRIMARY KEY (account_id, folder_name)""",
+    "ab_testing_results": f"""
+        {_PK},
+        test_id TEXT NOT NULL,
+        email_uid TEXT,
+        sender TEXT,
+        subject TEXT,
+        old_category TEXT,
+        old_confidence REAL,
+        new_category TEXT,
+        new_subcategory TEXT,
+        new_confidence REAL,
+        categories_match BOOLEAN,
+        processing_time_old REAL,
+        processing_time_new REAL,
+        selected_classifier TEXT,
+        user_feedback TEXT,
+        timestamp TEXT DEFAULT CURRENT_TIMESTAMP""",
+    "summary_classifiers": """
+        test_id TEXT NOT NULL,
+        classifier TEXT NOT NULL,
+        category TEXT NOT NULL,
+        n BIGINT NOT NULL,
+        nanoseconds BIGINT NOT NULL,
+        PRIMARY KEY (test_id, classifier, category)""",
 }
 """Table name to its column definitions, in the order of creation."""
 
@@ -298,6 +322,7 @@ WITHOUT_ROWID = frozenset(
         "summary_runs",
         "summary_countries",
         "summary_domains",
+        "summary_classifiers",
     )
 )
 """Tables that are nothing but their primary key and counters: one B-tree in place of two."""
@@ -331,6 +356,7 @@ INDEXES = {
     "idx_summary_domains_deleted": "summary_domains(month, deleted)",
     "idx_imap_journal_state": "imap_journal(account_id, folder_name, state)",
     "idx_imap_journal_session": "imap_journal(session_id)",
+    "idx_ab_test_id": "ab_testing_results(test_id)",
 }
 """Index name to table and columns; none of them unique."""
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from atlas_fast.errors import StoreError
+from atlas_fast.store import rules, trials
 from atlas_fast.store.base import ErrorRow, Finding, Mark, Removed, Run, Totals
 from atlas_fast.store.rows import RowBlock, clean
+from atlas_fast.store.rules import UserRules
 from atlas_fast.store.schema import MESSAGES
 from atlas_fast.store.summaries import SUMMARIES, Tally
 
@@ -103,6 +105,9 @@ class SqlStore(ABC):
                         for e in errors
                     ),
                 )
+            for trial in (block.trial for block in blocks if block.trial is not None):
+                self._executemany(trials.INSERT, trial.rows)
+                self._executemany(trials.COUNT, trial.counts)
             for mark in marks:
                 self._set_mark(run, mark)
         return added.stored
@@ -185,6 +190,48 @@ class SqlStore(ABC):
         names = ("id", "start_time", "end_time", "sources", "deleted", "preserved")
         return [dict(zip(names, row, strict=True)) for row in found]
 
+    # Rules and settings
+
+    def ask(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Rows of a question; for the modules of this room."""
+        found: list[Any] = self._execute(query, values).fetchall()
+        return found
+
+    def rules(self, account: str = LOCAL_ACCOUNT) -> UserRules:
+        """The rules of users, all of one moment; flags are those of an account."""
+        found = UserRules()
+        with self._reading():
+            found.keywords = [term for (term,) in self.ask(rules.KEYWORDS)]
+            for kind, value in self.ask(rules.PATTERNS):
+                if kind == "subject_keyword":
+                    found.protected_subjects.append(value)
+                elif kind in ("sender", "domain"):
+                    found.protected.add(value)
+            found.whitelist = {name for (name,) in self.ask(rules.TRUSTED)}
+            for folder, uid, kind in self.ask(rules.FLAGS, (account,)):
+                found.flags.setdefault(folder, {})[uid] = kind
+        return found
+
+    def setting(self, name: str) -> Any:
+        """What `change_setting` left, or None."""
+        found = self.ask("SELECT setting_value FROM ml_settings WHERE setting_name = ?", (name,))
+        try:
+            return json.loads(found[0][0]) if found else None
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"{self.name}: the setting {name} is damaged") from error
+
+    def change_setting(self, name: str, change: Callable[[Any], Any], text: str) -> Any:
+        """Make a new value of the one that is there, in one transaction; `text` describes it."""
+        with self.transaction():
+            value = change(self.setting(name))
+            self._execute(
+                "INSERT INTO ml_settings (setting_name, setting_value, description) "
+                "VALUES (?, ?, ?) ON CONFLICT (setting_name) DO UPDATE SET setting_value = "
+                "excluded.setting_value, last_updated = CURRENT_TIMESTAMP",
+                (name, json.dumps(value, sort_keys=True), text),
+            )
+        return value
+
     # Upkeep
 
     def delete_run(self, session_id: int) -> Removed:
@@ -237,6 +284,7 @@ class SqlStore(ABC):
             self._execute(
                 "DELETE FROM imap_journal WHERE finished_at < ? AND state <> 'moved'", (before,)
             )
+            self._execute("DELETE FROM ab_testing_results WHERE timestamp < ?", (before,))
         return Removed(removed)
 
     def check(self) -> list[Finding]:

@@ -388,3 +388,35 @@ def test_ctrl_c_commits_what_is_done(url):
     with PostgresStore(url) as store:
         assert 0 < report["stored"] == store.count_messages() < 40000
         assert store.check() == []
+
+
+def test_rules_and_a_rollout(url, tmp_path):
+    """The rules of users, the state of a rollout and its counts, as in SQLite."""
+    from dataclasses import replace
+
+    from atlas_fast import decision
+    from atlas_fast.classify.model import load_model
+
+    candidate = tmp_path / "m.npz"
+    replace(load_model(), threshold=0.2).save(candidate)
+    found = []
+    for where in (tmp_path / "a.db", url):
+        with open_store(where) as store:
+            with store.transaction():
+                store._execute("INSERT INTO filter_terms (term) VALUES (?)", ("er",))
+                store._execute(
+                    "INSERT INTO domains (domain, is_whitelisted) VALUES (?, TRUE)", ("a.example",)
+                )
+            decision.set_rollout(store, 30, candidate=candidate, sample=20)
+        report = triage("synthetic:300,2", where)
+        with open_store(where) as store:
+            metrics = decision.status(store)["metrics"]
+            decision.promote(store)
+            state, rules = decision.state_of(store), store.rules()
+            assert store.check() == []
+        for name in list(metrics):
+            if "time" in name:
+                assert metrics.pop(name) > 0
+        found.append((report.rules, report.classifiers, metrics, state.current, rules))
+    assert found[0] == found[1]
+    assert found[0][0]["USER_KEYWORD"] > 10 and found[0][2]["total_comparisons"] > 30

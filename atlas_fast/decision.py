@@ -1,0 +1,155 @@
+"""What decides in a run: models and rollout as the store says, the policy of store and settings.
+
+All of it is read once, before the first batch; a run does not see what changes meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from atlas_fast.classify import rollout
+from atlas_fast.classify.model import Model, load_model
+from atlas_fast.classify.policy import Policy, from_settings
+from atlas_fast.classify.rollout import ModelFile, State
+from atlas_fast.errors import ModelError
+from atlas_fast.settings import section
+from atlas_fast.stages.judge import Judge
+from atlas_fast.store.trials import metrics
+
+if TYPE_CHECKING:
+    from atlas_fast.store.sql import SqlStore
+
+__all__ = [
+    "change", "local_now", "make_judge", "model_file", "model_of", "policy_of", "promote",
+    "rollback", "set_rollout", "state_of", "status", "use_store",
+]  # fmt: skip
+
+SETTING = "atlas_fast classifier"
+ABOUT = "models in use, rollout, and what led to them; changed by `atlas-fast rollout` and `learn`"
+
+
+def make_judge(model: str | Path | None = None) -> Judge:
+    """One model, and the policy of the settings file. Raises ModelError, SettingsError."""
+    return Judge(load_model(model), policy=policy_of())
+
+
+NO_POLICY = Policy(validate_domains=False, protect_business=False)
+
+
+def use_store(judge: Judge, store: Any, *, models: bool, policy: bool = True) -> None:
+    """Let the judge follow a store: its rules, unless the caller has an order of decisions of its
+    own, and with `models` its models and rollout."""
+    judge.policy = policy_of(store) if policy else NO_POLICY
+    if models and hasattr(store, "setting"):
+        state = state_of(store)
+        judge.model = model_of(state.current)
+        judge.candidate = model_of(state.candidate) if state.running else None
+        judge.percent, judge.sample = state.percent, state.sample
+
+
+def policy_of(store: Any = None) -> Policy:
+    """The table `[policy]` of the settings, and the rules of a store. Raises SettingsError."""
+    policy = from_settings(section("policy"))
+    if store is None or not hasattr(store, "rules"):
+        return policy
+    found = store.rules()
+    return policy.and_(
+        Policy(
+            tuple(found.keywords), tuple(found.protected_subjects), frozenset(found.protected),
+            frozenset(found.whitelist), found.flags,
+        )
+    )  # fmt: skip
+
+
+def state_of(store: SqlStore) -> State:
+    """Models and rollout. Raises ModelError when the setting is damaged."""
+    return State.from_dict(store.setting(SETTING))
+
+
+def change(store: SqlStore, do: Callable[[State, str], State]) -> State:
+    """One step: `do` gets the state and the time, and what it returns is kept; all of it in one
+    transaction, so that of two processes one waits for the other."""
+    return State.from_dict(
+        store.change_setting(
+            SETTING, lambda given: do(State.from_dict(given), local_now()).to_dict(), ABOUT
+        )
+    )
+
+
+def model_file(path: str | Path) -> ModelFile:
+    """A model that is there and can be read. Raises ModelError."""
+    full = Path(path).resolve()
+    load_model(full)
+    return ModelFile(str(full), _digest(full))
+
+
+def model_of(file: ModelFile | None) -> Model:
+    """The model; ModelError when the file is not what it was when it was named."""
+    if file is None:
+        return load_model()
+    way = "`atlas-fast rollout rollback` or `atlas-fast learn --undo` goes back"
+    if _digest(Path(file.path)) != file.digest:
+        raise ModelError(f"{file.path}: has changed since it was chosen; {way}")
+    return load_model(file.path)
+
+
+def _digest(path: Path) -> str:
+    try:
+        return blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    except OSError as error:
+        raise ModelError(
+            f"{path}: {error.strerror}; `atlas-fast rollout rollback` or `atlas-fast learn --undo` "
+            "goes back to the model before it"
+        ) from error
+
+
+def set_rollout(
+    store: SqlStore,
+    percent: float,
+    *,
+    candidate: str | Path | None = None,
+    sample: float | None = None,
+) -> State:
+    """Send `percent` of the messages to a candidate; `sample` percent are judged by both. Raises
+    UsageError, ModelError."""
+    file = None if candidate is None else model_file(candidate)
+    return change(
+        store,
+        lambda state, at: rollout.set_percent(state, percent, at, candidate=file, sample=sample),
+    )
+
+
+def promote(store: SqlStore) -> State:
+    """The candidate becomes the model of all messages. Raises UsageError, ModelError."""
+
+    def do(state: State, at: str) -> State:
+        if state.candidate is not None:
+            model_of(state.candidate)
+        return rollout.promote(state, at)
+
+    return change(store, do)
+
+
+def rollback(store: SqlStore) -> State:
+    """Give up the candidate, or take back the last promotion. Raises UsageError."""
+    return change(store, rollout.rollback)
+
+
+def status(store: SqlStore, days: int = 7) -> dict[str, Any]:
+    """State and metrics of the last `days` days."""
+    state = state_of(store)
+    since = (datetime.now() - timedelta(days=max(days, 1) - 1)).strftime("%Y%m%d")
+    found = state.to_dict()
+    return {
+        **{name: found[name] for name in ("current", "candidate", "percent", "sample", "history")},
+        "metrics": metrics(store, since, state.percent),
+    }
+
+
+def local_now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")

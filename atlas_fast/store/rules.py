@@ -1,0 +1,29 @@
+"""What users say of mail to come: keywords, protected patterns, flags, trusted senders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["FLAGS", "KEYWORDS", "PATTERNS", "TRUSTED", "UserRules"]
+
+KEYWORDS = (
+    "SELECT term FROM filter_terms WHERE is_active = TRUE AND created_by = 'user' ORDER BY id"
+)
+PATTERNS = "SELECT pattern_type, pattern_value FROM protected_patterns ORDER BY id"
+TRUSTED = "SELECT domain FROM domains WHERE is_whitelisted = TRUE"
+FLAGS = (
+    "SELECT f.folder_name, f.email_uid, f.flag_type FROM email_flags f "
+    "JOIN accounts a ON a.id = f.account_id WHERE f.is_active = TRUE AND a.email_address = ?"
+)
+
+
+@dataclass(slots=True)
+class UserRules:
+    """One moment of a store's rules: `keywords` in their order, `protected_subjects`, `protected`
+    senders and domains, the `whitelist`, and `flags` by source and place."""
+
+    keywords: list[str] = field(default_factory=list)
+    protected_subjects: list[str] = field(default_factory=list)
+    protected: set[str] = field(default_factory=set)
+    whitelist: set[str] = field(default_factory=set)
+    flags: dict[str, dict[str, str]] = field(default_factory=dict)

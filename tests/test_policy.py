@@ -1,0 +1,305 @@
+"""The policy against a plain one, rule by rule through a run, and what it costs to hostile input."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atlas_fast import triage
+from atlas_fast.auth import Result
+from atlas_fast.batch import Batch
+from atlas_fast.cache import Cache
+from atlas_fast.classify.policy import Policy, Rule, from_settings
+from atlas_fast.compat.models.database import DatabaseManager
+from atlas_fast.errors import SettingsError
+from atlas_fast.limits import MAX_POLICY_TEXTS
+from atlas_fast.sources import open_source
+from atlas_fast.stages import parse, policy
+from atlas_fast.stages.decide import Verdicts
+from atlas_fast.stages.enrich import Enricher
+from atlas_fast.store import open_store, schema
+from atlas_fast.store.rows import row_block
+from atlas_fast.validation import allowed, validate_many
+from tests.oracles import policy as oracle
+
+PROBABILITIES = (0.1, 0.7, 0.899, 0.95, 1.0)
+
+
+def mail(subject="Hello", sender="Rosa <rosa@tide.example>", results=None):
+    lines = [f"From: {sender}", f"Subject: {subject}", "To: me@home.example"]
+    if results:
+        lines.insert(0, f"Authentication-Results: mx.home.example; {results}")
+    return "\r\n".join([*lines, "", "text"]).encode()
+
+
+def judged(raws, categories, probabilities, enricher=None):
+    """A batch with verdicts that a test chose."""
+    stops = np.cumsum([len(raw) for raw in raws]).astype(np.int64)
+    starts = np.concatenate([np.zeros(1, np.int64), stops[:-1]])
+    places = [str(i) for i in range(len(raws))]
+    batch = Batch(np.frombuffer(b"".join(raws), np.uint8), starts, stops, source="t", places=places)
+    parse.run(batch)
+    for _, stage in (enricher or Enricher(cache=Cache(None))).stages:
+        stage(batch)
+    category = np.array(categories, np.uint8)
+    n = len(raws)
+    batch.verdict = Verdicts(
+        np.array(probabilities, np.float32), category, (category >= 2).astype(np.uint8),
+        np.zeros((n, 5), np.float32), np.full(n, 255, np.uint8), None, np.zeros(n, np.uint8),
+    )  # fmt: skip
+    return batch
+
+
+def one(raw, rules, category=2, probability=0.95, flag=None):
+    """(rule, action, ruling) of one message."""
+    if flag:
+        rules = rules.and_(Policy(flags={"t": {"0": flag}}))
+    batch = judged([raw], [category], [probability])
+    policy.run(batch, rules)
+    verdict = batch.verdict
+    ruling = verdict.rulings.get(0)
+    assert (Rule(int(verdict.rule[0])).name == ruling.rule) if ruling else not verdict.rule.any()
+    return (ruling.rule if ruling else ""), int(verdict.action[0]), ruling
+
+
+subjects = st.lists(
+    st.sampled_from(
+        ["Hello", "YOUR Appointment", "ford", "Order Confirmation", "invoice #4", "win", "\u0130win",
+         "family", "Zahn\u00e4rzt", "", "\u2029", "keep this"]
+    ), max_size=3,
+).map(" ".join)  # fmt: skip
+addresses = st.sampled_from(
+    ["a@paypal.com", "service@mail.paypal.com", "a@paypal.com.evil.example", "x@calendly.com",
+     "boss@work.example", "win@gmail.com", "rosa@tide.com", "q@sub.friend.example",
+     "xkcdqwrtzpsdf@bcdfghjklm.com", "rosa@kelpfarm.com", ""]
+)  # fmt: skip
+results = st.sampled_from(
+    [None, "spf=pass smtp.mailfrom={d}; dmarc=pass header.from={d}", "dmarc=fail header.from={d}",
+     "spf=fail smtp.mailfrom={d}", "dkim=pass header.d={d}", "spf=pass smtp.mailfrom=other.example"]
+)  # fmt: skip
+names = st.sampled_from(["", "Rosa", "Ford Service Center", "Winner"])
+RULES = {
+    "keywords": ("win", "family"),
+    "subjects": ("keep this", "zahn\u00e4rzt"),
+    "protected": frozenset({"boss@work.example"}),
+    "whitelist": frozenset({"friend.example", "paypal.com", "rosa@tide.com"}),
+}
+POLICY = Policy(RULES["keywords"], RULES["subjects"], RULES["protected"], RULES["whitelist"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            subjects, names, addresses, results, st.integers(0, 4), st.sampled_from(PROBABILITIES),
+            st.sampled_from([None, None, "PROTECT", "RESEARCH", "DELETE"]),
+        ), min_size=1, max_size=12,
+    )
+)  # fmt: skip
+def test_the_policy_is_the_plain_one(mails):
+    raws = []
+    for subject, name, address, said, *_ in mails:
+        encoded = "".join(f"=?utf-8?q?{''.join(f'={b:02X}' for b in subject.encode())}?=")
+        domain = address.partition("@")[2]
+        raws.append(mail(encoded, f'"{name}" <{address}>', said and said.format(d=domain)))
+    batch = judged(raws, [m[4] for m in mails], [m[5] for m in mails])
+    flags = {str(i): m[6] for i, m in enumerate(mails) if m[6]}
+    rules = POLICY.and_(Policy(flags={"t": flags, "other": dict.fromkeys("0123456789", "DELETE")}))
+    trust = policy.trust(batch)
+    dmarc = batch.enrichment.auth.dmarc
+    policy.run(batch, rules)
+    headers = batch.headers
+    senders = headers.from_address.tolist()
+    may_go = [triple[0] for triple in validate_many(senders)]
+    for i, (*_, category, probability, flag) in enumerate(mails):
+        expected = oracle.ruled(
+            {
+                "subject": headers.subject[i], "name": headers.from_name[i], "address": senders[i],
+                "domain": headers.from_domain[i], "trust": int(trust[i]),
+                "dmarc_failed": dmarc[i] == Result.FAIL, "category": category,
+                "probability": float(np.float32(probability)), "flag": flag,
+            },
+            RULES, may_go[i],
+        )  # fmt: skip
+        ruling = batch.verdict.rulings.get(i)
+        found = (ruling.rule, ruling.category) if ruling else ("", None)
+        assert (found[0], int(batch.verdict.action[i]), found[1]) == expected
+        assert (Rule[found[0]] if ruling else 0) == (
+            batch.verdict.rule[i] if len(batch.verdict.rule) else 0
+        )
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(addresses, st.text(max_size=30), st.emails()), max_size=8),
+       st.sampled_from([None, "icloud", "gmail", "aol"]))  # fmt: skip
+def test_allowed_is_the_first_of_the_triples(senders, provider):
+    triples = validate_many(senders, account_provider=provider)
+    assert allowed(senders, account_provider=provider).tolist() == [t[0] for t in triples]
+
+
+def test_each_rule_by_hand():
+    rules = Policy(("kelp",), ("tides",), frozenset({"sea.example"}), frozenset({"friend.example"}))
+    assert one(mail(), rules) == ("", 1, None)
+    assert one(mail(), rules, category=0, probability=0.1) == ("", 0, None)
+    kept = one(mail(), rules, flag="PROTECT")
+    assert kept[:2] == ("FLAG_PROTECTED", 0)
+    assert kept[2].reason == "Protected by user flag [FLAG_PROTECTED]"
+    assert one(mail("kelp tides"), rules, flag="DELETE")[:2] == ("USER_PROTECTED", 0)
+    assert one(mail("Kelp"), rules, category=0, probability=0.1)[2].reason == (
+        "Matched: kelp [USER_KEYWORD]"
+    )
+    assert one(mail("Kelp"), rules)[2].reason == (
+        "Hybrid Classifier: Commercial Spam (95.0% confidence) + Matched: kelp [MULTI_MATCH] "
+        "| Category: Commercial Spam"
+    )
+    assert one(mail("Kelp"), rules, 0, 0.1, "DELETE")[2].reason == (
+        "Matched: kelp [FLAGGED_FOR_DELETION+USER_KEYWORD]"
+    )
+    assert one(mail(), rules, 0, 0.1, "DELETE")[2].reason == (
+        "Manually flagged for deletion [FLAGGED_FOR_DELETION]"
+    )
+    domain = one(mail(sender="rosa@gmail.com"), rules, probability=0.8)
+    assert domain[:2] == ("DOMAIN", 0)
+    assert domain[2].reason == (
+        "Major email provider (gmail) - PRESERVED [HYBRID_CLASSIFIER override]"
+    )
+    assert one(mail(sender="rosa@gmail.com"), rules, probability=0.9)[0] == ""
+    assert one(mail(sender="a@b.friend.example"), rules)[:2] == ("WHITELIST", 0)
+
+
+@pytest.mark.parametrize(
+    ("sender", "said", "probability", "kept"),
+    [
+        ("service@paypal.com", None, 0.8, True),
+        ("service@paypal.com", None, 0.95, False),  # only claims it
+        ("service@paypal.com", "dkim=pass header.d=paypal.com", 0.999, True),
+        ("service@paypal.com", "dmarc=fail header.from=paypal.com", 0.8, False),
+        ("service@paypal.com.evil.example", None, 0.8, False),
+        ("service@paypal.com.evil.example", "dkim=pass header.d=evil.example", 0.8, False),
+        ('"paypal.com" <x@evil.example>', None, 0.8, False),
+    ],
+)
+def test_a_transaction_is_one_of_the_business(sender, said, probability, kept):
+    found = one(mail("Payment confirmation", sender, said), Policy(validate_domains=False),
+                probability=probability)  # fmt: skip
+    assert (found[0] == "TRANSACTION") == kept
+    assert found[1] == (not kept)
+
+
+def test_a_forged_sender_of_the_whitelist_is_spam():
+    rules = Policy(whitelist=frozenset({"friend.example"}))
+    forged = mail(sender="a@friend.example", results="dmarc=fail header.from=friend.example")
+    assert one(forged, rules, category=0, probability=0.1)[:2] == ("SPOOFED_WHITELIST", 1)
+    doubtful = mail(sender="a@friend.example", results="spf=fail smtp.mailfrom=friend.example")
+    assert one(doubtful, rules)[:2] == ("", 1)
+    assert one(doubtful, rules, category=0, probability=0.1)[:2] == ("", 0)
+    assert one(mail(sender="a@friend.example"), rules)[:2] == ("WHITELIST", 0)
+
+
+def test_no_text_matches_across_two_messages():
+    raws = [mail("aaab"), mail("aab"), mail("baa"), mail("a")]
+    batch = judged(raws, [0] * 4, [0.1] * 4)
+    hay = policy.Haystack(batch.headers.subject)
+    assert hay.rows_with("ba") == [2]
+    assert hay.rows_with("aab") == [0, 1]
+    assert hay.rows_with("a") == [0, 1, 2, 3]
+
+
+def test_a_run_follows_its_store(tmp_path):
+    """Rules set by the original's interface, columns as stored, summaries that add up."""
+    folder = tmp_path / "mail"
+    folder.mkdir()
+    texts = ["kelp offer", "plain", "flagged", "protected"]
+    for i, text in enumerate(texts):
+        (folder / f"{i}.eml").write_bytes(mail(text))
+    path = tmp_path / "a.db"
+    manager = DatabaseManager(str(path))
+    source = open_source(str(folder)).identity
+    with open_store(path) as store:
+        store.begin_run([])  # makes the account of files
+    account = manager.execute_query("SELECT id FROM accounts WHERE email_address = 'local'")[0][0]
+    manager.execute_insert("INSERT INTO filter_terms (term) VALUES ('KELP')")
+    manager.execute_insert("INSERT INTO filter_terms (term, is_active) VALUES ('plain', FALSE)")
+    manager.execute_insert("INSERT INTO filter_terms (term, created_by) VALUES ('plain', 'system')")
+    assert manager.flag_email_for_deletion("2.eml", source, account)
+    assert manager.flag_email_for_protection("3.eml", source, account)
+    manager.add_to_whitelist("nobody.example")
+    report = triage(str(folder), path)
+    assert report.rules == {"USER_KEYWORD": 1, "FLAGGED_FOR_DELETION": 1, "FLAG_PROTECTED": 1}
+    rows = sqlite3.connect(path).execute(
+        f"SELECT action, category, category_v2, reason, confidence_score FROM {schema.MESSAGES} "
+        "ORDER BY uid"
+    ).fetchall()  # fmt: skip
+    assert [row[:2] for row in rows] == [
+        ("DELETED", "User Keyword"), ("PRESERVED", "Not Spam"),
+        ("DELETED", "Flagged for Deletion"), ("PRESERVED", "Not Spam"),
+    ]  # fmt: skip
+    assert rows[0][3] == "Matched: kelp [USER_KEYWORD] [PREVIEW]" and rows[0][4] == 100
+    assert rows[3][3] == "Protected by user flag [FLAG_PROTECTED]"
+    assert {row[2] for row in rows} == {"Legitimate"}
+    with open_store(path) as store:
+        assert store.check() == []
+
+
+def test_summaries_are_those_of_a_recount(tmp_path):
+    raws = [mail("kelp"), mail("tides"), mail(), mail(sender="a@friend.example")] * 5
+    batch = judged(raws, [0, 2, 3, 4] * 5, [0.2, 0.95, 0.7, 0.99] * 5)
+    policy.run(batch, Policy(("kelp",), ("tides",), whitelist=frozenset({"friend.example"})))
+    with open_store(tmp_path / "a.db") as store:
+        run = store.begin_run(["t"])
+        assert store.write(run, [row_block(batch, run.session_id, "2026-03-04 05:06:07")]) == 20
+        assert store.check() == []
+
+
+def test_hostile_rules_stay_text(tmp_path):
+    term = "x'); DROP TABLE filter_terms;--\x1b[31m"
+    batch = judged([mail("X'); drop table filter_terms;--=1B[31m")], [0], [0.1])
+    policy.run(batch, Policy((term, "%", "")))
+    assert one(mail("100 %"), Policy(("%",)), 0, 0.1)[0] == "USER_KEYWORD"
+    batch = judged([mail("a" * 200)], [0], [0.1])
+    policy.run(batch, Policy(("\x07" + "a" * 5000, "a" * 150)))
+    block = row_block(batch, 1, "2026-03-04 05:06:07")
+    reason = dict(zip(block.names, block.columns, strict=True))["reason"][0]
+    assert len(reason) <= 1000 and reason.isprintable()
+
+
+def test_settings():
+    found = from_settings({"keywords": ["Kelp", "kelp", " "], "protected": ["@Sea.Example "],
+                           "validate_domains": False, "account_provider": "icloud"})  # fmt: skip
+    assert found.keywords == ("kelp",) and found.protected == {"sea.example"}
+    for wrong in ({"keyword": []}, {"keywords": "kelp"}, {"keywords": [1]},
+                  {"validate_domains": 1}, {"account_provider": True}):  # fmt: skip
+        with pytest.raises(SettingsError, match="policy"):
+            from_settings(wrong)
+    with pytest.raises(SettingsError, match="keywords"):
+        Policy(tuple(map(str, range(MAX_POLICY_TEXTS + 1))))
+
+
+def test_settings_and_store_together(tmp_path, monkeypatch):
+    (tmp_path / "s.toml").write_text('[policy]\nkeywords = ["plain"]\n')
+    monkeypatch.setenv("ATLAS_FAST_SETTINGS", str(tmp_path / "s.toml"))
+    (tmp_path / "1.eml").write_bytes(mail("plain"))
+    assert triage(str(tmp_path / "1.eml"), tmp_path / "a.db").rules == {"USER_KEYWORD": 1}
+    assert triage(str(tmp_path / "1.eml")).rules == {"USER_KEYWORD": 1}
+
+
+def test_the_strategy_draws_every_rule():
+    """The comparison above means something only where each rule decides some messages."""
+    seen = set()
+
+    @settings(max_examples=3000, deadline=None, database=None)
+    @given(subjects, addresses, st.integers(0, 2), st.booleans(), st.integers(0, 4),
+           st.sampled_from(PROBABILITIES), st.sampled_from([None, "PROTECT", "DELETE"]),
+           st.booleans())  # fmt: skip
+    def draw(subject, address, trust, forged, category, probability, flag, may_go):
+        message = {
+            "subject": subject, "name": "", "address": address, "trust": 2 if forged else trust,
+            "domain": address.partition("@")[2], "dmarc_failed": forged, "category": category,
+            "probability": probability, "flag": flag,
+        }  # fmt: skip
+        seen.add(oracle.ruled(message, RULES, may_go)[0])
+
+    draw()
+    assert seen == {"", *(rule.name for rule in Rule if rule)}
