@@ -24,8 +24,8 @@ def add_verbs(verbs: Any) -> None:
         "suites",
         nargs="*",
         metavar="SUITE",
-        help="kernels, headers, features, lexicon, domains, auth, geo, store, postgres, end-to-end, "
-        "scaling, memory, filters, imap (default: all)",
+        help="kernels, headers, features, lexicon, domains, auth, geo, store, postgres, "
+        "end-to-end, scaling, memory, filters, imap (default: all)",
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="measure on these .eml files")
     parser.add_argument(
