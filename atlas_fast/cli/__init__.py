@@ -70,6 +70,8 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code. argparse exits by itself on --help and wrong usage."""
+    # Nothing here uses numpy's BLAS, whose threads would spin beside the workers at the start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     options = build_parser().parse_args(arguments)
     try:
         with _sigterm_as_interrupt():
