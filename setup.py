@@ -54,6 +54,7 @@ else:
 setup(
     packages=[*find_namespace_packages(include=["atlas_fast*"]), *MIGRATIONS],
     package_dir=MIGRATIONS,
+    options={"build_ext": {"parallel": os.cpu_count()}},
     ext_modules=cythonize(
         kernels,
         include_path=[str(SRC)],
