@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,14 +35,20 @@ class Verdicts:
     """`probability` of spam float32 (n,); `category` uint8 (n,): position in
     store.rows.CATEGORIES; `action` uint8 (n,): position in store.rows.ACTIONS; `probabilities`
     float32 (n, 5) of the categories; `subcategory` uint8 (n,): code in
-    classify.kinds.SUBCATEGORIES, 255 for none; `reasons`."""
+    classify.kinds.SUBCATEGORIES, 255 for none; `reasons`: made of `model` and the feature `rows`
+    when they are first asked for, as most runs never ask."""
 
     probability: np.ndarray
     category: np.ndarray
     action: np.ndarray
     probabilities: np.ndarray
     subcategory: np.ndarray
-    reasons: Reasons
+    model: Model
+    rows: Any
+
+    @cached_property
+    def reasons(self) -> Reasons:
+        return reasons(self.model, self.rows)
 
 
 def run(batch: Batch, model: Model) -> None:
@@ -56,7 +63,8 @@ def run(batch: Batch, model: Model) -> None:
         action,
         probabilities,
         subcategories(category, rows.terms),
-        reasons(model, rows),
+        model,
+        rows,
     )
 
 
