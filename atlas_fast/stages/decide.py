@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,19 +38,24 @@ class Verdicts:
     """`probability` of spam float32 (n,); `category` uint8 (n,): position in
     store.rows.CATEGORIES; `action` uint8 (n,): position in store.rows.ACTIONS; `probabilities`
     float32 (n, 5) of the categories; `subcategory` uint8 (n,): code in
-    classify.kinds.SUBCATEGORIES, 255 for none; `reasons`. `rule` uint8 (n,): the
-    classify.policy.Rule that decided, 0 where the model did, and `rulings` by row what it says.
-    `trial`: in a rollout, which classifier decided whom."""
+    classify.kinds.SUBCATEGORIES, 255 for none; `reasons`: made by `why` when they are first asked
+    for, as most runs never ask. `rule` uint8 (n,): the classify.policy.Rule that decided, 0 where
+    the model did, and `rulings` by row what it says. `trial`: in a rollout, which classifier
+    decided whom."""
 
     probability: np.ndarray
     category: np.ndarray
     action: np.ndarray
     probabilities: np.ndarray
     subcategory: np.ndarray
-    reasons: Reasons
+    why: Callable[[], Reasons]
     rule: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
     rulings: Mapping[int, Ruling] = field(default_factory=dict)
     trial: Trial | None = None
+
+    @cached_property
+    def reasons(self) -> Reasons:
+        return self.why()
 
 
 def run(batch: Batch, model: Model) -> None:
@@ -68,7 +74,7 @@ def judge(rows: Any, model: Model) -> Verdicts:
         action,
         probabilities,
         subcategories(category, rows.terms),
-        reasons(model, rows),
+        lambda: reasons(model, rows),
         np.zeros(len(category), np.uint8),
     )
 

@@ -77,13 +77,13 @@ def _arrays(of: Any) -> list[str]:
 
 def _head(verdicts: Verdicts, n: int) -> Verdicts:
     """The first n."""
-    reasons = verdicts.reasons
+
+    def why() -> Reasons:
+        made = verdicts.reasons
+        return replace(made, **{name: getattr(made, name)[:n] for name in _arrays(made)})
+
     columns: dict[str, Any] = {name: getattr(verdicts, name)[:n] for name in _arrays(verdicts)}
-    return replace(
-        verdicts,
-        **columns,
-        reasons=replace(reasons, **{name: getattr(reasons, name)[:n] for name in _arrays(reasons)}),
-    )
+    return replace(verdicts, **columns, why=why)
 
 
 def _joined(parts: list[tuple[np.ndarray, Verdicts]], n: int) -> Verdicts:
@@ -96,12 +96,12 @@ def _joined(parts: list[tuple[np.ndarray, Verdicts]], n: int) -> Verdicts:
             out[rows] = pick(verdicts)
         return out
 
+    def why() -> Reasons:
+        names = [one.name for one in fields(Reasons)]
+        return Reasons(*(column(lambda v, name=name: getattr(v.reasons, name)) for name in names))
+
     whole = parts[0][1]
-    reasons = {
-        name: column(lambda v, name=name: getattr(v.reasons, name))
-        for name in _arrays(whole.reasons)
-    }
     columns: dict[str, Any] = {
         name: column(lambda v, name=name: getattr(v, name)) for name in _arrays(whole)
     }
-    return replace(whole, **columns, reasons=Reasons(**reasons))
+    return replace(whole, **columns, why=why)

@@ -5,6 +5,7 @@ from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
     FILTER = 4096               # bytes of the filter
+    STEPS = 1 << 14             # bytes of the filter of transitions
     MOST_SPELLED = 25
     RING = 16                   # words of a term at most
 
@@ -26,6 +27,8 @@ cdef class Lexicon:
     cdef const uint8_t* category
     cdef const uint8_t* words   # of each term
     cdef const uint8_t* starts  # bits: beginnings of the first words of terms
+    cdef uint8_t steps[STEPS]  # bits: which transitions may be there; most that are looked
+                                    # up are not, and this fits the first cache
 
 
 cdef struct Reader:             # where the reading of a text stands

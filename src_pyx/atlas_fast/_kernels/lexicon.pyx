@@ -36,7 +36,7 @@ cdef class Lexicon:
     def __init__(self, Table table not None):
         cdef const uint32_t* head = <const uint32_t*> table.payload
         cdef uint64_t states, terms, slots, need
-        cdef uint64_t i
+        cdef uint64_t i, key
         if table.size < HEAD:
             raise ValueError("too short")
         states, terms, slots, self.n_categories = head[0], head[1], head[2], head[3]
@@ -60,7 +60,9 @@ cdef class Lexicon:
         for i in range(slots):
             if self.slots[i].state >= states:
                 raise ValueError("a slot leads nowhere")
-            need += self.slots[i].key != 0
+            key = self.slots[i].key
+            need += key != 0
+            self.steps[(key & (8 * STEPS - 1)) >> 3] |= <uint8_t> (1 << (key & 7))
         if need >= slots:
             raise ValueError("no slot is free")
         for i in range(states):                             # chains go down, so they end
@@ -83,6 +85,8 @@ cdef inline uint32_t _next(Lexicon lexicon, uint32_t state, uint64_t word) noexc
     """State behind a transition, 0 when there is none."""
     cdef uint64_t key = _key(state, word)
     cdef uint32_t at = <uint32_t> (key >> 32) & lexicon.mask
+    if lexicon.steps[(key & (8 * STEPS - 1)) >> 3] >> (key & 7) & 1 == 0:
+        return 0
     while lexicon.slots[at].key:
         if lexicon.slots[at].key == key:
             return lexicon.slots[at].state

@@ -16,7 +16,9 @@ cdef enum:
     FORM_BUCKETS = 1 << 16      # columns of what it looks like: behind those
     BUCKETS = TEXT_BUCKETS + FORM_BUCKETS
     BITS = 20                   # of a column
-    SEEN = 1 << 14              # entries of the hash set
+    MOST = 1 << 14              # a row has three quarters of that at most
+    SPARSE = 4                  # times as many slots: few features meet
+    SEEN = SPARSE * MOST        # entries of the hash set
     MAX_STAMP = (1 << (32 - BITS)) - 1
 
 cdef enum:                      # namespaces: no feature of one equals a feature of another
@@ -81,10 +83,10 @@ cdef inline void row_begin(Row* row, Py_ssize_t number, Py_ssize_t text) noexcep
     if number % MAX_STAMP == 0:
         memset(row.seen, 0, SEEN * sizeof(uint32_t))
     row.stamp = <uint32_t> (number % MAX_STAMP + 1) << BITS
-    while size < SEEN and size < text:
+    while size < MOST and size < text:
         size <<= 1
-    row.seen_mask = size - 1
     row.room = <int32_t> (size // 4 * 3)
+    row.seen_mask = SPARSE * size - 1
     row.base = 0
     row.mask = TEXT_BUCKETS - 1
     row.group = row.indices.size
@@ -121,6 +123,35 @@ cdef inline void row_add(Row* row, uint64_t hash) noexcept nogil:
         return
     (<int32_t*> (row.indices.data + row.indices.size))[0] = <int32_t> index
     row.indices.size += 4
+
+
+cdef inline void row_add_all(Row* row, const uint32_t* columns, Py_ssize_t n) noexcept nogil:
+    """Add features by their columns."""
+    cdef uint32_t* seen = row.seen
+    cdef uint32_t mask = row.seen_mask, stamp = row.stamp, entry, at, old
+    cdef int32_t room = row.room
+    cdef int32_t* out
+    cdef Py_ssize_t i
+    if not arena_reserve(row.indices, 4 * n):
+        return
+    out = <int32_t*> (row.indices.data + row.indices.size)
+    for i in range(n):
+        entry = stamp | columns[i]
+        at = (columns[i] * 2654435761u >> 16) & mask
+        old = seen[at]
+        while old >= stamp and old != entry:
+            at = (at + 1) & mask
+            old = seen[at]
+        if old == entry:
+            continue
+        if room == 0:
+            break
+        room -= 1
+        seen[at] = entry
+        out[0] = <int32_t> columns[i]
+        out += 1
+    row.indices.size += 4 * (row.room - room)
+    row.room = room
 
 
 cdef inline void row_fact(Row* row, int namespace, uint64_t what, uint64_t value) noexcept nogil:

@@ -17,7 +17,7 @@ from atlas_fast._kernels.lexicon cimport (
 )
 from atlas_fast._kernels.rows cimport (
     N_ENDING, N_PAIR, N_STEM, N_SUBJECT_PAIR, N_SUBJECT_WORD, N_WORD, Row, SEEN, Text, log2_of,
-    row_add, row_begin, row_close, row_column,
+    row_add_all, row_begin, row_close, row_column,
 )
 from atlas_fast._kernels.scan cimport find_byte, skip_lwsp, starts_fold, trim_lwsp
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -34,7 +34,9 @@ cdef uint64_t DATES[N_DATES]    # a hash set of the names of months and weekdays
 cdef struct Words:              # where the reading of a text stands
     uint64_t last               # hash of the word before, 0 for none
     int n
+    int n_columns
     int n_stems
+    uint32_t columns[2 * MAX_WORDS]     # of words and pairs
     uint32_t stems[2 * MAX_WORDS]
     Reader reader               # of the lexicon
 
@@ -103,20 +105,25 @@ cdef inline uint64_t _word(
 
 
 cdef void _words(
-    Row* row, const uint8_t* buf, Py_ssize_t pos, Py_ssize_t end, int words, int pairs,
-    Words* state, Lexicon lexicon,
+    const uint8_t* buf, Py_ssize_t pos, Py_ssize_t end, int words, int pairs, Words* state,
+    Lexicon lexicon,
 ) noexcept nogil:
-    """`lexicon` may be None."""
+    """Columns of words and pairs; `lexicon` may be None."""
     cdef Py_ssize_t start = 0, stop = 0
+    cdef int n = state.n_columns
     cdef uint64_t h, begin = hash_word(0, words), pair = hash_start(pairs)
     while pos < end and state.n < MAX_WORDS:
         h = _word(buf, &pos, end, state, lexicon, &start, &stop)
         if h:
-            row_add(row, h ^ begin)
+            state.columns[n] = <uint32_t> row_column(h ^ begin, True)
+            n += 1
             if state.last:
-                row_add(row, hash_word(pair + (state.last << 1), h))
+                state.columns[n] = <uint32_t> row_column(
+                    hash_word(pair + (state.last << 1), h), True)
+                n += 1
             state.last = h
             state.n += 1
+    state.n_columns = n
 
 
 cdef inline bint _introduces(const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -143,7 +150,7 @@ cdef void wording_text(
     cdef int i
     cdef uint64_t stem = hash_start(N_STEM), ending = hash_start(N_ENDING)
     state.last = 0
-    state.n = state.n_stems = 0
+    state.n = state.n_columns = state.n_stems = 0
     lexicon_begin(&state.reader, terms)
     while pos < text.stop and state.n < MAX_WORDS:
         end = find_byte(buf, pos, text.stop, 10)
@@ -152,13 +159,15 @@ cdef void wording_text(
             first += 1
         if first < end and buf[first] != 62 and buf[first] != 124 and not _introduces(
                 buf, first, end):
-            _words(row, buf, first, end, N_WORD, N_PAIR, &state, lexicon)
+            _words(buf, first, end, N_WORD, N_PAIR, &state, lexicon)
             lexicon_end(lexicon, &state.reader)             # letters of two lines spell nothing
         pos = end + 1
+    row_add_all(row, state.columns, state.n_columns)
     row_close(row, 1.0)
     for i in range(0, state.n_stems, 2):
-        row_add(row, hash_word(stem, state.stems[i]))
-        row_add(row, hash_word(ending, state.stems[i + 1]))
+        state.stems[i] = <uint32_t> row_column(hash_word(stem, state.stems[i]), True)
+        state.stems[i + 1] = <uint32_t> row_column(hash_word(ending, state.stems[i + 1]), True)
+    row_add_all(row, state.stems, state.n_stems)
     row_close(row, 0.7)
 
 
@@ -168,10 +177,10 @@ cdef void wording_subject(
     """One group: words and neighbours of a subject without its marks."""
     cdef Words state
     state.last = 0
-    state.n = state.n_stems = 0
+    state.n = state.n_columns = state.n_stems = 0
     lexicon_begin(&state.reader, terms)
-    _words(row, subject.buf, subject.start, subject.stop, N_SUBJECT_WORD, N_SUBJECT_PAIR, &state,
-           lexicon)
+    _words(subject.buf, subject.start, subject.stop, N_SUBJECT_WORD, N_SUBJECT_PAIR, &state, lexicon)
+    row_add_all(row, state.columns, state.n_columns)
     lexicon_end(lexicon, &state.reader)
     row_close(row, 0.7)
 
@@ -248,8 +257,9 @@ def word_rows(
         for i in range(n):
             row_begin(&row, i, offsets[i + 1] - offsets[i])
             state.last = 0
-            state.n = state.n_stems = 0
-            _words(&row, text.arena.data, offsets[i], offsets[i + 1], N_WORD, N_PAIR, &state, None)
+            state.n = state.n_columns = state.n_stems = 0
+            _words(text.arena.data, offsets[i], offsets[i + 1], N_WORD, N_PAIR, &state, None)
+            row_add_all(&row, state.columns, state.n_columns)
             row_close(&row, 1.0)
             indptr[i + 1] = row.indices.size // 4
     if row.indices.failed or row.data.failed:
