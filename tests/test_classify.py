@@ -17,6 +17,7 @@ from atlas_fast.classify import evaluate, kinds, labels, model, train
 from atlas_fast.classify.report import html_report
 from atlas_fast.errors import ModelError, SourceError, UsageError
 from atlas_fast.sources.synthetic import generate
+from atlas_fast.stages.explain import explain
 from atlas_fast.store import rows
 
 
@@ -206,3 +207,21 @@ def test_shipped_model_is_what_training_makes(corpus_dir):
     assert found["false_positive_rate"] <= 0.003
     assert found["recall_at_fpr_0_001"] >= 0.96
     assert found["expected_calibration_error"] <= 0.02
+
+
+@pytest.mark.parametrize("raw", [b"", b"\n", b"\r\n\r\n", b" \n\t\n"])
+def test_an_empty_message_is_legitimate(raw):
+    """It has no features, and so no evidence; one field or word is some."""
+    found = explain(raw)
+    assert (found.category, found.subcategory) == ("Legitimate", "")
+    assert 0 < found.probability < found.threshold
+    assert not any(found.groups.values()) and not found.reasons
+    assert any(explain(raw + b"\nhello\n").groups.values())
+    assert any(explain(b"Subject: x\n" + raw).groups.values())
+
+
+def test_the_prior_stays_below_the_threshold():
+    shipped = model.load_model()
+    assert 0 < replace(shipped, about={"ham": 1, "spam": 99}).prior < shipped.threshold
+    assert replace(shipped, about={}).prior == 0
+    assert replace(shipped, about={"ham": 9, "spam": 1}).prior == 0.1

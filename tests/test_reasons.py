@@ -1,6 +1,7 @@
 """Reasons: names of features, and explanations of messages."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 from hypothesis import given
@@ -15,6 +16,7 @@ from atlas_fast.classify.labels import of_messages
 from atlas_fast.classify.model import load_model
 from atlas_fast.cli import main
 from atlas_fast.sources.synthetic import generate
+from atlas_fast.stages import decide
 from atlas_fast.stages.explain import explain
 
 RAW = (
@@ -90,3 +92,17 @@ def test_the_command(tmp_path, capsys):
     assert main(["explain", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["category"] == "Commercial Spam"
     assert main(["explain", str(tmp_path / "absent")]) == 1
+
+
+def test_reasons_are_made_once_and_only_when_asked_for():
+    rows = of_messages([RAW, b""], np.ones(2, np.int8), [""] * 2)
+    batch = SimpleNamespace(features=rows)
+    decide.run(batch, load_model())
+    verdict = batch.verdict
+    assert "reasons" not in vars(verdict)
+    made = decide.reasons(load_model(), rows)
+    for name in ("groups", "columns", "shares"):
+        assert (getattr(verdict.reasons, name) == getattr(made, name)).all()
+    assert verdict.reasons is verdict.reasons
+    assert made.groups[0].any() and not made.groups[1].any()
+    assert (made.columns[1] == -1).all()

@@ -46,8 +46,18 @@ class Model:
         return out
 
     def probabilities(self, rows: Any) -> np.ndarray:
-        """float32 (n,): probability of spam."""
-        return self.calibrated(self.logits(rows)).astype(np.float32)
+        """float32 (n,): probability of spam; of a message without features, `prior`."""
+        found = self.calibrated(self.logits(rows))
+        blank = rows.indptr[1:] == rows.indptr[:-1]
+        if blank.any():
+            found[blank] = self.prior
+        return found.astype(np.float32)
+
+    @property
+    def prior(self) -> float:
+        """Share of spam in training; below the threshold in any case, as there is no evidence."""
+        ham, spam = _counts(self.about)
+        return min(spam / max(ham + spam, 1), self.threshold / 2)
 
     def categories(self, of_spam: np.ndarray, rows: Any) -> tuple[np.ndarray, np.ndarray]:
         """(float32 (n, 5) probabilities, uint8 (n,) category): the likeliest of the three kinds of
@@ -94,6 +104,11 @@ class Model:
             raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+def _counts(about: dict[str, Any]) -> tuple[int, int]:
+    """(legitimate, spam) messages of training, 0 when not told."""
+    return max(int(about.get("ham", 0)), 0), max(int(about.get("spam", 0)), 0)
+
+
 def load_model(path: str | Path | None = None) -> Model:
     """The model of a file, or the one that the package ships. A file of lessons is the model below
     it with their change.
@@ -133,6 +148,7 @@ def _read(raw: bytes, name: str) -> Model:
         kind, layout, buckets = head["format"], head["layout"], head["buckets"]
         numbers = [float(head[key]) for key in ("bias", "slope", "offset", "threshold")]
         about = dict(head["about"])
+        _counts(about)
     except Exception as error:  # numpy, zipfile, zlib and json each raise their own
         raise ModelError(f"{name}: not a model, or damaged ({type(error).__name__})") from error
     if (kind, layout, buckets) != (FORMAT, LAYOUT, BUCKETS):

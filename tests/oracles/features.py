@@ -8,6 +8,8 @@ DAMAGE_FLAGS = 0x1FFFA0
 def make(m, terms, categories, n_categories):
     """(indices, data, ends, terms by category) of one message, a dictionary of plain values;
     `terms` of the lexicon and the category of each."""
+    if not m["named"] and not m["links"] and not m["text"].strip(b" \t\r\n"):
+        return [], [], [0] * 9, [0] * n_categories
     row = wording.Row(len(m["text"]))
     stop = wording.without_footer(m["text"])
     text = m["text"][:stop]

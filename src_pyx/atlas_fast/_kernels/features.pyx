@@ -27,6 +27,7 @@ from atlas_fast._kernels.rows cimport (
     BUCKETS, N_DAMAGE, N_LEXICON, N_RECIPIENTS, Row, SEEN, Text, log2_of, row_begin, row_close, row_fact, row_form,
     TEXT_BUCKETS,
 )
+from atlas_fast._kernels.scan cimport skip_lwsp
 from atlas_fast._kernels.types cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 from atlas_fast._kernels.wording cimport (
     without_footer, without_marks, wording_subject, wording_text,
@@ -107,6 +108,9 @@ cdef void _row(
     cdef int bit, replies
     body.buf = c.body.data
     body.start, body.stop = c.body_offsets[at], c.body_offsets[at + 1]
+    if n_fields == 0 and n_links == 0 and skip_lwsp(body.buf, body.start, body.stop) == body.stop:
+        memset(ends, 0, N_GROUPS * sizeof(int32_t))         # nothing is said: no features
+        return
     _column(c, T_SUBJECT, at, &subject)
     _column(c, T_FROM_NAME, at, &name)
     _column(c, T_FROM_ADDRESS, at, &address)

@@ -8,6 +8,7 @@
     introduces them, and the tail behind the last rule when it is short (lists and providers write
     there).
 """
+from atlas_fast._kernels.arena cimport arena_reserve
 from atlas_fast._kernels.ascii cimport is_lwsp, lower
 from atlas_fast._kernels.buffers cimport Bytes
 from atlas_fast._kernels.folding cimport Token, WORD_BYTE, token_ending, token_read
@@ -15,6 +16,7 @@ from atlas_fast._kernels.hashing cimport hash_byte, hash_start, hash_word
 from atlas_fast._kernels.lexicon cimport (
     Lexicon, Reader, lexicon_begin, lexicon_end, lexicon_minds, lexicon_step,
 )
+from atlas_fast._kernels.pages cimport arena_large_pages
 from atlas_fast._kernels.rows cimport (
     N_ENDING, N_PAIR, N_STEM, N_SUBJECT_PAIR, N_SUBJECT_WORD, N_WORD, Row, SEEN, Text, log2_of,
     row_add_all, row_begin, row_close, row_column,
@@ -252,6 +254,10 @@ def word_rows(
     (<Bytes> data).clear()
     row.indices, row.data = &indices.arena, &data.arena
     row.seen = &seen[0]
+    arena_reserve(row.indices, min(2000 * n, 1 << 26))
+    arena_reserve(row.data, min(2000 * n, 1 << 26))
+    arena_large_pages(row.indices)
+    arena_large_pages(row.data)
     indptr[0] = 0
     with nogil:
         for i in range(n):
