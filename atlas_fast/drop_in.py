@@ -90,6 +90,9 @@ def main(arguments: Sequence[str]) -> int:
         sys.path.insert(0, os.getcwd())
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
     elif words and not words[0].startswith("-"):
+        if not os.path.exists(words[0]):
+            print(f"drop_in: {words[0]}: there is no such program", file=sys.stderr)
+            return 2
         sys.argv = words
         sys.path.insert(0, os.path.dirname(os.path.realpath(words[0])))
         runpy.run_path(words[0], run_name="__main__")

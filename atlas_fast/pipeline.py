@@ -29,7 +29,7 @@ from atlas_fast.cache.counts import with_rates
 from atlas_fast.errors import UsageError
 from atlas_fast.flags import Flag
 from atlas_fast.observe.counters import StageClock
-from atlas_fast.observe.report import Report
+from atlas_fast.observe.report import MAX_PROBLEMS, Report
 from atlas_fast.observe.trace import Trace
 from atlas_fast.sources import Source, open_source
 from atlas_fast.store import Run, Store, open_store
@@ -411,6 +411,8 @@ def _count(report: Report, done: Done) -> None:
         report.bytes += part.nbytes
         unreadable = int(np.count_nonzero(part.flags & UNREADABLE))
         report.errors += unreadable
+        if unreadable:
+            _tell_unreadable(report, part)
         _count_flags(report, part)
         if part.verdict is None:
             _add(report.categories, UNKNOWN, len(part))
@@ -437,6 +439,13 @@ def _count_trial(report: Report, trial: Trial | None) -> None:
         strict=True,
     ):
         _add(report.classifiers, name, number)
+
+
+def _tell_unreadable(report: Report, part: Batch) -> None:
+    """Why messages count as errors, while the report has room."""
+    for row in np.flatnonzero(part.flags & UNREADABLE)[:MAX_PROBLEMS].tolist():
+        empty = part.flags[row] & np.uint32(Flag.HDR_EMPTY)
+        report.problem(f"{part.places[row]}: {'no header field' if empty else 'memory ran out'}")
 
 
 def _count_flags(report: Report, part: Batch) -> None:

@@ -345,3 +345,24 @@ def test_risk_of_the_original():
         0.95, 0.90, 0.85, 0.25, 0.10,
     )  # fmt: skip
     assert set(table) <= set(face.COUNTRY_NAMES)
+
+
+def test_an_index_that_is_damaged_after_the_opening_stays_inside():
+    """As a mapped file may be: the answer may be wrong, but nothing outside is read."""
+    count, payload = table_value()
+    packed = pack(b"geo", 1, count, payload)
+    room = np.zeros(len(packed) + 128, np.uint8)
+    start = -(room.ctypes.data + 48) % 64
+    view = room[start : start + len(packed)]
+    view[:] = np.frombuffer(packed, np.uint8)
+    table = geo.GeoTable(Table.of_value(view, room, b"geo", 1))
+    four, ids = np.array([0, 0x08080808, 0xFFFFFFFF], np.uint32), np.empty(3, np.int32)
+    text = np.frombuffer(b"8.8.8.82001:db8::1::1", np.uint8)
+    offsets = np.array([0, 7, 18, 21], np.int64)
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        at = 48 + 64 + int(rng.integers(0, max(1, len(payload) - 164)))
+        view[at : at + 100] = rng.integers(0, 256, 100)
+        geo.locate_ipv4(table, four, ids)
+        geo.locate_text(table, text, offsets, ids)
+    assert table.n_records == N_RECORDS

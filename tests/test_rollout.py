@@ -107,7 +107,7 @@ def test_each_message_has_the_verdict_of_its_classifier(candidate):
         sides = chosen(batch.keys, 30)
         assert (trial.new == sides).all()
         for side, model in enumerate((old, new)):
-            alone = decide.judge(batch.features, model)
+            alone = decide.judge(batch.features, model, decide.no_mail(batch))
             mine = sides == bool(side)
             for name in ("probability", "category", "action", "probabilities", "subcategory"):
                 assert (getattr(verdict, name)[mine] == getattr(alone, name)[mine]).all()
@@ -127,7 +127,7 @@ def test_counters_prove_one_classifier_a_message(tmp_path, candidate, monkeypatc
     given_rows = []
     real = decide.judge
     monkeypatch.setattr(
-        decide, "judge", lambda rows, model: given_rows.append(len(rows)) or real(rows, model)
+        decide, "judge", lambda rows, *a: given_rows.append(len(rows)) or real(rows, *a)
     )
     path = tmp_path / "a.db"
     with open_store(path) as store:

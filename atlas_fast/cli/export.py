@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from atlas_fast.cli.outputs import check_output
 from atlas_fast.cli.run import DEFAULT_STORE
 
 
@@ -47,6 +48,8 @@ def do_export(options: argparse.Namespace) -> int:
             raise UsageError(f"{options.out}: name the format with --format")
     if options.out == "-" and chosen == "parquet" and sys.stdout.isatty():
         raise UsageError("Parquet is not for a terminal; name a file with --out")
+    if options.out != "-":
+        check_output(options.out, options.store)
     wanted = Wanted(options.run, options.category, options.since)
     number = export(options.store, options.out, chosen, wanted)
     if options.out != "-":

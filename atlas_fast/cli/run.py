@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atlas_fast.cli.outputs import check_output
 from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ def _triage(names: list[str], store: str | None, options: argparse.Namespace) ->
     from atlas_fast.observe.trace import Trace
     from atlas_fast.pipeline import Interrupted, Pipeline, open_all, triage
 
+    check_output(options.profile, *names, *([store] if store else []))
     trace = None if options.profile is None else Trace()
     sources = open_all(names)
     pipeline = Pipeline(

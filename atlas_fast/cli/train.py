@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from atlas_fast.cli.outputs import check_output
 from atlas_fast.cli.terminal import print_json, print_table
 from atlas_fast.errors import UsageError
 
@@ -52,6 +53,7 @@ def add_verbs(verbs: Any) -> None:
 def do_train(options: argparse.Namespace) -> int:
     from atlas_fast.classify.train import train
 
+    check_output(options.out, *options.folders)
     n_ham, n_spam = train(options.folders, options.out)
     print(f"trained on {n_ham:,} legitimate and {n_spam:,} spam messages: {options.out}")
     return 0
@@ -66,6 +68,7 @@ def do_evaluate(options: argparse.Namespace) -> int:
         )
     if options.folds < 2:
         raise UsageError("evaluate: --folds needs at least 2")
+    check_output(options.html, *options.model)
     from atlas_fast.classify import evaluate
     from atlas_fast.classify.model import load_model
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -68,10 +69,16 @@ def _opened(out: str | Path | BinaryIO) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    path = Path(out)
+    path = Path(os.path.realpath(out))
+    if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
+        with path.open("wb") as sink:
+            yield sink
+        return
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("xb") as sink:
+            if path.exists():
+                os.fchmod(sink.fileno(), stat.S_IMODE(path.stat().st_mode))
             yield sink
             sink.flush()
             os.fsync(sink.fileno())

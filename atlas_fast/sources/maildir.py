@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from atlas_fast.batch import Batch
+from atlas_fast.errors import SourceError
 from atlas_fast.sources.base import FileReader, is_regular
 
 
@@ -19,6 +20,8 @@ class Maildir:
 
     def __init__(self, path: str):
         self.root = os.path.realpath(path)
+        if not any(os.path.isdir(os.path.join(self.root, box)) for box in ("cur", "new")):
+            raise SourceError(f"{self.root}: no Maildir: it has neither cur nor new")
         self.identity = f"maildir:{self.root}"
         self.problems: list[str] = []
         self._listed: dict[str, tuple[int, dict[str, str]]] = {}

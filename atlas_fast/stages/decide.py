@@ -14,6 +14,7 @@ from atlas_fast.batch import Batch
 from atlas_fast.classify.kinds import subcategories
 from atlas_fast.classify.model import Model
 from atlas_fast.classify.rollout import Trial
+from atlas_fast.flags import Flag
 from atlas_fast.records import Ruling
 
 PRESERVE = 0
@@ -60,12 +61,19 @@ class Verdicts:
 
 def run(batch: Batch, model: Model) -> None:
     """Fill `verdict`."""
-    batch.verdict = judge(batch.features, model)
+    batch.verdict = judge(batch.features, model, no_mail(batch))
 
 
-def judge(rows: Any, model: Model) -> Verdicts:
-    """Verdicts of feature rows."""
+def no_mail(batch: Batch) -> np.ndarray:
+    """bool (n,): has no header field at all."""
+    return (batch.flags & np.uint32(Flag.HDR_EMPTY)) != 0
+
+
+def judge(rows: Any, model: Model, blank: np.ndarray) -> Verdicts:
+    """Verdicts of feature rows. What is `blank` is no mail: nothing is known of it but the prior,
+    and it is never called spam."""
     probability = model.probabilities(rows)
+    probability[blank] = model.prior
     probabilities, category = model.categories(probability, rows)
     action = np.where(category >= FIRST_SPAM, DELETE, PRESERVE).astype(np.uint8)
     return Verdicts(

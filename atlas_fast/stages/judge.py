@@ -35,6 +35,7 @@ class Judge:
         if self.candidate is None or not (self.percent or self.sample):
             decide.run(batch, self.model)
             return
+        blank = decide.no_mail(batch)
         new = chosen(batch.keys, self.percent)
         both = np.flatnonzero(chosen(batch.keys, self.sample, SAMPLE))
         models = (self.model, self.candidate)
@@ -44,7 +45,7 @@ class Judge:
             extra = both[new[both] != bool(side)]  # of the sample, what the other one decides
             rows = np.concatenate([mine, extra])
             begin = time.perf_counter_ns()
-            verdicts = decide.judge(batch.features.take(rows), model)
+            verdicts = decide.judge(batch.features.take(rows), model, blank[rows])
             took.append(time.perf_counter_ns() - begin)
             scored.append(len(rows))
             made.append((rows, verdicts))

@@ -19,6 +19,8 @@ cdef class GeoTable:
     cdef const uint32_t* names
     cdef const uint8_t* text
     cdef Py_ssize_t n_text
+    cdef Py_ssize_t n4              # ranges of each family
+    cdef Py_ssize_t n6
     cdef int aliases
     cdef int _check(self) except -1
 

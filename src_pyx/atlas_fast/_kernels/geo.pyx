@@ -126,10 +126,21 @@ cdef inline int32_t _record(GeoTable table, int32_t number) noexcept nogil:
     return number if <uint32_t> number < <uint32_t> table.n_records else NONE
 
 
+cdef inline Py_ssize_t _ranges(
+    const uint32_t* index, Py_ssize_t bucket, Py_ssize_t total, Py_ssize_t more, Py_ssize_t* first,
+) noexcept nogil:
+    """How many ranges a bucket has, and its first: inside the table even where the mapped index was
+    damaged after it had been checked."""
+    cdef Py_ssize_t at = index[bucket], stop = <Py_ssize_t> index[bucket + 1] + more
+    first[0] = at if at < total else total - 1
+    stop = stop if stop < total else total
+    return stop - first[0]
+
+
 cdef int32_t find_ipv4(GeoTable table, uint32_t address) noexcept nogil:
     """Record of an IPv4 address."""
-    cdef Py_ssize_t at = table.index4[address >> 16]
-    cdef Py_ssize_t n = table.index4[(address >> 16) + 1] - at
+    cdef Py_ssize_t at
+    cdef Py_ssize_t n = _ranges(table.index4, address >> 16, table.n4, 0, &at)
     return _record(table, table.id4[_last_low(table.low4, at, n, <uint16_t> address)])
 
 
@@ -139,8 +150,7 @@ cdef int32_t find_ipv6(GeoTable table, uint64_t hi, uint64_t lo) noexcept nogil:
     cdef Py_ssize_t at, n
     if _embedded(table, hi, lo, &address):
         return find_ipv4(table, address)
-    at = table.index6[_bucket(hi)]
-    n = table.index6[_bucket(hi) + 1] - at + 1
+    n = _ranges(table.index6, _bucket(hi), table.n6, 1, &at)
     at = _last_hi(table.hi6, at, n, hi)
     if table.lo6 != NULL and table.hi6[at] == hi and table.lo6[at] > lo:
         at = _before_low(table, at, hi, lo)
@@ -167,8 +177,7 @@ cdef void _find_block4(
     cdef Py_ssize_t size[BLOCK]
     cdef Py_ssize_t i
     for i in range(n):
-        at[i] = table.index4[addresses[i] >> 16]
-        size[i] = table.index4[(addresses[i] >> 16) + 1] - at[i]
+        size[i] = _ranges(table.index4, addresses[i] >> 16, table.n4, 0, &at[i])
         prefetch(table.low4 + at[i] + (size[i] >> 1))
     for i in range(n):
         at[i] = _last_low(table.low4, at[i], size[i], <uint16_t> addresses[i])
@@ -188,8 +197,7 @@ cdef void _find_block6(
     for i in range(n):
         prefetch(table.index6 + _bucket(hi[i]))
     for i in range(n):
-        at[i] = table.index6[_bucket(hi[i])]
-        size[i] = table.index6[_bucket(hi[i]) + 1] - at[i] + 1
+        size[i] = _ranges(table.index6, _bucket(hi[i]), table.n6, 1, &at[i])
         prefetch(table.hi6 + at[i] + (size[i] >> 1))
     for i in range(n):
         at[i] = _last_hi(table.hi6, at[i], size[i], hi[i])
@@ -325,6 +333,7 @@ cdef class GeoTable:
             if head[i] > <uint64_t> self.table.size:
                 raise ValueError("a count is larger than the table")
         n4, n6 = <Py_ssize_t> head[0], <Py_ssize_t> head[1]
+        self.n4, self.n6 = n4, n6
         self.n_records = <Py_ssize_t> head[3]
         self.n_organisations = <Py_ssize_t> head[4]
         self.n_text = <Py_ssize_t> head[5]
