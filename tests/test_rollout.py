@@ -1,6 +1,7 @@
 """Sides by key, one classifier a message, the state of a rollout in a store, from the command."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from atlas_fast.store import open_store
 from atlas_fast.store.trials import wilson
 
 MESSAGES = 600
+TESTS = os.path.dirname(os.path.abspath(__file__))
 
 
 def keys_of(n):
@@ -38,7 +40,7 @@ def keys_of(n):
 
 ELSEWHERE = """
 from hashlib import blake2b
-from tests.test_rollout import chosen, keys_of
+from test_rollout import chosen, keys_of
 new = chosen(keys_of(1_000_000), 10)
 print(int(new.sum()), blake2b(new.tobytes()).hexdigest())
 """
@@ -51,7 +53,7 @@ def test_a_million_keys_the_same_in_every_process():
     for seed in ("0", "77"):
         other = subprocess.run(
             [sys.executable, "-c", ELSEWHERE], capture_output=True, text=True, check=True,
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join([TESTS, *sys.path])},
         )  # fmt: skip
         assert other.stdout.strip() == mine
 

@@ -41,6 +41,7 @@ WRITERS = {
     "delete_run": lambda store, run: store.delete_run(run.session_id),
     "prune": lambda store, run: store.prune("2025-06-01 00:00:00"),
     "recount": lambda store, run: store.recount(),
+    "change_setting": lambda store, run: store.change_setting("s", lambda old: [old], "x"),
 }
 
 
