@@ -53,7 +53,7 @@ def test_a_million_keys_the_same_in_every_process():
     for seed in ("0", "77"):
         other = subprocess.run(
             [sys.executable, "-c", ELSEWHERE], capture_output=True, text=True, check=True,
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join([TESTS, *sys.path])},
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join([TESTS, *sys.path])},
         )  # fmt: skip
         assert other.stdout.strip() == mine
 
