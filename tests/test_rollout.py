@@ -51,9 +51,10 @@ def test_a_million_keys_the_same_in_every_process():
     assert abs(new.mean() - 0.10) < 0.001
     mine = f"{int(new.sum())} {blake2b(new.tobytes()).hexdigest()}"
     for seed in ("0", "77"):
+        paths = os.pathsep.join([TESTS, *sys.path])
         other = subprocess.run(
             [sys.executable, "-c", ELSEWHERE], capture_output=True, text=True, check=True,
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join([TESTS, *sys.path])},
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": paths},
         )  # fmt: skip
         assert other.stdout.strip() == mine
 
