@@ -96,7 +96,7 @@ def test_the_command(tmp_path, capsys):
 
 def test_reasons_are_made_once_and_only_when_asked_for():
     rows = of_messages([RAW, b""], np.ones(2, np.int8), [""] * 2)
-    batch = SimpleNamespace(features=rows)
+    batch = SimpleNamespace(features=rows, flags=np.zeros(2, np.uint32))
     decide.run(batch, load_model())
     verdict = batch.verdict
     assert "reasons" not in vars(verdict)
