@@ -15,11 +15,8 @@ cdef enum:
     TEXT_BUCKETS = 1 << 18      # columns of what a message says: [0, TEXT_BUCKETS)
     FORM_BUCKETS = 1 << 16      # columns of what it looks like: behind those
     BUCKETS = TEXT_BUCKETS + FORM_BUCKETS
-    BITS = 20                   # of a column
     MOST = 1 << 14              # a row has three quarters of that at most
-    SPARSE = 4                  # times as many slots: few features meet
-    SEEN = SPARSE * MOST        # entries of the hash set
-    MAX_STAMP = (1 << (32 - BITS)) - 1
+    SEEN = BUCKETS // 32        # a bit a column: those of the row that is being made
 
 cdef enum:                      # namespaces: no feature of one equals a feature of another
     N_WORD = 1
@@ -62,9 +59,7 @@ cdef enum:                      # namespaces: no feature of one equals a feature
 cdef struct Row:                # the row that is being made
     Arena* indices
     Arena* data
-    uint32_t* seen              # a hash set of indices: stamp << BITS | index
-    uint32_t seen_mask          # of the part of the set that this row uses
-    uint32_t stamp              # tells the entries of this row from older ones
+    uint32_t* seen              # bits of the columns that the row has
     uint32_t base               # columns [base, base + mask] are those of the present groups
     uint32_t mask
     int32_t room                # entries that may still be added
@@ -78,19 +73,22 @@ cdef struct Text:
 
 
 cdef inline void row_begin(Row* row, Py_ssize_t number, Py_ssize_t text) noexcept nogil:
-    """A fresh stamp; a set that fits the text, so that short messages stay in the first cache."""
-    cdef uint32_t size = 2048
-    if number % MAX_STAMP == 0:
+    """Forget the columns of the row before; a long text has room for more."""
+    cdef const int32_t* had = <const int32_t*> row.indices.data
+    cdef Py_ssize_t i, n = row.indices.size // 4
+    cdef int32_t size = 2048
+    if number == 0 or row.indices.failed:
         memset(row.seen, 0, SEEN * sizeof(uint32_t))
-    row.stamp = <uint32_t> (number % MAX_STAMP + 1) << BITS
+    else:
+        for i in range(row.start, n):
+            row.seen[had[i] >> 5] = 0
     while size < MOST and size < text:
         size <<= 1
-    row.room = <int32_t> (size // 4 * 3)
-    row.seen_mask = SPARSE * size - 1
+    row.room = size // 4 * 3
     row.base = 0
     row.mask = TEXT_BUCKETS - 1
     row.group = row.indices.size
-    row.start = row.indices.size // 4
+    row.start = n
 
 
 cdef inline void row_form(Row* row) noexcept nogil:
@@ -107,51 +105,44 @@ cdef inline int32_t row_column(uint64_t hash, bint text) noexcept nogil:
 
 
 cdef inline void row_add(Row* row, uint64_t hash) noexcept nogil:
-    cdef uint64_t mixed = hash_end(hash)
-    cdef uint32_t index = row.base + (<uint32_t> mixed & row.mask)
-    cdef uint32_t entry = row.stamp | index
-    cdef uint32_t at = (index * 2654435761u >> 16) & row.seen_mask
-    while row.seen[at] >= row.stamp:                        # entries of older rows are smaller
-        if row.seen[at] == entry:
-            return
-        at = (at + 1) & row.seen_mask
-    if row.room == 0:
+    cdef uint32_t index = row.base + (<uint32_t> hash_end(hash) & row.mask)
+    cdef uint32_t bit = <uint32_t> 1 << (index & 31), old = row.seen[index >> 5]
+    if old & bit or row.room == 0:
         return
-    row.room -= 1
-    row.seen[at] = entry
     if row.indices.size + 4 > row.indices.capacity and not arena_reserve(row.indices, 4):
         return
+    row.room -= 1
+    row.seen[index >> 5] = old | bit
     (<int32_t*> (row.indices.data + row.indices.size))[0] = <int32_t> index
     row.indices.size += 4
 
 
 cdef inline void row_add_all(Row* row, const uint32_t* columns, Py_ssize_t n) noexcept nogil:
-    """Add features by their columns."""
+    """Add features by their columns. Nothing branches on whether one is new: half of them are."""
     cdef uint32_t* seen = row.seen
-    cdef uint32_t mask = row.seen_mask, stamp = row.stamp, entry, at, old
-    cdef int32_t room = row.room
     cdef int32_t* out
-    cdef Py_ssize_t i
+    cdef uint32_t old, new
+    cdef Py_ssize_t i, made = 0
+    if n > row.room:                                        # not all of them may be added
+        for i in range(n):
+            if row.room and not seen[columns[i] >> 5] >> (columns[i] & 31) & 1 and (
+                    arena_reserve(row.indices, 4)):
+                seen[columns[i] >> 5] |= <uint32_t> 1 << (columns[i] & 31)
+                (<int32_t*> (row.indices.data + row.indices.size))[0] = <int32_t> columns[i]
+                row.indices.size += 4
+                row.room -= 1
+        return
     if not arena_reserve(row.indices, 4 * n):
         return
     out = <int32_t*> (row.indices.data + row.indices.size)
     for i in range(n):
-        entry = stamp | columns[i]
-        at = (columns[i] * 2654435761u >> 16) & mask
-        old = seen[at]
-        while old >= stamp and old != entry:
-            at = (at + 1) & mask
-            old = seen[at]
-        if old == entry:
-            continue
-        if room == 0:
-            break
-        room -= 1
-        seen[at] = entry
-        out[0] = <int32_t> columns[i]
-        out += 1
-    row.indices.size += 4 * (row.room - room)
-    row.room = room
+        old = seen[columns[i] >> 5]
+        new = old | <uint32_t> 1 << (columns[i] & 31)
+        seen[columns[i] >> 5] = new
+        out[made] = <int32_t> columns[i]
+        made += new != old
+    row.indices.size += 4 * made
+    row.room -= <int32_t> made
 
 
 cdef inline void row_fact(Row* row, int namespace, uint64_t what, uint64_t value) noexcept nogil:
