@@ -87,7 +87,7 @@ cdef struct Columns:            # all inputs of a batch
 
 
 cdef inline void _column(const Columns* c, int column, Py_ssize_t i, Text* text) noexcept nogil:
-    text.buf = c.texts[column].data
+    text.buf, text.room = c.texts[column].data, c.texts[column].size
     text.start = c.text_offsets[column * (c.n + 1) + i]
     text.stop = c.text_offsets[column * (c.n + 1) + i + 1]
 
@@ -106,7 +106,7 @@ cdef void _row(
     cdef Py_ssize_t n_parts = c.part_indptr[at + 1] - c.part_indptr[at], i
     cdef uint32_t damage = c.flags[at] & DAMAGE
     cdef int bit, replies
-    body.buf = c.body.data
+    body.buf, body.room = c.body.data, c.body.size
     body.start, body.stop = c.body_offsets[at], c.body_offsets[at + 1]
     if n_fields == 0 and n_links == 0 and skip_lwsp(body.buf, body.start, body.stop) == body.stop:
         memset(ends, 0, N_GROUPS * sizeof(int32_t))         # nothing is said: no features

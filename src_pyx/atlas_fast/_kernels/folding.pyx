@@ -6,17 +6,30 @@ trained on folded words and must find the same ones everywhere. Folded are Latin
 of mathematics and enclosed letters. Skipped are characters without width and combining marks.
 
 A token (folding.pxd) is one word: letters, digits, `_` and bytes above 0x7f, folded. Its hash takes
-the folded bytes eight at a time as little-endian numbers. Letters of ASCII are read eight at once
-without a table; a word with anything else in it goes byte by byte to the same hash.
-"""
-from libc.string cimport memset
+the folded bytes eight at a time as little-endian numbers; its stem is what words() makes of it.
 
-from atlas_fast._kernels.types cimport uint8_t, uint32_t
+(a) token_read: any word, byte by byte.
+(b) tokens_next: many at once. Masks of 64 bytes (classes.pxd) give where runs of such bytes begin and
+    end; most are letters of ASCII, and those of up to 16 go to the same hash without a branch.
+"""
+from libc.string cimport memcpy, memset
+
+from atlas_fast._kernels.blocks cimport ctz
+from atlas_fast._kernels.classes cimport Classes, read_classes
+from atlas_fast._kernels.hashing cimport hash_byte, hash_start
+from atlas_fast._kernels.types cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     FIRST = 0x80
     TABLE = 0x600 - FIRST
 
+    START_WORD = 0x51ED270B
+    START_NUMBER = 0x2545F491
+
+cdef uint8_t LETTER_BYTE[256]   # 0 for digits, 1 for the other bytes of words
+cdef uint8_t NOTHING[FILTER]    # a filter that has no hash
+cdef uint64_t FIRST_BYTES[17]   # masks: so many of the first eight bytes
+cdef uint64_t NEXT_BYTES[17]    # and of the eight behind them
 cdef uint8_t FOLDS[TABLE]       # of U+0080 to U+05FF: a letter, 1 skip, 2 gap, 0 keep
 
 LATIN = (                       # U+00C0 to U+024F
@@ -107,6 +120,210 @@ cdef int fold_char(
     return FOLD_KEEP
 
 
+cdef inline uint64_t _chunk(uint64_t h, uint64_t chunk) noexcept nogil:
+    h = (h ^ chunk) * 0x9E3779B97F4A7C15u
+    return h ^ h >> 29
+
+
+cdef void token_read(
+    const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop, Token* token,
+) noexcept nogil:
+    cdef uint64_t chunk = 0, digits = 0, h = START_WORD, number = START_NUMBER
+    cdef uint32_t first = 0, last = 0
+    cdef Py_ssize_t after = 0
+    cdef int kind, filled = 0, n_digits = 0
+    cdef uint8_t c, letters = 0
+    token.size = 0
+    token.end = pos
+    while pos < stop:
+        c = WORD_BYTE[buf[pos]]
+        if c == 0:
+            break
+        if c >= 0x80:
+            kind = fold_char(buf, pos, stop, &after)
+            pos = after
+            if kind == FOLD_GAP:
+                break
+            if kind != FOLD_KEEP:
+                if kind <= 0:
+                    continue
+                c = <uint8_t> kind
+            letters = 1
+        else:
+            letters |= LETTER_BYTE[buf[pos]]
+            digits |= <uint64_t> buf[pos] << (8 * n_digits)
+            n_digits += 1
+            if n_digits == 8:
+                number = _chunk(number, digits)
+                digits = 0
+                n_digits = 0
+            pos += 1
+        chunk |= <uint64_t> c << (8 * filled)
+        filled += 1
+        last = last >> 8 | <uint32_t> c << 24
+        token.size += token.size < NUMBER - 1
+        token.end = pos
+        if token.size == 4:
+            first = last
+        if filled == 8:
+            h = _chunk(h, chunk)
+            chunk = 0
+            filled = 0
+    if filled:
+        h = _chunk(h, chunk)
+    if n_digits:
+        number = _chunk(number, digits)
+    token.after = pos
+    token.stem = first | <uint64_t> (last >> 8) << 32
+    token.hash = h if letters else number
+    if not letters and token.size:
+        token.size += NUMBER
+
+
+cdef void tokens_begin(
+    Tokens* tokens, const uint8_t* buf, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t room,
+) noexcept nogil:
+    tokens.buf = buf
+    tokens.pos, tokens.end, tokens.room = pos, end, room
+    tokens.in_word = tokens.in_mark = tokens.in_letters = 0
+    tokens.run = tokens.n_runs = 0
+
+
+cdef void _runs(Tokens* t) noexcept nogil:
+    """Find more runs of bytes of words, and of marks."""
+    cdef uint8_t last[64]
+    cdef const uint8_t* block
+    cdef Classes c
+    cdef uint64_t starts, stops, words, marks, ends, more, high = <uint64_t> 1 << 63
+    cdef int n = 0, at
+    t.run_start[0] = t.run_start[t.n_runs]                  # one may have begun
+    while t.pos < t.end and n < TOKENS:
+        block = t.buf + t.pos
+        if t.end - t.pos < 64:
+            memset(last, 0, 64)
+            memcpy(last, block, <size_t> (t.end - t.pos))
+            block = last
+        read_classes(block, &c)
+        words, marks = c.word << 1 | t.in_word, c.mark << 1 | t.in_mark     # moved by one byte
+        starts = (c.word & ~words) | (c.mark & ~marks)
+        stops = (words & ~c.word) | (marks & ~c.mark)
+        # Added to the letters, the bit of a start moves through them to the byte behind.
+        more = c.letter + t.in_letters
+        ends = more + (starts & c.letter)
+        if (t.in_word | t.in_mark) == 0:
+            t.run_start[n] = t.pos + ctz(starts | high)
+            starts &= starts - 1
+        t.in_word, t.in_mark = c.word >> 63, c.mark >> 63
+        t.in_letters = (more < c.letter) | (ends < more)
+        while stops:
+            at = ctz(stops)
+            stops &= stops - 1
+            t.run_stop[n] = t.pos + at
+            t.plain[n] = ends >> at & 1
+            n += 1
+            t.run_start[n] = t.pos + ctz(starts | high)
+            starts &= starts - 1
+        t.pos += 64
+    if t.pos >= t.end and (t.in_word | t.in_mark):
+        t.run_stop[n] = t.end
+        t.plain[n] = <uint8_t> t.in_letters
+        n += 1
+        t.in_word = t.in_mark = 0
+    t.run, t.n_runs = 0, n
+
+
+cdef int _odd(Tokens* t, const uint8_t* filter, int n, int most) noexcept nogil:
+    """Read a run that is more, or less, than one word of ASCII letters; moves on when it is done."""
+    cdef const uint8_t* buf = t.buf
+    cdef Py_ssize_t pos = t.run_start[t.run], stop = t.run_stop[t.run], start
+    cdef uint64_t h
+    cdef Token token
+    while pos < stop and n < most:
+        start = pos
+        if WORD_BYTE[buf[pos]]:
+            token_read(buf, pos, stop, &token)
+            pos = token.after
+            if token.size == 0:
+                continue
+            t.minded[t.n_minded] = <uint16_t> n
+            t.n_minded += filter_has(filter, token.hash) or token.size & (NUMBER - 1) == 1
+            t.stop[n] = token.end
+        else:
+            h = hash_start(0)
+            while pos < stop and pos - start < 3:
+                h = hash_byte(h, buf[pos])
+                pos += 1
+            token.hash, token.size, token.stem = h, 0, 0
+            t.stop[n] = pos
+        t.hash[n], t.stem[n], t.size[n], t.start[n] = token.hash, token.stem, token.size, start
+        n += 1
+    t.run_start[t.run] = pos
+    t.run += pos >= stop
+    return n
+
+
+cdef inline uint64_t _lower8(const uint8_t* p) noexcept nogil:
+    cdef uint64_t raw
+    memcpy(&raw, p, 8)
+    return raw | 0x2020202020202020u
+
+
+cdef inline uint32_t _lower4(const uint8_t* p) noexcept nogil:
+    cdef uint32_t raw
+    memcpy(&raw, p, 4)
+    return raw | 0x20202020u
+
+
+cdef bint tokens_next(Tokens* tokens, const uint8_t* filter, int most) noexcept nogil:
+    """Read the next tokens, as many as there are, or `most`, or TOKENS; False behind the last.
+    filter: hashes that somebody minds, or NULL."""
+    cdef Tokens* t = tokens
+    cdef const uint8_t* buf = t.buf
+    cdef const uint8_t* p
+    cdef Py_ssize_t start, size, at
+    cdef uint64_t one, h, longer
+    cdef int n = 0, minded = 0
+    if filter is NULL:
+        filter = NOTHING
+    if most > TOKENS:
+        most = TOKENS
+    t.n_minded = 0
+    while n < most:
+        if t.run == t.n_runs:
+            if n or t.pos >= t.end:
+                break
+            _runs(t)
+            continue
+        start = t.run_start[t.run]
+        if not t.plain[t.run] or start + 16 > t.room:
+            t.n_minded = minded
+            n = _odd(t, filter, n, most)
+            minded = t.n_minded
+            continue
+        p = buf + start
+        size = t.run_stop[t.run] - start
+        one = _lower8(p) & FIRST_BYTES[size if size < 16 else 16]
+        h = _chunk(START_WORD, one)
+        longer = _chunk(h, _lower8(p + 8) & NEXT_BYTES[size if size < 16 else 16])
+        h = longer if size > 8 else h
+        at = 16
+        while at < size:
+            if size - at >= 8:
+                h = _chunk(h, _lower8(p + at))
+            else:
+                h = _chunk(h, _lower8(p + size - 8) >> (8 * (8 - (size - at))))
+            at += 8
+        t.hash[n], t.size[n] = h, <int32_t> (size if size < NUMBER else NUMBER - 1)
+        t.start[n], t.stop[n] = start, start + size
+        t.stem[n] = <uint32_t> one | <uint64_t> (_lower4(p + (size - 4 if size > 4 else 0)) >> 8) << 32
+        t.minded[minded] = <uint16_t> n
+        minded += filter_has(filter, h) | (size == 1)
+        n += 1
+        t.run += 1
+    t.n, t.n_minded = n, minded
+    return n > 0
+
+
 def fold_text(const uint8_t[::1] text not None) -> bytes:
     """Text as the words of features and lexicon see it: lower case, folded, gaps as spaces."""
     cdef const uint8_t* buf = NULL
@@ -133,22 +350,27 @@ def fold_text(const uint8_t[::1] text not None) -> bytes:
 
 def tokens_of(const uint8_t[::1] text not None) -> list:
     """[(hash, folded size, start, stop), ...] of the words of a text."""
-    cdef Py_ssize_t pos = 0, n = text.shape[0]
-    cdef Token token
+    cdef Py_ssize_t n = text.shape[0]
+    cdef int i
+    cdef Tokens tokens
     out = []
-    while pos < n:
-        if WORD_BYTE[text[pos]] == 0:
-            pos += 1
-            continue
-        token_read(&text[0], pos, n, &token)
-        if token.size:
-            out.append((token.hash, token.size, pos, token.end))
-        pos = token.after
+    if n == 0:
+        return out
+    tokens_begin(&tokens, &text[0], 0, n, n)
+    while tokens_next(&tokens, NULL, TOKENS):
+        for i in range(tokens.n):
+            if tokens.size[i]:
+                out.append((tokens.hash[i], tokens.size[i] & (NUMBER - 1), tokens.start[i],
+                            tokens.stop[i]))
     return out
 
 
 def _build():
     memset(FOLDS, 0, sizeof(FOLDS))
+    memset(NOTHING, 0, sizeof(NOTHING))
+    for size in range(17):
+        FIRST_BYTES[size] = (1 << 8 * min(size, 8)) - 1
+        NEXT_BYTES[size] = (1 << 8 * max(size - 8, 0)) - 1
     for byte in range(256):
         letter = byte >= 0x80 or byte == 95 or chr(byte).isalpha()
         LETTER_BYTE[byte] = letter

@@ -1,10 +1,9 @@
 from atlas_fast._kernels.arena cimport Arena
-from atlas_fast._kernels.folding cimport Token
+from atlas_fast._kernels.folding cimport Tokens
 from atlas_fast._kernels.tables cimport Table
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
-    FILTER = 4096               # bytes of the filter
     STEPS = 1 << 14             # bytes of the filter of transitions
     MOST_SPELLED = 25
     RING = 16                   # words of a term at most
@@ -39,26 +38,13 @@ cdef struct Reader:             # where the reading of a text stands
     int n_spelled
     int64_t spelled_start
     int64_t spelled_stop
+    bint by_line                # letters of two lines spell nothing
     uint8_t* counts             # by category; or, where it is NULL,
     Arena* hits                 # start, stop and number of each term, int64
 
 
-cdef void lexicon_begin(Reader* reader, uint8_t* counts) noexcept nogil
-cdef void lexicon_step(
-    Lexicon lexicon, Reader* reader, const Token* token, int64_t start, int64_t stop,
+cdef void lexicon_begin(Reader* reader, uint8_t* counts, bint by_line) noexcept nogil
+cdef void lexicon_read(
+    Lexicon lexicon, Reader* reader, const Tokens* tokens,  # IN   read with the filter `starts`
 ) noexcept nogil
 cdef void lexicon_end(Lexicon lexicon, Reader* reader) noexcept nogil
-
-
-cdef inline uint32_t lexicon_bit(uint64_t word) noexcept nogil:
-    """Number of a bit of the filter of first words."""
-    return <uint32_t> (word >> 40) & (8 * FILTER - 1)
-
-
-cdef inline bint lexicon_minds(
-    Lexicon lexicon, const Reader* reader, const Token* token,
-) noexcept nogil:
-    """Does a word need a step? Most do not."""
-    cdef uint32_t bit = lexicon_bit(token.hash)
-    return token.size and (reader.state or reader.n_spelled or token.size == 1
-                           or lexicon.starts[bit >> 3] >> (bit & 7) & 1)

@@ -6,8 +6,9 @@ folding.pyx, so case, marks, look-alikes, characters without width and digits fo
 matter; three or more single letters with one byte between each two are read as a word as well.
 
 (a) Lexicon: a table that was checked once: every position in it is inside.
-(b) lexicon_step: follow a word; at the root most words end at a filter of hashes. _spell,
-    _end_spelled: words whose letters stand apart. The feature kernel feeds its own words.
+(b) lexicon_read: follow words; at the root most are passed over by a filter of hashes. _spell,
+    _end_spelled: words whose letters stand apart, of one line alone if that is
+    asked for. The feature kernel feeds its own words.
 (c) lexicon_batch: terms by category; lexicon_find: the terms of one text and where they are.
 Payload: uint32 states, terms, slots, categories, then zeros to 64 bytes; slots; fail, term, link of
 each state; category and number of words of each term; 4,096 bytes of the
@@ -15,7 +16,9 @@ filter: a bit for each first word of a term, by bits of its hash.
 """
 from atlas_fast._kernels.arena cimport Arena, arena_reserve
 from atlas_fast._kernels.buffers cimport Bytes
-from atlas_fast._kernels.folding cimport Token, WORD_BYTE, token_read
+from atlas_fast._kernels.folding cimport (
+    FILTER, TOKENS, Token, Tokens, WORD_BYTE, filter_has, token_read, tokens_begin, tokens_next,
+)
 from atlas_fast._kernels.tables cimport Table
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
@@ -139,42 +142,60 @@ cdef inline void _end_spelled(Lexicon lexicon, Reader* reader) noexcept nogil:
 
 
 cdef inline void _spell(
-    Lexicon lexicon, Reader* reader, uint8_t c, int64_t start, int64_t stop,
+    Lexicon lexicon, Reader* reader, const uint8_t* at, int64_t start,     # IN   the letter is at[0]
 ) noexcept nogil:
-    if reader.n_spelled and start != reader.spelled_stop + 1:
+    if reader.n_spelled and (
+            start != reader.spelled_stop + 1 or (reader.by_line and at[-1] == 10)):
         _end_spelled(lexicon, reader)
     if reader.n_spelled == 0:
         reader.spelled_start = start
     if reader.n_spelled < MOST_SPELLED:
-        reader.spelled[reader.n_spelled] = c
+        reader.spelled[reader.n_spelled] = WORD_BYTE[at[0]]
         reader.n_spelled += 1
-    reader.spelled_stop = stop
+    reader.spelled_stop = start + 1
 
 
-cdef void lexicon_begin(Reader* reader, uint8_t* counts) noexcept nogil:
+cdef void lexicon_begin(Reader* reader, uint8_t* counts, bint by_line) noexcept nogil:
     reader.state = 0
     reader.n_words = 0
     reader.n_spelled = 0
     reader.counts = counts
+    reader.by_line = by_line
 
 
-cdef void lexicon_step(
-    Lexicon lexicon, Reader* reader, const Token* token, int64_t start, int64_t stop,
+cdef inline void _step(
+    Lexicon lexicon, Reader* reader, const Tokens* tokens, int i,
 ) noexcept nogil:
-    cdef uint32_t bit
-    if token.size == 1 and token.first < 0x80 and stop == start + 1:
-        _spell(lexicon, reader, <uint8_t> token.first, start, stop)
+    cdef int64_t start = tokens.start[i], stop = tokens.stop[i]
+    cdef const uint8_t* at = tokens.buf + start
+    if tokens.size[i] == 0:
+        return
+    if stop == start + 1 and at[0] < 0x80:
+        _spell(lexicon, reader, at, start)
     elif reader.n_spelled:
         _end_spelled(lexicon, reader)
-    if reader.state == 0:
-        bit = lexicon_bit(token.hash)
-        if lexicon.starts[bit >> 3] >> (bit & 7) & 1 == 0:
-            return
+    if reader.state == 0 and not filter_has(lexicon.starts, tokens.hash[i]):
+        return
     reader.starts[reader.n_words % RING] = start
     reader.n_words += 1
-    reader.state = _feed(lexicon, reader.state, token.hash)
+    reader.state = _feed(lexicon, reader.state, tokens.hash[i])
     if reader.state and (lexicon.term[reader.state] or lexicon.link[reader.state]):
         _hit(lexicon, reader, reader.state, -1, stop)
+
+
+cdef void lexicon_read(Lexicon lexicon, Reader* reader, const Tokens* tokens) noexcept nogil:
+    cdef int i = 0, k = 0
+    while True:
+        while i < tokens.n and (reader.state or reader.n_spelled):
+            _step(lexicon, reader, tokens, i)
+            i += 1
+        while k < tokens.n_minded and tokens.minded[k] < i:
+            k += 1
+        if k == tokens.n_minded:
+            return
+        i = tokens.minded[k]
+        _step(lexicon, reader, tokens, i)
+        i += 1
 
 
 cdef void lexicon_end(Lexicon lexicon, Reader* reader) noexcept nogil:
@@ -182,20 +203,12 @@ cdef void lexicon_end(Lexicon lexicon, Reader* reader) noexcept nogil:
 
 
 cdef void _scan(
-    Lexicon lexicon, const uint8_t* buf, Py_ssize_t first, Py_ssize_t stop, Reader* reader,
+    Lexicon lexicon, const uint8_t* buf, Py_ssize_t first, Py_ssize_t stop, Py_ssize_t room,
+    Reader* reader, Tokens* tokens,
 ) noexcept nogil:
-    cdef const uint8_t* folded = WORD_BYTE
-    cdef Py_ssize_t pos = first, start
-    cdef Token token
-    while pos < stop:
-        if folded[buf[pos]] == 0:
-            pos += 1
-            continue
-        start = pos
-        token_read(buf, start, stop, &token)
-        pos = token.after
-        if lexicon_minds(lexicon, reader, &token):
-            lexicon_step(lexicon, reader, &token, start - first, token.end - first)
+    tokens_begin(tokens, buf, first, stop, room)
+    while tokens_next(tokens, lexicon.starts, TOKENS):
+        lexicon_read(lexicon, reader, tokens)
     _end_spelled(lexicon, reader)
 
 
@@ -208,6 +221,7 @@ def lexicon_batch(
     """Count the terms of each category in each text. ValueError when shapes do not fit."""
     cdef Py_ssize_t n = offsets.shape[0] - 1, i
     cdef Reader reader
+    cdef Tokens tokens
     if n < 0 or counts.shape[0] != n or counts.shape[1] != lexicon.n_categories or offsets[0] < 0:
         raise ValueError("columns do not fit")
     for i in range(n):
@@ -217,22 +231,23 @@ def lexicon_batch(
         return
     with nogil:
         for i in range(n):
-            lexicon_begin(&reader, &counts[i, 0])
-            _scan(lexicon, &text[0], offsets[i], offsets[i + 1], &reader)
+            lexicon_begin(&reader, &counts[i, 0], False)
+            _scan(lexicon, &text[0], offsets[i], offsets[i + 1], text.shape[0], &reader, &tokens)
 
 
 def lexicon_find(Lexicon lexicon not None, const uint8_t[::1] text not None) -> list:
     """[(start, stop, number of the term), ...] of one text, in the order in which they end."""
     cdef Reader reader
+    cdef Tokens tokens
     cdef Bytes hits = Bytes()
     cdef const int64_t* hit
     cdef Py_ssize_t i
     if text.shape[0] == 0:
         return []
-    lexicon_begin(&reader, NULL)
+    lexicon_begin(&reader, NULL, False)
     reader.hits = &hits.arena
     with nogil:
-        _scan(lexicon, &text[0], 0, text.shape[0], &reader)
+        _scan(lexicon, &text[0], 0, text.shape[0], text.shape[0], &reader, &tokens)
     if hits.arena.failed:
         raise MemoryError("the terms found do not fit")
     hit = <const int64_t*> hits.arena.data
@@ -246,15 +261,15 @@ def transition_key(int state, uint64_t word) -> int:
 
 def words_of(const uint8_t[::1] text not None) -> list:
     """(hash, bit of the filter) of each word of a term, for the compiler."""
-    cdef Py_ssize_t pos = 0, n = text.shape[0]
-    cdef Token token
+    cdef Py_ssize_t n = text.shape[0]
+    cdef int i
+    cdef Tokens tokens
     out = []
-    while pos < n:
-        if WORD_BYTE[text[pos]] == 0:
-            pos += 1
-            continue
-        token_read(&text[0], pos, n, &token)
-        pos = token.after
-        if token.size:
-            out.append((token.hash, lexicon_bit(token.hash)))
+    if n == 0:
+        return out
+    tokens_begin(&tokens, &text[0], 0, n, n)
+    while tokens_next(&tokens, NULL, TOKENS):
+        for i in range(tokens.n):
+            if tokens.size[i]:
+                out.append((tokens.hash[i], tokens.hash[i] >> 40 & (8 * FILTER - 1)))
     return out

@@ -70,6 +70,7 @@ cdef struct Text:
     const uint8_t* buf
     Py_ssize_t start
     Py_ssize_t stop
+    Py_ssize_t room             # bytes of buf that may be read
 
 
 cdef inline void row_begin(Row* row, Py_ssize_t number, Py_ssize_t text) noexcept nogil:

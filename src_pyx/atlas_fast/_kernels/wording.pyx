@@ -8,13 +8,17 @@
     introduces them, and the tail behind the last rule when it is short (lists and providers write
     there).
 """
+from libc.string cimport memset
+
 from atlas_fast._kernels.arena cimport arena_reserve
 from atlas_fast._kernels.ascii cimport is_lwsp, lower
 from atlas_fast._kernels.buffers cimport Bytes
-from atlas_fast._kernels.folding cimport Token, WORD_BYTE, token_ending, token_read
-from atlas_fast._kernels.hashing cimport hash_byte, hash_start, hash_word
+from atlas_fast._kernels.folding cimport (
+    FILTER, NUMBER, TOKENS, Tokens, filter_has, tokens_begin, tokens_next,
+)
+from atlas_fast._kernels.hashing cimport hash_start, hash_word
 from atlas_fast._kernels.lexicon cimport (
-    Lexicon, Reader, lexicon_begin, lexicon_end, lexicon_minds, lexicon_step,
+    Lexicon, Reader, lexicon_begin, lexicon_end, lexicon_read,
 )
 from atlas_fast._kernels.pages cimport arena_large_pages
 from atlas_fast._kernels.rows cimport (
@@ -22,7 +26,7 @@ from atlas_fast._kernels.rows cimport (
     row_add_all, row_begin, row_close, row_column,
 )
 from atlas_fast._kernels.scan cimport find_byte, skip_lwsp, starts_fold, trim_lwsp
-from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
+from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
     MAX_WORD = 24
@@ -32,15 +36,17 @@ cdef enum:
     N_DATES = 256
 
 cdef uint64_t DATES[N_DATES]    # a hash set of the names of months and weekdays
+cdef uint8_t DATE_FILTER[FILTER]    # of their hashes
 
 cdef struct Words:              # where the reading of a text stands
     uint64_t last               # hash of the word before, 0 for none
     int n
     int n_columns
     int n_stems
-    uint32_t columns[2 * MAX_WORDS]     # of words and pairs
-    uint32_t stems[2 * MAX_WORDS]
+    uint32_t columns[2 * TOKENS]        # of words and pairs
+    uint64_t stems[MAX_WORDS]   # the last is overwritten until it is one
     Reader reader               # of the lexicon
+    Tokens tokens
 
 cdef enum:
     A_NUMBER = 0                # added to lengths: what else a hash of a word stands for
@@ -52,7 +58,7 @@ cdef inline uint64_t _slot(uint64_t h) noexcept nogil:
     return h >> 24 & (N_DATES - 1)
 
 
-cdef inline bint _is_date(uint64_t h) noexcept nogil:
+cdef bint _is_date(uint64_t h) noexcept nogil:
     cdef uint64_t at = _slot(h)
     while DATES[at]:
         if DATES[at] == h:
@@ -61,71 +67,55 @@ cdef inline bint _is_date(uint64_t h) noexcept nogil:
     return False
 
 
-cdef inline bint _is_mark(uint8_t c) noexcept nogil:
-    return c == 33 or c == 36 or c == 37
+cdef inline bint _special(uint64_t* hash, int32_t* size) noexcept nogil:
+    """Of numbers, long words and dates something else is hashed; they have no stem."""
+    if size[0] & NUMBER:
+        hash[0] = hash_word(hash_start(0), <uint64_t> (A_NUMBER + (size[0] - NUMBER)))
+    elif size[0] > MAX_WORD:
+        hash[0] = hash_word(hash_start(0), <uint64_t> (A_LONG + log2_of(size[0])))
+    elif 0 < size[0] <= 9 and _is_date(hash[0]):
+        hash[0] = hash_word(hash_start(0), A_DATE)
+    else:
+        return False
+    size[0] = 0
+    return True
 
 
-cdef inline uint64_t _word(
-    const uint8_t* buf, Py_ssize_t* pos, Py_ssize_t end, Words* state, Lexicon lexicon,
-    Py_ssize_t* start, Py_ssize_t* stop,
-) noexcept nogil:
-    """Hash of the word or mark at pos, which moves behind it; 0 when there is none."""
-    cdef uint64_t h
-    cdef Token token
-    cdef int size = 0
-    start[0] = pos[0]
-    if WORD_BYTE[buf[pos[0]]] == 0:
-        if not _is_mark(buf[pos[0]]):
-            pos[0] += 1
-            return 0
-        h = hash_start(0)
-        while pos[0] < end and size < 3 and _is_mark(buf[pos[0]]):
-            h = hash_byte(h, buf[pos[0]])
-            pos[0] += 1
-            size += 1
-        stop[0] = pos[0]
-        return h
-    token_read(buf, pos[0], end, &token)
-    pos[0] = token.after
-    stop[0] = token.end
-    if lexicon is not None and lexicon_minds(lexicon, &state.reader, &token):
-        lexicon_step(lexicon, &state.reader, &token, start[0], token.end)
-    size = token.size
-    if size == 0:
-        return 0
-    if token.number:
-        return hash_word(hash_start(0), <uint64_t> (A_NUMBER + size))
-    if size > MAX_WORD:
-        return hash_word(hash_start(0), <uint64_t> (A_LONG + log2_of(size)))
-    if size <= 9 and _is_date(token.hash):
-        return hash_word(hash_start(0), A_DATE)
-    if size > 4:
-        state.stems[state.n_stems] = <uint32_t> token.first
-        state.stems[state.n_stems + 1] = token_ending(&token)
-        state.n_stems += 2
-    return token.hash
+cdef void _add(Row* row, Words* state, int words, int pairs) noexcept nogil:
+    """Add words and pairs of the tokens, and keep the stems."""
+    cdef const Tokens* tokens = &state.tokens
+    cdef uint64_t h, last = state.last, begin = hash_word(0, words), pair = hash_start(pairs)
+    cdef uint32_t* out = state.columns
+    cdef int32_t size
+    cdef int i, n_stems = state.n_stems
+    for i in range(tokens.n):
+        h, size = tokens.hash[i], tokens.size[i]
+        if size > MAX_WORD or filter_has(DATE_FILTER, h):
+            _special(&h, &size)
+        out[0] = <uint32_t> row_column(h ^ begin, True)
+        out[1] = <uint32_t> row_column(hash_word(pair + (last << 1), h), True)
+        out += 2
+        state.stems[n_stems] = tokens.stem[i]
+        n_stems += size > 4
+        last = h
+    if state.last == 0:                                     # the first has none before it
+        state.columns[1] = state.columns[0]
+    state.last, state.n_stems = last, n_stems
+    state.n += tokens.n
+    row_add_all(row, state.columns, 2 * tokens.n)
 
 
 cdef void _words(
-    const uint8_t* buf, Py_ssize_t pos, Py_ssize_t end, int words, int pairs, Words* state,
-    Lexicon lexicon,
+    Row* row, const uint8_t* buf, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t room, int words, int pairs,
+    Words* state, Lexicon lexicon,
 ) noexcept nogil:
-    """Columns of words and pairs; `lexicon` may be None."""
-    cdef Py_ssize_t start = 0, stop = 0
-    cdef int n = state.n_columns
-    cdef uint64_t h, begin = hash_word(0, words), pair = hash_start(pairs)
-    while pos < end and state.n < MAX_WORDS:
-        h = _word(buf, &pos, end, state, lexicon, &start, &stop)
-        if h:
-            state.columns[n] = <uint32_t> row_column(h ^ begin, True)
-            n += 1
-            if state.last:
-                state.columns[n] = <uint32_t> row_column(
-                    hash_word(pair + (state.last << 1), h), True)
-                n += 1
-            state.last = h
-            state.n += 1
-    state.n_columns = n
+    """Words and pairs of a stretch of text; `lexicon` may be None."""
+    cdef const uint8_t* filter = lexicon.starts if lexicon is not None else NULL
+    tokens_begin(&state.tokens, buf, pos, end, room)
+    while tokens_next(&state.tokens, filter, MAX_WORDS - state.n):
+        if lexicon is not None:
+            lexicon_read(lexicon, &state.reader, &state.tokens)
+        _add(row, state, words, pairs)
 
 
 cdef inline bint _introduces(const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -142,35 +132,49 @@ cdef inline bint _introduces(const uint8_t* buf, Py_ssize_t start, Py_ssize_t st
     )
 
 
+cdef inline void _begin(Words* state) noexcept nogil:
+    state.last = 0
+    state.n = state.n_stems = 0
+
+
 cdef void wording_text(
     Row* row, const Text* text, Lexicon lexicon, uint8_t* terms,
 ) noexcept nogil:
     """Two groups: words and neighbours, stems and endings."""
     cdef const uint8_t* buf = text.buf
-    cdef Py_ssize_t pos = text.start, end, first
+    cdef Py_ssize_t pos = text.start, end, first, stretch = text.start
     cdef Words state
-    cdef int i
-    cdef uint64_t stem = hash_start(N_STEM), ending = hash_start(N_ENDING)
-    state.last = 0
-    state.n = state.n_columns = state.n_stems = 0
-    lexicon_begin(&state.reader, terms)
-    while pos < text.stop and state.n < MAX_WORDS:
+    _begin(&state)
+    lexicon_begin(&state.reader, terms, True)
+    while pos < text.stop:                                  # lines that are read, all at once
         end = find_byte(buf, pos, text.stop, 10)
         first = pos
         while first < end and is_lwsp(buf[first]):
             first += 1
-        if first < end and buf[first] != 62 and buf[first] != 124 and not _introduces(
-                buf, first, end):
-            _words(buf, first, end, N_WORD, N_PAIR, &state, lexicon)
-            lexicon_end(lexicon, &state.reader)             # letters of two lines spell nothing
+        if first < end and (buf[first] == 62 or buf[first] == 124 or _introduces(buf, first, end)):
+            _words(row, buf, stretch, pos, text.room, N_WORD, N_PAIR, &state, lexicon)
+            stretch = end + 1
         pos = end + 1
-    row_add_all(row, state.columns, state.n_columns)
+    _words(row, buf, stretch, text.stop, text.room, N_WORD, N_PAIR, &state, lexicon)
+    lexicon_end(lexicon, &state.reader)
     row_close(row, 1.0)
-    for i in range(0, state.n_stems, 2):
-        state.stems[i] = <uint32_t> row_column(hash_word(stem, state.stems[i]), True)
-        state.stems[i + 1] = <uint32_t> row_column(hash_word(ending, state.stems[i + 1]), True)
-    row_add_all(row, state.stems, state.n_stems)
+    _add_stems(row, &state)
     row_close(row, 0.7)
+
+
+cdef void _add_stems(Row* row, Words* state) noexcept nogil:
+    cdef uint64_t stem = hash_start(N_STEM), ending = hash_start(N_ENDING)
+    cdef int i = 0, n = 0
+    while i < state.n_stems:
+        state.columns[n] = <uint32_t> row_column(
+            hash_word(stem, state.stems[i] & 0xFFFFFFFFu), True)
+        state.columns[n + 1] = <uint32_t> row_column(
+            hash_word(ending, state.stems[i] >> 32), True)
+        i += 1
+        n += 2
+        if n == 2 * TOKENS or i == state.n_stems:
+            row_add_all(row, state.columns, n)
+            n = 0
 
 
 cdef void wording_subject(
@@ -178,11 +182,10 @@ cdef void wording_subject(
 ) noexcept nogil:
     """One group: words and neighbours of a subject without its marks."""
     cdef Words state
-    state.last = 0
-    state.n = state.n_columns = state.n_stems = 0
-    lexicon_begin(&state.reader, terms)
-    _words(subject.buf, subject.start, subject.stop, N_SUBJECT_WORD, N_SUBJECT_PAIR, &state, lexicon)
-    row_add_all(row, state.columns, state.n_columns)
+    _begin(&state)
+    lexicon_begin(&state.reader, terms, False)
+    _words(row, subject.buf, subject.start, subject.stop, subject.room, N_SUBJECT_WORD, N_SUBJECT_PAIR,
+           &state, lexicon)
     lexicon_end(lexicon, &state.reader)
     row_close(row, 0.7)
 
@@ -262,10 +265,9 @@ def word_rows(
     with nogil:
         for i in range(n):
             row_begin(&row, i, offsets[i + 1] - offsets[i])
-            state.last = 0
-            state.n = state.n_columns = state.n_stems = 0
-            _words(text.arena.data, offsets[i], offsets[i + 1], N_WORD, N_PAIR, &state, None)
-            row_add_all(&row, state.columns, state.n_columns)
+            _begin(&state)
+            _words(&row, text.arena.data, offsets[i], offsets[i + 1], text.arena.size, N_WORD, N_PAIR,
+                   &state, None)
             row_close(&row, 1.0)
             indptr[i + 1] = row.indices.size // 4
     if row.indices.failed or row.data.failed:
@@ -275,44 +277,54 @@ def word_rows(
 def word_columns(const uint8_t[::1] text not None, bint subject=False) -> list:
     """[(column, start, stop), ...]: the features of words and neighbours, for a text without
     footer and quotes, or a subject; a column may come more than once."""
-    cdef Py_ssize_t pos = 0, start, stop, before = 0, n = text.shape[0]
+    cdef Py_ssize_t start, stop, before = 0, n = text.shape[0]
     cdef uint64_t h, last = 0, begin = hash_word(0, N_SUBJECT_WORD if subject else N_WORD)
     cdef uint64_t pair = hash_start(N_SUBJECT_PAIR if subject else N_PAIR)
-    cdef Words state
+    cdef int32_t size
+    cdef int i
+    cdef Tokens tokens
     out = []
-    while pos < n and len(out) < 4 * MAX_WORDS:
-        state.n_stems = 0
-        state.stems[0] = state.stems[1] = 0
-        h = _word(&text[0], &pos, n, &state, None, &start, &stop)
-        if h == 0:
-            continue
-        out.append((row_column(h ^ begin, True), start, stop))
-        if last:
-            out.append((row_column(hash_word(pair + (last << 1), h), True), before, stop))
-        if state.n_stems and not subject:
-            out.append((row_column(hash_word(hash_start(N_STEM), state.stems[0]), True), start, stop))
-            out.append((row_column(hash_word(hash_start(N_ENDING), state.stems[1]), True), start,
-                        stop))
-        last = h
-        before = start
+    if n == 0:
+        return out
+    tokens_begin(&tokens, &text[0], 0, n, n)
+    while tokens_next(&tokens, NULL, TOKENS):
+        for i in range(tokens.n):
+            if len(out) >= 4 * MAX_WORDS:
+                return out
+            h, size, start, stop = tokens.hash[i], tokens.size[i], tokens.start[i], tokens.stop[i]
+            _special(&h, &size)
+            out.append((row_column(h ^ begin, True), start, stop))
+            if last:
+                out.append((row_column(hash_word(pair + (last << 1), h), True), before, stop))
+            if size > 4 and not subject:
+                out.append((row_column(hash_word(
+                    hash_start(N_STEM), tokens.stem[i] & 0xFFFFFFFFu), True), start, stop))
+                out.append((row_column(hash_word(
+                    hash_start(N_ENDING), tokens.stem[i] >> 32), True), start, stop))
+            last = h
+            before = start
     return out
 
 
 def _build():
-    cdef uint64_t at
-    cdef Token token
+    cdef uint64_t at, h
     cdef const uint8_t[::1] raw
+    cdef Tokens tokens
     names = (
         "january february march april may june july august september october november december "
         "monday tuesday wednesday thursday friday saturday sunday"
     ).split()
+    memset(DATE_FILTER, 0, sizeof(DATE_FILTER))
     for name in {*names, *(name[:3] for name in names), "sept", "tues", "thur", "thurs"}:
         raw = name.encode()
-        token_read(&raw[0], 0, raw.shape[0], &token)
-        at = _slot(token.hash)
+        tokens_begin(&tokens, &raw[0], 0, raw.shape[0], raw.shape[0])
+        tokens_next(&tokens, NULL, 1)
+        h = tokens.hash[0]
+        DATE_FILTER[h >> 43 & (FILTER - 1)] |= <uint8_t> (1 << (h >> 40 & 7))
+        at = _slot(h)
         while DATES[at]:
             at = (at + 1) & (N_DATES - 1)
-        DATES[at] = token.hash
+        DATES[at] = h
 
 
 _build()
