@@ -21,6 +21,7 @@ from atlas_fast._kernels.lexicon import (
     TERM_WORDS,
     Lexicon,
     lexicon_find,
+    pair_bit,
     transition_key,
     words_of,
 )
@@ -31,7 +32,7 @@ __all__ = ["Terms", "compile_terms", "find", "lexicon", "read_terms", "terms"]
 
 MAX_TERMS = 200_000
 SLOT = np.dtype([("key", np.uint64), ("state", np.uint32), ("unused", np.uint32)])
-FILTER_BITS = 1 << 15
+FILTER_BITS, PAIR_BITS = 1 << 15, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,18 @@ def compile_terms(texts: Sequence[str], category: Sequence[int], n_categories: i
     """
     states: list[dict[int, int]] = [{}]  # a trie: word to state
     ends = [0]
-    bits = np.zeros(FILTER_BITS, np.uint8)
+    starts, alone = np.zeros((2, FILTER_BITS), np.uint8)
+    pairs = np.zeros(PAIR_BITS, np.uint8)
     sizes = np.zeros(len(texts), np.uint8)
     for number, text in enumerate(texts):
         state = 0
         words = words_of(text.encode())
         sizes[number] = len(words)
-        bits[words[0][1]] = 1
+        starts[words[0][1]] = 1
+        if len(words) == 1:
+            alone[words[0][1]] = 1
+        else:
+            pairs[pair_bit(words[0][0], words[1][0])] = 1
         for word, _ in words:
             onward = states[state].get(word)
             if onward is None:
@@ -120,7 +126,7 @@ def compile_terms(texts: Sequence[str], category: Sequence[int], n_categories: i
             *(column.astype("<u4").tobytes() for column in columns),
             np.asarray(category, np.uint8).tobytes(),
             sizes.tobytes(),
-            np.packbits(bits, bitorder="little").tobytes(),
+            *(np.packbits(bits, bitorder="little").tobytes() for bits in (starts, alone, pairs)),
         ]
     )
 

@@ -10,7 +10,7 @@ from atlas_fast._version import __version__
 from atlas_fast.reference.sources import Named, Source, file_source
 
 NAME = b"lexicon"
-LAYOUT = 1
+LAYOUT = 2
 
 
 def sources(named: Named) -> list[Source]:

@@ -4,7 +4,7 @@ from atlas_fast._kernels.tables cimport Table
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
-    STEPS = 1 << 14             # bytes of the filter of transitions
+    PAIRS = 8192                # bytes of the filter of pairs
     MOST_SPELLED = 25
     RING = 16                   # words of a term at most
 
@@ -25,9 +25,9 @@ cdef class Lexicon:
     cdef const uint32_t* link   # next state on the fail chain where a term ends
     cdef const uint8_t* category
     cdef const uint8_t* words   # of each term
-    cdef const uint8_t* starts  # bits: beginnings of the first words of terms
-    cdef uint8_t steps[STEPS]  # bits: which transitions may be there; most that are looked
-                                    # up are not, and this fits the first cache
+    cdef const uint8_t* starts  # filter: first words of terms
+    cdef const uint8_t* alone   # filter: terms of one word
+    cdef const uint8_t* pairs   # bits: first and second words of terms
 
 
 cdef struct Reader:             # where the reading of a text stands

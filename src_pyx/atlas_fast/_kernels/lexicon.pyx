@@ -6,13 +6,13 @@ folding.pyx, so case, marks, look-alikes, characters without width and digits fo
 matter; three or more single letters with one byte between each two are read as a word as well.
 
 (a) Lexicon: a table that was checked once: every position in it is inside.
-(b) lexicon_read: follow words; at the root most are passed over by a filter of hashes. _spell,
+(b) lexicon_read: follow words; at the root most are passed over by filters of hashes. _spell,
     _end_spelled: words whose letters stand apart, of one line alone if that is
     asked for. The feature kernel feeds its own words.
 (c) lexicon_batch: terms by category; lexicon_find: the terms of one text and where they are.
 Payload: uint32 states, terms, slots, categories, then zeros to 64 bytes; slots; fail, term, link of
-each state; category and number of words of each term; 4,096 bytes of the
-filter: a bit for each first word of a term, by bits of its hash.
+each state; category and number of words of each term; filters, a bit for each hash: 4,096 bytes for
+first words of terms, 4,096 for terms of one word, 8,192 for the first two words of others.
 """
 from atlas_fast._kernels.arena cimport Arena, arena_reserve
 from atlas_fast._kernels.buffers cimport Bytes
@@ -23,7 +23,7 @@ from atlas_fast._kernels.tables cimport Table
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
 KIND = b"lexicon"
-LAYOUT = 1
+LAYOUT = 2
 
 cdef enum:
     HEAD = 64
@@ -39,11 +39,11 @@ cdef class Lexicon:
     def __init__(self, Table table not None):
         cdef const uint32_t* head = <const uint32_t*> table.payload
         cdef uint64_t states, terms, slots, need
-        cdef uint64_t i, key
+        cdef uint64_t i
         if table.size < HEAD:
             raise ValueError("too short")
         states, terms, slots, self.n_categories = head[0], head[1], head[2], head[3]
-        need = HEAD + 16 * slots + 12 * states + 2 * terms + FILTER
+        need = HEAD + 16 * slots + 12 * states + 2 * terms + 2 * FILTER + PAIRS
         if (
             need != <uint64_t> table.size or slots & (slots - 1) or slots < 2 or states < 1
             or not 0 < self.n_categories <= 256 or states >= 1 << 31 or terms >= 1 << 31
@@ -59,13 +59,13 @@ cdef class Lexicon:
         self.category = <const uint8_t*> (self.link + states)
         self.words = self.category + terms
         self.starts = self.words + terms
+        self.alone = self.starts + FILTER
+        self.pairs = self.alone + FILTER
         need = 0
         for i in range(slots):
             if self.slots[i].state >= states:
                 raise ValueError("a slot leads nowhere")
-            key = self.slots[i].key
-            need += key != 0
-            self.steps[(key & (8 * STEPS - 1)) >> 3] |= <uint8_t> (1 << (key & 7))
+            need += self.slots[i].key != 0
         if need >= slots:
             raise ValueError("no slot is free")
         for i in range(states):                             # chains go down, so they end
@@ -88,8 +88,6 @@ cdef inline uint32_t _next(Lexicon lexicon, uint32_t state, uint64_t word) noexc
     """State behind a transition, 0 when there is none."""
     cdef uint64_t key = _key(state, word)
     cdef uint32_t at = <uint32_t> (key >> 32) & lexicon.mask
-    if lexicon.steps[(key & (8 * STEPS - 1)) >> 3] >> (key & 7) & 1 == 0:
-        return 0
     while lexicon.slots[at].key:
         if lexicon.slots[at].key == key:
             return lexicon.slots[at].state
@@ -145,7 +143,7 @@ cdef inline void _spell(
     Lexicon lexicon, Reader* reader, const uint8_t* at, int64_t start,     # IN   the letter is at[0]
 ) noexcept nogil:
     if reader.n_spelled and (
-            start != reader.spelled_stop + 1 or (reader.by_line and at[-1] == 10)):
+            start != reader.spelled_stop + 1 or (reader.by_line and (at - 1)[0] == 10)):
         _end_spelled(lexicon, reader)
     if reader.n_spelled == 0:
         reader.spelled_start = start
@@ -183,17 +181,39 @@ cdef inline void _step(
         _hit(lexicon, reader, reader.state, -1, stop)
 
 
+cdef inline uint32_t _pair(uint64_t first, uint64_t second) noexcept nogil:
+    """Number of the bit of two words."""
+    return <uint32_t> ((first * 0x9E3779B97F4A7C15u + second) >> 40) & (8 * PAIRS - 1)
+
+
+cdef inline bint _may_begin(Lexicon lexicon, const Tokens* tokens, int i) noexcept nogil:
+    """May a term begin with a token, or a word whose letters stand apart? Behind the last token
+    there may be more: so always there."""
+    cdef uint32_t bit
+    cdef int j = i + 1
+    while j < tokens.n and tokens.size[j] == 0:
+        j += 1
+    if j == tokens.n:
+        return True
+    bit = _pair(tokens.hash[i], tokens.hash[j])
+    return (lexicon.pairs[bit >> 3] >> (bit & 7) & 1) | filter_has(
+        lexicon.alone, tokens.hash[i]) | ((tokens.stop[i] == tokens.start[i] + 1) & (
+            tokens.stop[j] == tokens.start[i] + 3))
+
+
 cdef void lexicon_read(Lexicon lexicon, Reader* reader, const Tokens* tokens) noexcept nogil:
     cdef int i = 0, k = 0
     while True:
         while i < tokens.n and (reader.state or reader.n_spelled):
             _step(lexicon, reader, tokens, i)
             i += 1
-        while k < tokens.n_minded and tokens.minded[k] < i:
+        while k < tokens.n_minded and (
+                tokens.minded[k] < i or not _may_begin(lexicon, tokens, tokens.minded[k])):
             k += 1
         if k == tokens.n_minded:
             return
         i = tokens.minded[k]
+        k += 1
         _step(lexicon, reader, tokens, i)
         i += 1
 
@@ -257,6 +277,11 @@ def lexicon_find(Lexicon lexicon not None, const uint8_t[::1] text not None) -> 
 def transition_key(int state, uint64_t word) -> int:
     """Key of a slot of the table."""
     return _key(<uint32_t> state, word)
+
+
+def pair_bit(uint64_t first, uint64_t second) -> int:
+    """Bit of the filter of pairs for the first two words of a term."""
+    return _pair(first, second)
 
 
 def words_of(const uint8_t[::1] text not None) -> list:
