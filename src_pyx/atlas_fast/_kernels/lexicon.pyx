@@ -15,12 +15,13 @@ each state; category and number of words of each term; filters, a bit for each h
 first words of terms, 4,096 for terms of one word, 8,192 for the first two words of others.
 """
 from atlas_fast._kernels.arena cimport Arena, arena_reserve
+from atlas_fast._kernels.blocks cimport prefetch
 from atlas_fast._kernels.buffers cimport Bytes
 from atlas_fast._kernels.folding cimport (
     FILTER, TOKENS, Token, Tokens, WORD_BYTE, filter_has, token_read, tokens_begin, tokens_next,
 )
 from atlas_fast._kernels.tables cimport Table
-from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
+from atlas_fast._kernels.types cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 KIND = b"lexicon"
 LAYOUT = 2
@@ -39,7 +40,7 @@ cdef class Lexicon:
     def __init__(self, Table table not None):
         cdef const uint32_t* head = <const uint32_t*> table.payload
         cdef uint64_t states, terms, slots, need
-        cdef uint64_t i
+        cdef uint64_t i, key
         if table.size < HEAD:
             raise ValueError("too short")
         states, terms, slots, self.n_categories = head[0], head[1], head[2], head[3]
@@ -65,7 +66,9 @@ cdef class Lexicon:
         for i in range(slots):
             if self.slots[i].state >= states:
                 raise ValueError("a slot leads nowhere")
-            need += self.slots[i].key != 0
+            key = self.slots[i].key
+            need += key != 0
+            self.steps[(key & (8 * STEPS - 1)) >> 3] |= <uint8_t> (1 << (key & 7))
         if need >= slots:
             raise ValueError("no slot is free")
         for i in range(states):                             # chains go down, so they end
@@ -88,6 +91,8 @@ cdef inline uint32_t _next(Lexicon lexicon, uint32_t state, uint64_t word) noexc
     """State behind a transition, 0 when there is none."""
     cdef uint64_t key = _key(state, word)
     cdef uint32_t at = <uint32_t> (key >> 32) & lexicon.mask
+    if lexicon.steps[(key & (8 * STEPS - 1)) >> 3] >> (key & 7) & 1 == 0:
+        return 0
     while lexicon.slots[at].key:
         if lexicon.slots[at].key == key:
             return lexicon.slots[at].state
@@ -202,18 +207,23 @@ cdef inline bint _may_begin(Lexicon lexicon, const Tokens* tokens, int i) noexce
 
 
 cdef void lexicon_read(Lexicon lexicon, Reader* reader, const Tokens* tokens) noexcept nogil:
-    cdef int i = 0, k = 0
+    cdef uint16_t begins[TOKENS + 1]
+    cdef int i, k, n = 0
+    for k in range(tokens.n_minded):                        # where terms may begin: one in four
+        i = tokens.minded[k]
+        begins[n] = <uint16_t> i
+        n += _may_begin(lexicon, tokens, i)
+        prefetch(&lexicon.slots[<uint32_t> (_key(0, tokens.hash[i]) >> 32) & lexicon.mask])
+    i = k = 0
     while True:
         while i < tokens.n and (reader.state or reader.n_spelled):
             _step(lexicon, reader, tokens, i)
             i += 1
-        while k < tokens.n_minded and (
-                tokens.minded[k] < i or not _may_begin(lexicon, tokens, tokens.minded[k])):
+        while k < n and begins[k] < i:
             k += 1
-        if k == tokens.n_minded:
+        if k == n:
             return
-        i = tokens.minded[k]
-        k += 1
+        i = begins[k]
         _step(lexicon, reader, tokens, i)
         i += 1
 
