@@ -10,6 +10,7 @@ Counts go in by powers of two. No value of a recipient, no host of a trace, no d
 """
 from atlas_fast._kernels.arena cimport Arena
 from atlas_fast._kernels.ascii cimport is_alpha, is_digit, is_lwsp, lower
+from atlas_fast._kernels.counts cimport Counts, count_bytes
 from atlas_fast._kernels.hashing cimport hash_byte, hash_start, hash_word
 from atlas_fast._kernels.headers cimport (
     F_AUTH_RESULTS, F_CONTENT_TYPE, F_DATE, F_DKIM_SIGNATURE, F_FROM, F_IMPORTANCE, F_IN_REPLY_TO, F_MESSAGE_ID, F_MIME_VERSION,
@@ -59,80 +60,54 @@ FREE_DOMAINS = (
 )
 
 cdef void facts_text(Row* row, const Text* text) noexcept nogil:
-    cdef const uint8_t* buf = text.buf
-    cdef int64_t size = text.stop - text.start, upper = 0, letters = 0, digits = 0, high = 0
-    cdef int64_t bangs = 0, dollars = 0, lines = 0, quotes = 0, questions = 0
-    cdef Py_ssize_t i, start, stop, end
-    cdef uint8_t c, n_upper, n_letters, n_digits, n_high
-    cdef uint8_t n_bangs, n_dollars, n_lines, n_quotes, n_questions
+    cdef int64_t size = text.stop - text.start
+    cdef Counts n
     if size > 65536:
         size = 65536
-    stop = text.start + size
-    start = text.start
-    while start < stop:                                     # a byte counts to 255: vectors of bytes
-        end = start + 255 if stop - start > 255 else stop
-        n_upper = n_letters = n_digits = n_high = 0
-        n_bangs = n_dollars = n_lines = n_quotes = n_questions = 0
-        for i in range(start, end):
-            c = buf[i]
-            n_upper += <uint8_t> (c - 65) < 26
-            n_letters += <uint8_t> ((c | 32) - 97) < 26
-            n_digits += <uint8_t> (c - 48) < 10
-            n_high += c >> 7
-            n_bangs += c == 33
-            n_dollars += c == 36
-            n_lines += c == 10
-            n_quotes += c == 62
-            n_questions += c == 63
-        upper += n_upper
-        letters += n_letters
-        digits += n_digits
-        high += n_high
-        bangs += n_bangs
-        dollars += n_dollars
-        lines += n_lines
-        quotes += n_quotes
-        questions += n_questions
-        start = end
+    count_bytes(text.buf + text.start, <size_t> size, &n)
     row_fact(row, N_TEXT_SHAPE, 0, log2_of(size))
-    row_fact(row, N_TEXT_SHAPE, 1, upper * 20 // (letters + 1))
-    row_fact(row, N_TEXT_SHAPE, 2, digits * 20 // (size + 1))
-    row_fact(row, N_TEXT_SHAPE, 3, high * 10 // (size + 1))
-    row_fact(row, N_TEXT_SHAPE, 4, log2_of(bangs))
-    row_fact(row, N_TEXT_SHAPE, 5, log2_of(dollars))
-    row_fact(row, N_TEXT_SHAPE, 6, log2_of(size // (lines + 1)))
-    row_fact(row, N_TEXT_SHAPE, 7, log2_of(quotes))
-    row_fact(row, N_TEXT_SHAPE, 8, log2_of(questions))
+    row_fact(row, N_TEXT_SHAPE, 1, n.upper * 20 // (n.letters + 1))
+    row_fact(row, N_TEXT_SHAPE, 2, n.digits * 20 // (size + 1))
+    row_fact(row, N_TEXT_SHAPE, 3, n.high * 10 // (size + 1))
+    row_fact(row, N_TEXT_SHAPE, 4, log2_of(n.bangs))
+    row_fact(row, N_TEXT_SHAPE, 5, log2_of(n.dollars))
+    row_fact(row, N_TEXT_SHAPE, 6, log2_of(size // (n.lines + 1)))
+    row_fact(row, N_TEXT_SHAPE, 7, log2_of(n.quotes))
+    row_fact(row, N_TEXT_SHAPE, 8, log2_of(n.questions))
 
 
 cdef void facts_subject(
     Row* row, const Text* text, bint present, int replies,
 ) noexcept nogil:
     """Of a subject without its marks."""
-    cdef const uint8_t* buf = text.buf
-    cdef Py_ssize_t i
-    cdef int64_t upper = 0, letters = 0, digits = 0, bangs = 0, dollars = 0, high = 0
-    cdef int64_t widest = 0, gap = 0
-    cdef uint8_t c
-    for i in range(text.start, text.stop):
-        c = buf[i]
-        upper += 65 <= c <= 90
-        letters += is_alpha(c)
-        digits += is_digit(c)
-        bangs += c == 33
-        dollars += c == 36
-        high += c >= 0x80
-        gap = gap + 1 if c == 32 else 0
-        widest = gap if gap > widest else widest
+    cdef int64_t size = text.stop - text.start
+    cdef Counts n
+    count_bytes(text.buf + text.start, <size_t> size, &n)
     row_fact(row, N_SUBJECT_SHAPE, 0, present)
     row_fact(row, N_SUBJECT_SHAPE, 1, replies)
-    row_fact(row, N_SUBJECT_SHAPE, 2, log2_of(text.stop - text.start))
-    row_fact(row, N_SUBJECT_SHAPE, 3, upper * 8 // (letters + 1))
-    row_fact(row, N_SUBJECT_SHAPE, 4, log2_of(bangs))
-    row_fact(row, N_SUBJECT_SHAPE, 5, log2_of(dollars))
-    row_fact(row, N_SUBJECT_SHAPE, 6, log2_of(digits))
-    row_fact(row, N_SUBJECT_SHAPE, 7, high * 4 // (text.stop - text.start + 1))
-    row_fact(row, N_SUBJECT_SHAPE, 8, widest > 3)
+    row_fact(row, N_SUBJECT_SHAPE, 2, log2_of(size))
+    row_fact(row, N_SUBJECT_SHAPE, 3, n.upper * 8 // (n.letters + 1))
+    row_fact(row, N_SUBJECT_SHAPE, 4, log2_of(n.bangs))
+    row_fact(row, N_SUBJECT_SHAPE, 5, log2_of(n.dollars))
+    row_fact(row, N_SUBJECT_SHAPE, 6, log2_of(n.digits))
+    row_fact(row, N_SUBJECT_SHAPE, 7, n.high * 4 // (size + 1))
+    row_fact(row, N_SUBJECT_SHAPE, 8, _has_gap(text))
+
+
+cdef inline bint _has_gap(const Text* text) noexcept nogil:
+    """Four spaces in a row: one of them is at a position that is looked at."""
+    cdef Py_ssize_t pos = text.start + 3, first, last
+    while pos < text.stop:
+        if text.buf[pos] == 32:
+            first, last = pos, pos + 1
+            while first > text.start and text.buf[first - 1] == 32:
+                first -= 1
+            while last < text.stop and text.buf[last] == 32:
+                last += 1
+            if last - first > 3:
+                return True
+        pos += 4
+    return False
 
 
 cdef inline Py_ssize_t _host(

@@ -11,6 +11,16 @@ from atlas_fast._kernels.ascii cimport lower
 from atlas_fast._kernels.hashing cimport hash_byte, hash_end, hash_start, hash_word
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define atlas_clz(x) __builtin_clzll(x)
+    #else
+    static inline int atlas_clz(unsigned long long x) { int n = 64; while (x) { x >>= 1; n--; } return n; }
+    #endif
+    """
+    int clz "atlas_clz"(uint64_t x) noexcept nogil          # x is not 0
+
 cdef enum:
     TEXT_BUCKETS = 1 << 18      # columns of what a message says: [0, TEXT_BUCKETS)
     FORM_BUCKETS = 1 << 16      # columns of what it looks like: behind those
@@ -164,12 +174,8 @@ cdef inline void row_close(Row* row, float scale) noexcept nogil:
 
 
 cdef inline int log2_of(int64_t n) noexcept nogil:
-    """0 for 0, else 1 + floor of the binary logarithm."""
-    cdef int bits = 0
-    while n > 0:
-        bits += 1
-        n >>= 1
-    return bits
+    """0 for 0 and below, else 1 + floor of the binary logarithm."""
+    return 64 - clz(<uint64_t> n) if n > 0 else 0
 
 
 cdef inline uint64_t fold_hash(
