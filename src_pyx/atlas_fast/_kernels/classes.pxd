@@ -1,4 +1,5 @@
-"""Bit masks of 64 bytes at a time: which bytes belong to words, which are letters, which are marks.
+"""Bit masks of 64 bytes at a time: which bytes belong to words, which are letters, which are marks,
+and which may say that a line is quoted.
 
 SSE2, which every x86-64 has, or plain C elsewhere (and in the debug build, so that both are tested).
 A block is read whole: the caller copies the last, shorter one into 64 bytes of its own.
@@ -35,7 +36,26 @@ cdef extern from *:
             out->mark |= (uint64_t)(uint32_t)_mm_movemask_epi8(mark) << i;
         }
     }
+    static inline uint64_t atlas_read_quotes(const uint8_t *p) {
+        uint64_t out = 0;
+        int i;
+        for (i = 0; i < 64; i += 16) {
+            const __m128i x = _mm_loadu_si128((const __m128i *)(p + i));
+            const __m128i here = _mm_or_si128(
+                _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('>')), _mm_cmpeq_epi8(x, _mm_set1_epi8('|'))),
+                _mm_cmpeq_epi8(x, _mm_set1_epi8(':')));
+            out |= (uint64_t)(uint32_t)_mm_movemask_epi8(here) << i;
+        }
+        return out;
+    }
     #else
+    static inline uint64_t atlas_read_quotes(const uint8_t *p) {
+        uint64_t out = 0;
+        int i;
+        for (i = 0; i < 64; i++)
+            out |= (uint64_t)(p[i] == 62 || p[i] == 124 || p[i] == 58) << i;
+        return out;
+    }
     static inline void atlas_read_classes(const uint8_t *p, atlas_classes *out) {
         int i;
         out->word = out->letter = out->mark = 0;
@@ -54,3 +74,4 @@ cdef extern from *:
         uint64_t mark           # `$ % !`
 
     void read_classes "atlas_read_classes"(const uint8_t* p, Classes* out) noexcept nogil
+    uint64_t read_quotes "atlas_read_quotes"(const uint8_t* p) noexcept nogil       # `> | :`

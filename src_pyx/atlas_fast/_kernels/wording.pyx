@@ -8,11 +8,13 @@
     introduces them, and the tail behind the last rule when it is short (lists and providers write
     there).
 """
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from atlas_fast._kernels.arena cimport arena_reserve
 from atlas_fast._kernels.ascii cimport is_lwsp, lower
+from atlas_fast._kernels.blocks cimport ctz
 from atlas_fast._kernels.buffers cimport Bytes
+from atlas_fast._kernels.classes cimport read_quotes
 from atlas_fast._kernels.folding cimport (
     FILTER, NUMBER, TOKENS, Tokens, filter_has, tokens_begin, tokens_next,
 )
@@ -25,7 +27,7 @@ from atlas_fast._kernels.rows cimport (
     N_ENDING, N_PAIR, N_STEM, N_SUBJECT_PAIR, N_SUBJECT_WORD, N_WORD, Row, SEEN, Text, log2_of,
     row_add_all, row_begin, row_close, row_column,
 )
-from atlas_fast._kernels.scan cimport find_byte, skip_lwsp, starts_fold, trim_lwsp
+from atlas_fast._kernels.scan cimport find_byte, skip_lwsp, starts_fold
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
@@ -119,9 +121,8 @@ cdef void _words(
 
 
 cdef inline bint _introduces(const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """Does a line end in `wrote:`, or the like?"""
-    stop = trim_lwsp(buf, start, stop)
-    if stop - start < 8 or buf[stop - 1] != 58:
+    """Does [start, stop), which ends in a colon, end in `wrote:`, or the like?"""
+    if stop - start < 8:
         return False
     return (
         starts_fold(buf, stop - 6, stop, b"wrote:", 6)
@@ -130,6 +131,49 @@ cdef inline bint _introduces(const uint8_t* buf, Py_ssize_t start, Py_ssize_t st
         or starts_fold(buf, stop - 8, stop, b"schrieb:", 8)
         or starts_fold(buf, stop - 5, stop, b"crit:", 5)
     )
+
+
+cdef bint _left_out(
+    const uint8_t* buf, Py_ssize_t start, Py_ssize_t at, Py_ssize_t stop,   # IN   `> | :` is at `at`
+    Py_ssize_t* first, Py_ssize_t* end,                                     # OUT  its line
+) noexcept nogil:
+    """Does a byte say that its line is quoted, or introduces what is? `start` begins a line."""
+    cdef Py_ssize_t line = at
+    if buf[at] != 58:                                       # the first in its line
+        while line > start and buf[line - 1] != 10 and is_lwsp(buf[line - 1]):
+            line -= 1
+        if line > start and buf[line - 1] != 10:
+            return False
+        end[0] = find_byte(buf, at, stop, 10)
+    else:                                                   # or the last
+        end[0] = at + 1
+        while end[0] < stop and buf[end[0]] != 10 and is_lwsp(buf[end[0]]):
+            end[0] += 1
+        if (end[0] < stop and buf[end[0]] != 10) or not _introduces(buf, start, at + 1):
+            return False
+        while line > start and buf[line - 1] != 10:
+            line -= 1
+        if not _introduces(buf, skip_lwsp(buf, line, at), at + 1):
+            return False
+    first[0] = line
+    return True
+
+
+cdef Py_ssize_t _next_quote(const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop) noexcept nogil:
+    """Position of the first of `> | :` in [pos, stop), or stop."""
+    cdef uint8_t last[64]
+    cdef uint64_t found
+    while pos < stop:
+        if stop - pos >= 64:
+            found = read_quotes(buf + pos)
+        else:
+            memset(last, 0, 64)
+            memcpy(last, buf + pos, <size_t> (stop - pos))
+            found = read_quotes(last)
+        if found:
+            return pos + ctz(found)
+        pos += 64
+    return stop
 
 
 cdef inline void _begin(Words* state) noexcept nogil:
@@ -142,19 +186,16 @@ cdef void wording_text(
 ) noexcept nogil:
     """Two groups: words and neighbours, stems and endings."""
     cdef const uint8_t* buf = text.buf
-    cdef Py_ssize_t pos = text.start, end, first, stretch = text.start
+    cdef Py_ssize_t end = 0, first = 0, stretch = text.start
+    cdef Py_ssize_t at = _next_quote(buf, text.start, text.stop)
     cdef Words state
     _begin(&state)
     lexicon_begin(&state.reader, terms, True)
-    while pos < text.stop:                                  # lines that are read, all at once
-        end = find_byte(buf, pos, text.stop, 10)
-        first = pos
-        while first < end and is_lwsp(buf[first]):
-            first += 1
-        if first < end and (buf[first] == 62 or buf[first] == 124 or _introduces(buf, first, end)):
-            _words(row, buf, stretch, pos, text.room, N_WORD, N_PAIR, &state, lexicon)
-            stretch = end + 1
-        pos = end + 1
+    while at < text.stop:                                   # what is read, in stretches
+        if _left_out(buf, stretch, at, text.stop, &first, &end):
+            _words(row, buf, stretch, first, text.room, N_WORD, N_PAIR, &state, lexicon)
+            stretch, at = end + 1, end
+        at = _next_quote(buf, at + 1, text.stop)
     _words(row, buf, stretch, text.stop, text.room, N_WORD, N_PAIR, &state, lexicon)
     lexicon_end(lexicon, &state.reader)
     row_close(row, 1.0)
