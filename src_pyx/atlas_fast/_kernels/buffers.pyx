@@ -2,10 +2,19 @@
 
 A kernel appends to `Bytes.arena` without the GIL; numpy then views the memory in place.
 While a view is open the arena may not grow: `clear` and kernels' doors refuse with BufferError.
+
+Memory that `bytes_reserve` gave is kept when its Bytes end, for the next that want as much: a batch
+follows a batch, and fresh memory costs a page fault for each page.
 """
 from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.pythread cimport (
+    NOWAIT_LOCK, PyThread_acquire_lock, PyThread_allocate_lock, PyThread_release_lock,
+    PyThread_type_lock,
+)
 
-from atlas_fast._kernels.arena cimport arena_free, arena_init, arena_reserve
+from atlas_fast._kernels.arena cimport Arena, arena_free, arena_init, arena_reserve
+from atlas_fast._kernels.pages cimport arena_large_pages
+from atlas_fast._kernels.types cimport uint8_t
 
 cdef extern from *:
     """
@@ -28,6 +37,61 @@ cdef extern from *:
     int ATLAS_FAST_OPTIMIZED
 
 
+cdef enum:
+    SPARES = 8
+    LEAST_SPARE = 1 << 18
+    MOST_SPARE = 1 << 23        # bytes of one; a larger one goes back to the system
+
+cdef struct Spare:
+    uint8_t* data
+    Py_ssize_t capacity         # 0: no spare here
+
+cdef Spare spares[SPARES]
+cdef PyThread_type_lock lock = PyThread_allocate_lock()
+if lock is NULL:
+    raise MemoryError
+
+
+cdef bint bytes_reserve(Bytes self, Py_ssize_t size):
+    """Room for `size` bytes in an empty one. Content is anything. False when memory ends."""
+    cdef Arena* arena = &self.arena
+    cdef int i, best = -1
+    if size > arena.capacity - arena.size and arena.size == 0 and size <= arena.limit and (
+            LEAST_SPARE <= size <= MOST_SPARE):
+        self.spare = True
+        # Not waited for: another thread has it, or had it when this process was forked off.
+        if PyThread_acquire_lock(lock, NOWAIT_LOCK):
+            for i in range(SPARES):
+                if size <= spares[i].capacity <= 2 * size and (
+                        best < 0 or spares[i].capacity < spares[best].capacity):
+                    best = i
+            if best >= 0:
+                arena_free(arena)
+                arena.data, arena.capacity = spares[best].data, spares[best].capacity
+                spares[best].capacity = 0
+            PyThread_release_lock(lock)
+    if best < 0:
+        if not arena_reserve(arena, size):
+            return False
+        arena_large_pages(arena)
+    return True
+
+
+cdef bint _keep(Arena* arena):
+    """Keep memory as a spare; False where there is no place for it."""
+    cdef int i
+    cdef bint kept = False
+    if arena.capacity > MOST_SPARE or not PyThread_acquire_lock(lock, NOWAIT_LOCK):
+        return False
+    for i in range(SPARES):
+        if spares[i].capacity == 0:
+            spares[i].data, spares[i].capacity = arena.data, arena.capacity
+            kept = True
+            break
+    PyThread_release_lock(lock)
+    return kept
+
+
 cdef class Bytes:
     """Growing bytes that belong to the kernel which fills them; `limit` caps their size."""
 
@@ -37,7 +101,8 @@ cdef class Bytes:
             raise MemoryError
 
     def __dealloc__(self):
-        arena_free(&self.arena)
+        if not (self.spare and _keep(&self.arena)):
+            arena_free(&self.arena)
 
     def __len__(self):
         return self.arena.size

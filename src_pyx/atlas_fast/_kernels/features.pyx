@@ -8,8 +8,8 @@ Delivered-To, Sender, Errors-To, Precedence, list fields, recipients' addresses,
 """
 from libc.string cimport memset
 
-from atlas_fast._kernels.arena cimport Arena, arena_reserve
-from atlas_fast._kernels.buffers cimport Bytes
+from atlas_fast._kernels.arena cimport Arena
+from atlas_fast._kernels.buffers cimport Bytes, bytes_reserve
 from atlas_fast._kernels.facts cimport (
     facts_authentication, facts_fields, facts_identity, facts_links, facts_origin, facts_parts,
     facts_sender, facts_subject, facts_text, url_words,
@@ -22,7 +22,6 @@ from atlas_fast._kernels.html cimport LinkRecord
 from atlas_fast._kernels.lexicon cimport Lexicon
 from atlas_fast._kernels.messages cimport Messages
 from atlas_fast._kernels.mime cimport PartRecord
-from atlas_fast._kernels.pages cimport arena_large_pages
 from atlas_fast._kernels.rows cimport (
     BUCKETS, N_DAMAGE, N_LEXICON, N_RECIPIENTS, Row, SEEN, Text, log2_of, row_begin, row_close, row_fact, row_form,
     TEXT_BUCKETS,
@@ -222,10 +221,8 @@ def features_batch(
     c.strings, c.n_hidden, c.flags, c.n = &strings.arena, &n_hidden[0], &flags[0], n
     row.indices, row.data = &indices.arena, &data.arena
     row.seen = &seen[0]
-    arena_reserve(row.indices, min(2500 * n, 1 << 26))
-    arena_reserve(row.data, min(2500 * n, 1 << 26))
-    arena_large_pages(row.indices)
-    arena_large_pages(row.data)
+    bytes_reserve(indices, min(2500 * n, 1 << 26))
+    bytes_reserve(data, min(2500 * n, 1 << 26))
     memset(&terms[0, 0], 0, <size_t> (n * lexicon.n_categories))
     with nogil:
         _each(&c, messages, lexicon, &row, &indptr[0], &ends[0, 0], &terms[0, 0])

@@ -10,10 +10,9 @@
 """
 from libc.string cimport memcpy, memset
 
-from atlas_fast._kernels.arena cimport arena_reserve
 from atlas_fast._kernels.ascii cimport is_lwsp, lower
 from atlas_fast._kernels.blocks cimport ctz
-from atlas_fast._kernels.buffers cimport Bytes
+from atlas_fast._kernels.buffers cimport Bytes, bytes_reserve
 from atlas_fast._kernels.classes cimport read_quotes
 from atlas_fast._kernels.folding cimport (
     FILTER, NUMBER, TOKENS, Tokens, filter_has, tokens_begin, tokens_next,
@@ -22,7 +21,6 @@ from atlas_fast._kernels.hashing cimport hash_start, hash_word
 from atlas_fast._kernels.lexicon cimport (
     Lexicon, Reader, lexicon_begin, lexicon_end, lexicon_read,
 )
-from atlas_fast._kernels.pages cimport arena_large_pages
 from atlas_fast._kernels.rows cimport (
     N_ENDING, N_PAIR, N_STEM, N_SUBJECT_PAIR, N_SUBJECT_WORD, N_WORD, Row, SEEN, Text, log2_of,
     row_add_all, row_begin, row_close, row_column,
@@ -298,10 +296,8 @@ def word_rows(
     (<Bytes> data).clear()
     row.indices, row.data = &indices.arena, &data.arena
     row.seen = &seen[0]
-    arena_reserve(row.indices, min(2000 * n, 1 << 26))
-    arena_reserve(row.data, min(2000 * n, 1 << 26))
-    arena_large_pages(row.indices)
-    arena_large_pages(row.data)
+    bytes_reserve(indices, min(2000 * n, 1 << 26))
+    bytes_reserve(data, min(2000 * n, 1 << 26))
     indptr[0] = 0
     with nogil:
         for i in range(n):
