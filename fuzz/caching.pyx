@@ -12,7 +12,7 @@ from atlas_fast._kernels.claims import EVIDENCE_BYTES, claims_batch
 from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.hosts import hosts_batch
 from atlas_fast._kernels.intern import hash_batch, intern_batch
-from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
+from atlas_fast._kernels.keys import KEY_BYTES, LANES_HERE, keys_batch
 from atlas_fast._kernels.memo import SEAL_BYTES, Memo, unseal_batch
 from atlas_fast._kernels.messages import Messages
 
@@ -34,16 +34,24 @@ cdef void _keys(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
         raw = np.asarray(<uint8_t[:size]> <uint8_t*> buf) if size else np.empty(0, np.uint8)
         cuts = np.array([0, size // 6, size // 3, size // 2], np.int64)
         ends = np.array([size // 2, size // 2 + size // 5, size], np.int64)
-        out = np.empty((2, KEY_BYTES), np.uint8)
-        messages = Messages.of_spans(raw, ends[:2], ends[1:])
+        # Each message twice, and a third that is all of them: more than there are lanes.
+        order = [0, 1, 2, 1, 0] * 2
+        starts, stops = np.append(ends[:2], 0)[order], np.append(ends[1:], size)[order]
+        offsets = np.array([0] + [cuts[3] - cuts[1]] * 10, np.int64)
+        offsets[:5] = cuts[1] // 4 * np.arange(5)
+        messages = Messages.of_spans(raw, starts, stops)
         source = bytes(raw[:cuts[1]])
-        places = raw[cuts[1]:cuts[3]]
-        keys_batch(messages, source, places, cuts[1:] - cuts[1], out)
-        for i in range(2):
-            place = bytes(raw[cuts[i + 1]:cuts[i + 2]])
-            whole = source + b"\0" + place + b"\0" + bytes(raw[ends[i]:ends[i + 1]])
-            if bytes(out[i, 8:]) != blake2b(whole, digest_size=16).digest():
-                abort()
+        places = bytes(raw[cuts[1]:cuts[3]])
+        for lanes in (0, 4, 8):
+            if lanes > LANES_HERE:
+                break
+            out = np.empty((10, KEY_BYTES), np.uint8)
+            keys_batch(messages, source, places, offsets, out, lanes)
+            for i in range(10):
+                place = places[offsets[i]:offsets[i + 1]]
+                whole = source + b"\0" + place + b"\0" + bytes(raw[starts[i]:stops[i]])
+                if bytes(out[i, 8:]) != blake2b(whole, digest_size=16).digest():
+                    abort()
     except BaseException as error:
         print(repr(error))
         abort()

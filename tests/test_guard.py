@@ -31,7 +31,7 @@ from atlas_fast._kernels import (
     words,
 )
 from atlas_fast._kernels import lexicon as lexicon_kernel
-from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
+from atlas_fast._kernels.keys import KEY_BYTES, LANES_HERE, keys_batch
 from atlas_fast._kernels.messages import Messages
 from atlas_fast.auth import AuthColumns
 from atlas_fast.classify.lexicon import lexicon
@@ -201,13 +201,15 @@ def test_every_cut_of_an_mbox(trust):
         agrees(scan, MBOX[:stop])
 
 
-def test_every_cut_of_a_key():
+@pytest.mark.parametrize("lanes", [n for n in (0, 4, 8) if n <= LANES_HERE])
+def test_every_cut_of_a_key(lanes):
     def key(raw):
         buffer = np.frombuffer(raw, np.uint8)
         half = len(raw) // 2
-        messages = Messages.of_spans(buffer, np.array([half]), np.array([len(raw)]))
-        out = np.empty((1, KEY_BYTES), np.uint8)
-        keys_batch(messages, b"s", buffer[:half], np.array([0, half], np.int64), out)
+        starts = np.array([half, half // 2, 0, 0])  # so that no lane is the last alone
+        messages = Messages.of_spans(buffer, starts, np.full(4, len(raw)))
+        out = np.empty((4, KEY_BYTES), np.uint8)
+        keys_batch(messages, b"s", buffer[:half], np.array([0, half, half, half, half]), out, lanes)
         return out.tobytes()
 
     for stop in range(1, 300):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles.keys import message_key
 
-from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
+from atlas_fast._kernels.keys import KEY_BYTES, LANES_HERE, keys_batch
 from atlas_fast._kernels.messages import Messages
 from atlas_fast.batch import Batch
 
@@ -14,6 +14,7 @@ PLACES = st.one_of(
     st.text(st.characters(codec="utf-8"), max_size=30),
     st.from_regex(r"(cur/|new/|a1/)?[0-9]{0,20}[.a-z0-9]{0,8}", fullmatch=True),
 )
+LANES = [lanes for lanes in (0, 4, 8) if lanes <= LANES_HERE]
 # Around the block of 128 bytes, where a last block is kept for the end.
 SIZES = st.sampled_from([0, 1, 63, 127, 128, 129, 255, 256, 257, 4096])
 CONTENTS = st.one_of(st.binary(max_size=300), SIZES.map(lambda size: b"x" * size))
@@ -24,6 +25,16 @@ def batch(contents, places, source):
     starts = np.concatenate([np.zeros(1, np.int64), stops[:-1]])
     raw = np.frombuffer(b"".join(contents), np.uint8)
     return Batch(raw, starts, stops, source=source, places=places)
+
+
+def keys_of(items, source, lanes):
+    """The kernel's keys of (content, place) with so many messages at once."""
+    keys = np.full((len(items), KEY_BYTES), 7, np.uint8)
+    ends = np.cumsum([0, *(len(place) for _, place in items)])
+    places = np.frombuffer(b"".join(place for _, place in items), np.uint8)
+    messages = Messages.of_bytes([content for content, _ in items])
+    keys_batch(messages, source, places, ends, keys, lanes)
+    return [bytes(key) for key in keys]
 
 
 @given(
@@ -37,6 +48,43 @@ def test_kernel_is_the_oracle(items, source):
     assert [bytes(key) for key in made] == [
         message_key(source.encode(), place.encode(), content) for content, place in items
     ]
+
+
+@pytest.mark.parametrize("lanes", LANES)
+@given(
+    st.lists(st.tuples(CONTENTS, PLACES.map(str.encode)), min_size=1, max_size=30),
+    st.one_of(st.binary(max_size=20), SIZES.map(lambda size: b"s" * size)),
+)
+def test_lanes_are_the_oracle(lanes, items, source):
+    expected = [message_key(source, place, content) for content, place in items]
+    assert keys_of(items, source, lanes) == expected
+
+
+@pytest.mark.parametrize("lanes", LANES)
+def test_every_size_in_every_lane(lanes):
+    """Sizes of content, and of source and place before it, around each border of a block."""
+    rng = np.random.default_rng(1)
+    for source in (b"", b"s" * 127, b"s" * 128, b"s" * 200):
+        sizes = rng.permutation(np.repeat(np.arange(400), 2)).tolist()
+        places = rng.integers(0, 300, len(sizes)).tolist()
+        items = [(rng.bytes(a), b"p" * b) for a, b in zip(sizes, places, strict=True)]
+        expected = [message_key(source, place, content) for content, place in items]
+        assert keys_of(items, source, lanes) == expected
+
+
+@pytest.mark.parametrize("lanes", LANES)
+@pytest.mark.parametrize("where", [0, 3, 8, 19])
+def test_a_huge_message_among_small_ones(lanes, where):
+    items = [(b"x" * (size * 7), b"%d" % size) for size in range(20)]
+    items[where] = (b"huge" * 500_000, b"a/0")
+    expected = [message_key(b"s", place, content) for content, place in items]
+    assert keys_of(items, b"s", lanes) == expected
+
+
+def test_lanes_that_the_machine_does_not_have():
+    for lanes in (-1, 1, 2, 3, 16, *(n for n in (4, 8) if n > LANES_HERE)):
+        with pytest.raises(ValueError, match="do not fit this machine"):
+            keys_of([(b"a", b"b")], b"s", lanes)
 
 
 def test_real_mail(corpus):

@@ -5,6 +5,7 @@ from typing_extensions import Buffer
 from atlas_fast._kernels.messages import Messages
 
 KEY_BYTES: int
+LANES_HERE: int
 
 def keys_batch(
     messages: Messages,
@@ -12,4 +13,5 @@ def keys_batch(
     places: Buffer,
     offsets: NDArray[np.int64],
     keys: NDArray[np.uint8],
+    lanes: int = ...,
 ) -> None: ...

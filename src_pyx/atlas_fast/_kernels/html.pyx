@@ -14,7 +14,7 @@
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from html.entities import name2codepoint
 
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memset
 
 from atlas_fast._kernels.arena cimport (
     Arena, arena_append, arena_free, arena_init, arena_push, arena_push_codepoint, arena_reserve,
@@ -22,11 +22,12 @@ from atlas_fast._kernels.arena cimport (
 from atlas_fast._kernels.ascii cimport hex_digit, is_alnum, is_alpha, is_digit, is_lwsp, lower
 from atlas_fast._kernels.charsets cimport utf8_append
 from atlas_fast._kernels.scan cimport (
-    equals_fold, find_byte, skip_lwsp, starts_fold, whole_utf8,
+    equals_fold, find_byte, skip_lwsp, whole_utf8,
 )
 from atlas_fast._kernels.types cimport (
-    TEXT_CUT, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
+    TEXT_CUT, int32_t, int64_t, uint8_t, uint32_t, uint64_t,
 )
+from atlas_fast._kernels.wide cimport find3, find_low, find_markup, find_pair_fold
 
 cdef enum:
     MAX_URL = 2048              # bytes of a link's target that are kept
@@ -44,15 +45,18 @@ cdef enum:                      # what a tag does
     T_FRAME = 7
     T_CELL = 8                  # a space
 
+cdef struct Name:               # letters and digits as numbers, the first the lowest byte
+    uint64_t first              # eight of them
+    uint64_t rest               # up to MAX_NAME
+
 cdef struct Slot:
-    uint8_t size                # 0: free
-    uint8_t name[MAX_NAME]
+    Name name                   # 0: free
     uint32_t value
 
 # Filled below while the module is imported; read only afterwards.
 cdef Slot TAGS[N_SLOTS]
 cdef Slot ENTITIES[N_SLOTS]
-cdef uint8_t STOPS[256]         # bytes that end a run of plain characters
+cdef uint8_t FOLDED[256]        # letters in lower case, digits, 0 for the rest
 
 cdef struct Reader:
     const uint8_t* buf
@@ -67,23 +71,51 @@ cdef struct Reader:
     bint fresh_link             # it has no text yet
 
 
-cdef inline uint32_t _hash(const uint8_t* name, Py_ssize_t size) noexcept nogil:
-    cdef uint32_t h = 2166136261u
-    cdef Py_ssize_t i
-    for i in range(size):
-        h = (h ^ name[i]) * 16777619u
-    return (h ^ (h >> 13)) & (N_SLOTS - 1)
-
-
-cdef inline int64_t _look_up(
-    const Slot* slots, const uint8_t* name, Py_ssize_t size,
+cdef inline uint64_t _letters(
+    const uint8_t* buf, Py_ssize_t* pos, Py_ssize_t stop, bint fold,
 ) noexcept nogil:
-    cdef uint32_t at
-    if not 0 < size <= MAX_NAME:
-        return -1
-    at = _hash(name, size)
-    while slots[at].size:
-        if slots[at].size == size and memcmp(slots[at].name, name, <size_t> size) == 0:
+    """Up to eight letters and digits at pos, which moves behind them."""
+    cdef Py_ssize_t at = pos[0]
+    cdef uint64_t word = 0, c
+    cdef int shift = 0
+    while at < stop and shift < 64:
+        c = FOLDED[buf[at]]
+        if c == 0:
+            break
+        word |= (c if fold else buf[at]) << shift
+        shift += 8
+        at += 1
+    pos[0] = at
+    return word
+
+
+cdef inline Py_ssize_t _read_name(
+    const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop, bint fold,     # IN
+    Name* name,                                                         # OUT
+) noexcept nogil:
+    """Behind the letters and digits at pos; more than MAX_NAME are no name."""
+    cdef Py_ssize_t at = pos
+    name.rest = 0
+    name.first = _letters(buf, &at, stop, fold)
+    if at - pos < 8:
+        return at
+    name.rest = _letters(buf, &at, min(stop, at + MAX_NAME - 8), fold)
+    if at - pos == MAX_NAME and at < stop and FOLDED[buf[at]]:
+        name.first = name.rest = 0
+        while at < stop and FOLDED[buf[at]]:
+            at += 1
+    return at
+
+
+cdef inline uint32_t _hash(const Name* name) noexcept nogil:
+    cdef uint64_t mixed = (name.first ^ name.rest * 0xC2B2AE3D27D4EB4Fu) * 0x9E3779B97F4A7C15u
+    return <uint32_t> (mixed >> 54)                         # ten bits: N_SLOTS
+
+
+cdef inline int64_t _look_up(const Slot* slots, const Name* name) noexcept nogil:
+    cdef uint32_t at = _hash(name)
+    while slots[at].name.first:
+        if slots[at].name.first == name.first and slots[at].name.rest == name.rest:
             return slots[at].value
         at = (at + 1) & (N_SLOTS - 1)
     return -1
@@ -114,6 +146,7 @@ cdef Py_ssize_t _entity(
     """Behind the character reference at pos, or pos when there is none."""
     cdef Py_ssize_t end = pos + 1
     cdef int64_t found
+    cdef Name name
     cdef uint32_t value = 0
     cdef int digits = 0
     if end < stop and buf[end] == 35:
@@ -133,9 +166,8 @@ cdef Py_ssize_t _entity(
             return pos
         code[0] = value if value else 0xFFFD
     else:
-        while end < stop and end - pos <= MAX_NAME and is_alnum(buf[end]):
-            end += 1
-        found = _look_up(ENTITIES, buf + pos + 1, end - pos - 1)
+        end = _read_name(buf, end, min(stop, end + MAX_NAME), False, &name)
+        found = _look_up(ENTITIES, &name)
         if found < 0:
             return pos
         code[0] = <uint32_t> found
@@ -144,26 +176,33 @@ cdef Py_ssize_t _entity(
     return end
 
 
-cdef Py_ssize_t _tag_end(Reader* r, Py_ssize_t pos) noexcept nogil:
-    """Position of the `>` that closes the tag at pos, or -1 when the `<` is text."""
+cdef Py_ssize_t _tag_end(Reader* r, Py_ssize_t at) noexcept nogil:
+    """Position of the `>` that closes the tag whose name ends at `at`, or -1: the `<` is text."""
     cdef const uint8_t* buf = r.buf
-    cdef uint8_t quote = 0
-    cdef Py_ssize_t at = pos + 1, plain
+    cdef Py_ssize_t plain = -1, stop = r.stop               # plain: the first `>`, quoted or not
+    cdef uint8_t quote
     if r.no_close:
         return -1
-    plain = find_byte(buf, pos, r.stop, 62)
-    if plain == r.stop:
-        r.no_close = True
-        return -1
-    while at < r.stop and at < plain + 1024:                # a tag hides no more than this in quotes
-        if quote:
-            if buf[at] == quote:
-                quote = 0
-        elif buf[at] == 62:
-            return at
-        elif (buf[at] == 34 or buf[at] == 39) and buf[at - 1] == 61:
-            quote = buf[at]
+    while True:
+        at = find3(buf, at, stop, 62, 34, 39)
+        if at >= stop or buf[at] == 62:
+            break
+        quote = buf[at]
         at += 1
+        if buf[at - 2] != 61:
+            continue
+        while True:
+            at = find3(buf, at, stop, quote, quote if plain >= 0 else 62, quote)
+            if at >= stop or buf[at] == quote:
+                break
+            plain = at
+            if stop > plain + 1024:                         # a tag hides no more than this in quotes
+                stop = plain + 1024
+        at += 1
+    if at < stop:
+        return at
+    if plain < 0:
+        r.no_close = True
     return plain
 
 
@@ -231,16 +270,24 @@ cdef void _add_link(
     if not arena_reserve(sink.links, sizeof(LinkRecord)):
         return
     start = skip_lwsp(buf, start, stop)
+    if kind == LINK_PLAIN:
+        arena_append(sink.strings, buf, start, min(stop, start + MAX_URL))
+        start = stop
     while start < stop and sink.strings.size - mark < MAX_URL:
-        if buf[start] == 38 and kind != LINK_PLAIN:
+        if buf[start] == 38:
             next_pos = _entity(buf, start, stop, &code)
             if next_pos > start:
                 arena_push_codepoint(sink.strings, code)
-                start = next_pos
-                continue
-        if buf[start] > 32 or kind == LINK_PLAIN:
-            arena_push(sink.strings, buf[start])
-        start += 1
+            else:
+                arena_push(sink.strings, 38)
+                next_pos = start + 1
+        elif buf[start] <= 32:
+            next_pos = start + 1
+        else:
+            next_pos = find_low(
+                buf, start, min(stop, start + MAX_URL - (sink.strings.size - mark)), 38)
+            arena_append(sink.strings, buf, start, next_pos)
+        start = next_pos
     sink.strings.size = whole_utf8(sink.strings.data, mark, sink.strings.size)
     link = <LinkRecord*> (sink.links.data + sink.links.size)
     sink.links.size += sizeof(LinkRecord)
@@ -290,10 +337,22 @@ cdef void _attributes(
             _add_link(buf, start, end, LINK_FORM, sink)
 
 
-cdef Py_ssize_t _skip_content(
-    Reader* r, Py_ssize_t pos, const uint8_t* name, Py_ssize_t size,
+cdef bint _same_name(
+    const uint8_t* buf, Py_ssize_t a, Py_ssize_t b, Py_ssize_t size,
 ) noexcept nogil:
-    """Where `</name` starts behind pos; pos when it never does, and then for all that follow."""
+    """Are the `size` bytes at a and at b the same, ASCII case aside?"""
+    cdef Py_ssize_t i
+    for i in range(size):
+        if lower(buf[a + i]) != lower(buf[b + i]):
+            return False
+    return True
+
+
+cdef Py_ssize_t _skip_content(
+    Reader* r, Py_ssize_t pos, Py_ssize_t name, Py_ssize_t size,
+) noexcept nogil:
+    """Where the element at pos is closed by the name that stands at `name`; pos when it never is,
+    and then for all that follow."""
     cdef Py_ssize_t at = pos
     if r.no_end:
         return pos
@@ -302,8 +361,7 @@ cdef Py_ssize_t _skip_content(
         if at + 2 + size > r.stop:
             r.no_end = True
             return pos
-        if r.buf[at + 1] == 47 and equals_fold(
-                r.buf, at + 2, at + 2 + size, <const char*> name, size):
+        if r.buf[at + 1] == 47 and _same_name(r.buf, name, at + 2, size):
             return at
         at += 1
 
@@ -332,8 +390,8 @@ cdef Py_ssize_t _comment(Reader* r, Py_ssize_t pos) noexcept nogil:
 cdef Py_ssize_t _tag(Reader* r, Py_ssize_t pos, Sink* sink) noexcept nogil:
     """Behind the tag at pos (a `<`), or pos when it is text."""
     cdef const uint8_t* buf = r.buf
-    cdef uint8_t name[MAX_NAME]
-    cdef Py_ssize_t start = pos + 1, at, end, size = 0
+    cdef Name name
+    cdef Py_ssize_t start = pos + 1, at, end
     cdef bint closing
     cdef int64_t kind
     if start < r.stop and (buf[start] == 33 or buf[start] == 63):
@@ -342,32 +400,23 @@ cdef Py_ssize_t _tag(Reader* r, Py_ssize_t pos, Sink* sink) noexcept nogil:
     start += closing
     if start >= r.stop or not is_alpha(buf[start]):
         return pos
-    end = _tag_end(r, pos)
+    at = _read_name(buf, start, r.stop, True, &name)
+    end = at if at < r.stop and buf[at] == 62 else _tag_end(r, at)
     if end < 0:
         return pos
-    at = start
-    while at < end and is_alnum(buf[at]):
-        if size < MAX_NAME:
-            name[size] = lower(buf[at])
-        size += 1
-        at += 1
-    kind = _look_up(TAGS, name, size)
+    kind = _look_up(TAGS, &name)
     if kind == T_BLOCK:
         r.space = r.line = True
     elif kind == T_CELL:
         r.space = True
     elif kind == T_A and closing:
         _close_link(r, sink)
-    if not closing and at < end:
-        _attributes(r, <int> kind, at, end, sink)
+    if not closing and at < end and (
+            T_A <= kind <= T_FRAME or find_pair_fold(buf, at, end, r.stop, 115, 116) < end):
+        _attributes(r, <int> kind, at, end, sink)           # without `st` there is no style
     if kind == T_DROP and not closing:
-        return _skip_content(r, end + 1, name, size)
+        return _skip_content(r, end + 1, start, at - start)
     return end + 1
-
-
-cdef inline bint _between_words(const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop) noexcept nogil:
-    """A single space before a plain character stays as it is, so the run goes on."""
-    return buf[pos] == 32 and pos + 1 < stop and not STOPS[buf[pos + 1]]
 
 
 cdef void html_append(
@@ -387,10 +436,8 @@ cdef void html_append(
         if _full(sink):
             break
         c = buf[start]
-        if not STOPS[c]:
-            run = start
-            while run < stop and (not STOPS[buf[run]] or _between_words(buf, run, stop)):
-                run += 1
+        if c > 32 and c != 38 and c != 60 and c != 0xC2:
+            run = find_markup(buf, start, stop)
             _due_space(&r, sink)
             room = sink.text_limit - sink.text.size
             if run - start > room:
@@ -419,7 +466,8 @@ cdef void html_append(
                 continue
         elif c <= 32:
             r.space = True
-            start += 1
+            while start < stop and buf[start] <= 32:
+                start += 1
             continue
         elif c == 0xC2 and start + 1 < stop and buf[start + 1] == 0xA0:
             r.space = True                                  # U+00A0
@@ -521,16 +569,16 @@ def html_text(const uint8_t[::1] raw not None, bint html=True, Py_ssize_t limit=
         arena_free(&clean)
 
 
-cdef int _put(Slot* slots, bytes name, uint32_t value) except -1:
+cdef int _put(Slot* slots, bytes text, uint32_t value) except -1:
     cdef uint32_t at
-    cdef const uint8_t* text = <const uint8_t*> <const char*> name
-    if len(name) > MAX_NAME:
+    cdef Name name
+    if len(text) > MAX_NAME:
         return 0
-    at = _hash(text, len(name))
-    while slots[at].size:
+    _read_name(<const uint8_t*> <const char*> text, 0, len(text), False, &name)
+    at = _hash(&name)
+    while slots[at].name.first:
         at = (at + 1) & (N_SLOTS - 1)
-    memcpy(slots[at].name, text, <size_t> len(name))
-    slots[at].size = <uint8_t> len(name)
+    slots[at].name = name
     slots[at].value = value
     return 0
 
@@ -538,6 +586,8 @@ cdef int _put(Slot* slots, bytes name, uint32_t value) except -1:
 def _build():
     memset(TAGS, 0, sizeof(TAGS))
     memset(ENTITIES, 0, sizeof(ENTITIES))
+    for byte in range(256):
+        FOLDED[byte] = lower(byte) if is_alnum(byte) else 0
     blocks = (
         "p div br tr table ul ol li dl dt dd h1 h2 h3 h4 h5 h6 hr pre blockquote center form body "
         "head html section article header footer nav main address fieldset tbody thead tfoot "
@@ -557,8 +607,6 @@ def _build():
     for name, code in sorted(name2codepoint.items()):
         _put(ENTITIES, name.encode(), code)
     _put(ENTITIES, b"apos", 39)
-    for byte in range(256):
-        STOPS[byte] = byte <= 32 or byte in (38, 60, 0xC2)
 
 
 _build()
