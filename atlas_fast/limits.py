@@ -35,7 +35,7 @@ BATCH_BYTES = 8 << 20
 MAX_HEADER_BYTES = 1 << 20
 """Bytes of a header section that is read where bodies are left aside (flag MSG_CUT)."""
 
-MEMO_ENTRIES = 65_536
+MEMO_ENTRIES = 16_384
 """Entries of one kind that the cache keeps in the process; the least used go."""
 
 CACHE_BYTES = 64 << 20

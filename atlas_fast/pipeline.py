@@ -73,7 +73,8 @@ class Done:
     """A batch whose stages have run, in parts where a stage failed on a message of it.
 
     `mark` is where its source goes on, `known` how many messages of it were stored before and so
-    are in no part. `blocks`: rows of the parts, where a run has a store.
+    are in no part. `finish` of a pipeline may put what it makes of the parts into `blocks` (rows) and
+    `counts`, and drop them.
     """
 
     mark: str = ""
@@ -81,6 +82,7 @@ class Done:
     parts: list[Batch] = field(default_factory=list)
     failures: list[ErrorRow] = field(default_factory=list)
     blocks: list[RowBlock] = field(default_factory=list)
+    counts: Report = field(default_factory=Report)
     clock: StageClock = field(default_factory=StageClock)
 
 
@@ -90,7 +92,7 @@ class Pipeline:
     Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
     longer. `enrich`: look up origins, domains and authentication, as an Enricher says or as one by
     default does. `keys`: make message keys while a batch is with its worker, for a store. `known`:
-    asked which keys are stored; these messages take no part. `rows` makes the rows of a part.
+    asked which keys are stored; these messages take no part. `finish` is the last step of a worker.
     `model`: a path; with one, the models and the rollout of a store are left aside. `judge` decides
     in the default stages. `headers_only`: bodies are left aside, and where the source can, unread.
     `ordered`: batches come in the order of their source; otherwise as they are done, which never
@@ -124,7 +126,7 @@ class Pipeline:
         self.stages = list(stages)
         self.keys = False
         self.known: Known | None = None
-        self.rows: Callable[[Batch], RowBlock] | None = None
+        self.finish: Callable[[Done], None] | None = None
         self.headers_only = headers_only
         self.ordered = ordered
         self.workers = workers
@@ -166,7 +168,7 @@ class Pipeline:
         return first
 
     def process(self, batch: Batch) -> Done:
-        """Run the stages over one batch; with `keys` and `rows` set, make these here too."""
+        """Run the stages over one batch, and what `keys`, `known` and `finish` say."""
         done = Done(batch.mark, clock=StageClock(self.trace))
         if self.headers_only:
             with done.clock.measure("headers"):
@@ -193,9 +195,8 @@ class Pipeline:
                 part = part.take(np.arange(len(part)))  # without what the stages left in it
                 done.failures += [_failure(place, error) for place in part.places]
             done.parts.append(part)
-        if self.rows is not None:
-            with done.clock.measure("rows"):
-                done.blocks = [self.rows(part) for part in done.parts]
+        if self.finish is not None:
+            self.finish(done)
         return done
 
 
@@ -275,7 +276,7 @@ def triage(
     pipeline = pipeline or Pipeline(workers=workers, model=model, headers_only=headers_only)
     if store is not None and not pipeline.ordered:
         raise UsageError("a store's resume marks need batches in their order")
-    pipeline.keys = store is not None
+    pipeline.keys, pipeline.finish = store is not None, _finish
     report = Report(sources=[opened.identity for opened in sources], workers=pipeline.workers)
     clock = StageClock(pipeline.trace)
     counters = _CacheCounts(pipeline.enricher)
@@ -289,17 +290,16 @@ def triage(
             for opened in sources:
                 after, pipeline.known = sink.begin(opened)
                 for done in pipeline.run(opened, clock, after):
-                    _count(report, done)
+                    report.add(done.counts)
                     clock.merge(done.clock)
                     sink.put(done)
-                    del done
                     if progress is not None:
                         progress(report.messages, report.bytes)
                 _count_source(report, opened)
         except KeyboardInterrupt:
             report.interrupted = True
         finally:
-            pipeline.known = pipeline.rows = None
+            pipeline.known = pipeline.finish = None
         sink.close(clock)
     counters.tell(report)
     report.stages = clock.seconds
@@ -361,7 +361,7 @@ class _Sink:
             self.store = where
         report.store = self.store.name
         self._run: Run = self.store.begin_run(report.sources)
-        pipeline.rows = partial(_rows, self._run.session_id)
+        pipeline.finish = partial(_finish, session_id=self._run.session_id)
         self._group = GroupedWrites(self.store, self._run)
         stack.callback(self._group.close)
         if pipeline.workers > 1:
@@ -415,7 +415,7 @@ class _Sink:
     def put(self, done: Done) -> None:
         if self.store is None:
             return
-        seen = self._mark.messages + done.known + sum(map(len, done.parts))
+        seen = self._mark.messages + done.counts.messages
         self._mark = replace(self._mark, mark=done.mark, messages=seen)
         if self._writer is not None:
             self._writer.put((done.blocks, done.failures, self._mark))
@@ -440,8 +440,14 @@ class _Sink:
         clock.merge(self._clock)
 
 
-def _rows(session_id: int, part: Batch) -> RowBlock:
-    return row_block(part, session_id, local_now())
+def _finish(done: Done, session_id: int | None = None) -> None:
+    """Counts, and the rows of a run; then the columns go, as a batch may wait long to be stored."""
+    if session_id is not None:
+        with done.clock.measure("rows"):
+            now = local_now()
+            done.blocks = [row_block(part, session_id, now) for part in done.parts]
+    _count(done.counts, done)
+    done.parts.clear()
 
 
 def _without_known(batch: Batch, known: Known) -> tuple[Batch, int]:

@@ -33,7 +33,7 @@ BUSY_SECONDS = 60.0
 PAGE_BYTES = 8192
 """Page size of a new file: fewer and fuller pages a batch than SQLite's 4,096."""
 
-CACHE_KIB = 16 << 10
+CACHE_KIB = 4 << 10
 """Page cache: the leaves of the indexes should stay in memory while a run lasts."""
 
 CHECKPOINT_PAGES = (64 << 20) // PAGE_BYTES
