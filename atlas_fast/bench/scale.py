@@ -6,11 +6,8 @@ no two messages, keys or rows are the same.
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -23,9 +20,8 @@ from atlas_fast.bench.baseline import Baseline, geo_available
 from atlas_fast.bench.filters import peers
 from atlas_fast.bench.material import Material
 from atlas_fast.bench.memory import peak_of_run
-from atlas_fast.bench.others import Load, Others
-from atlas_fast.bench.paired import Contestant, Measured, Paired, compare
-from atlas_fast.bench.table import Table
+from atlas_fast.bench.others import Others
+from atlas_fast.bench.paired import Contestant, Paired, compare
 
 __all__ = ["repeated", "scale"]
 
@@ -72,7 +68,7 @@ def scale(data: Material, rounds: int) -> list[Paired]:
             _runs(data, mbox, rounds),
             _stages(data, mbox, rounds),
             _kernels(data, mbox, rounds),
-            *_bounds(data, mbox, rounds),
+            *bounds(data, _Few(mbox, min(STAGE_MESSAGES, data.scale)), rounds),
         ]
     finally:
         mbox.unlink()
@@ -206,10 +202,12 @@ def _same(n: int) -> Callable[[dict[str, Any]], None]:
 
 
 def _tell_efficiency(data: Material, done: Paired, others: Others, what: str) -> None:
-    """Speed-up of two over one, halved: of all rounds, and of those in which the machine was ours."""
+    """Speed-up of two over one, halved: of all rounds, and of those in which the machine was ours.
+    Beside it the processor time, which others move less."""
     two, one = done.measured[:2]
-    each = [mine / (2 * theirs) for mine, theirs in zip(one.seconds, two.seconds, strict=True)]
-    loads = [max(a, b) for a, b in zip(others.of(two.name), others.of(one.name), strict=True)]
+    mine, theirs = others.of(two.name), others.of(one.name)
+    each = [b / (2 * a) for a, b in zip(two.seconds, one.seconds, strict=True)]
+    loads = [max(a.others, b.others) for a, b in zip(mine, theirs, strict=True)]
     quiet = [value for value, load in zip(each, loads, strict=True) if load <= QUIET]
     text = f"{median(each):.1%} over {len(each)} rounds"
     if quiet:
@@ -217,8 +215,10 @@ def _tell_efficiency(data: Material, done: Paired, others: Others, what: str) ->
     else:
         text += f", none of them quiet: others took {min(loads):.0%} to {max(loads):.0%}"
     data.figures.append(("scale", f"parallel efficiency, {what}", text))
-    cost = others.cpu(two.name) / others.cpu(one.name)
+    cost = median(a.cpu / b.cpu for a, b in zip(mine, theirs, strict=True))
     data.figures.append(("scale", f"processor time of two over one, {what}", f"{cost:.3f}"))
+    each = [a.cpu / two.items * 1e6 for a in mine]
+    data.figures.append(("scale", f"processor time, {what}", f"{median(each):.2f} us a message"))
 
 
 class _Few:

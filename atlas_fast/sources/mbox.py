@@ -49,10 +49,13 @@ separators, as there is no other way to find them; its bodies are read that once
         mapped = self._map(handle)
         raw = np.empty(0, np.uint8) if mapped is None else np.frombuffer(mapped, np.uint8)
         pos = self._begin(raw, after)
+        if mapped is None:
+            return
         trust = states_length(raw[_first(raw, 0) or 0 :])
-        if mapped is not None:
-            jumps = trust and self.headers_only
-            mapped.madvise(mmap.MADV_RANDOM if jumps else mmap.MADV_SEQUENTIAL)
+        if trust and self.headers_only:
+            max_bytes = len(raw)  # bodies take no memory
+        else:
+            mapped.madvise(mmap.MADV_SEQUENTIAL)
         places = np.empty(max_messages, np.int64)
         starts, stops = np.empty_like(places), np.empty_like(places)
         while pos < len(raw):
@@ -84,6 +87,7 @@ separators, as there is no other way to find them; its bodies are read that once
             mapped = mmap.mmap(handle, size, access=mmap.ACCESS_READ)
         except ValueError as error:  # cut meanwhile
             raise SourceError(f"{self.path}: {error}") from error
+        mapped.madvise(mmap.MADV_RANDOM)  # or the system reads megabytes around the first page
         return mapped
 
     def _begin(self, raw: np.ndarray, after: str) -> int:
