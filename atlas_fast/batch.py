@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas_fast import limits
+from atlas_fast._kernels.headers import header_ends
 from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
 from atlas_fast._kernels.messages import Messages
 from atlas_fast.flags import Flag
@@ -98,6 +100,17 @@ class Batch:
         )
         part.flags[:] = self.flags[indices] & np.uint32(Flag.MSG_CUT)
         return part
+
+    def leave_bodies(self) -> None:
+        """Make each message end where its body starts, or at limits.MAX_HEADER_BYTES; one that had
+        more gets Flag.MSG_CUT. Bodies are not touched. Before the stages, and before `keys`."""
+        ends = np.empty(len(self), np.int64)
+        header_ends(
+            Messages.of_spans(self.raw, self.starts, self.stops), limits.MAX_HEADER_BYTES, ends
+        )
+        ends += self.starts
+        self.flags[ends < self.stops] |= np.uint32(Flag.MSG_CUT)
+        self.stops = ends
 
     def message(self, index: int) -> bytes:
         """Message `index` as it was sent: a copy, mbox quoting undone."""

@@ -26,13 +26,16 @@ MAX_TEXT_BYTES = 128 << 10
 MAX_LINKS = 500
 """Links of one message that are kept (flag TEXT_CUT)."""
 
-BATCH_MESSAGES = 2_000
+BATCH_MESSAGES = 1_000
 """Messages of one batch at most."""
 
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 8 << 20
 """Bytes of one batch at most, unless a single message is longer."""
 
-MEMO_ENTRIES = 65_536
+MAX_HEADER_BYTES = 1 << 20
+"""Bytes of a header section that is read where bodies are left aside (flag MSG_CUT)."""
+
+MEMO_ENTRIES = 16_384
 """Entries of one kind that the cache keeps in the process; the least used go."""
 
 CACHE_BYTES = 64 << 20

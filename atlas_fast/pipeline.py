@@ -1,7 +1,8 @@
 """Joins source, stages and store: the way of a batch through the engine.
 
 (a) `Pipeline` runs the stages over the batches of a source, in one thread or several, and gives
-    the batches back in their order. Kernels release the GIL, so threads are enough.
+    the batches back in their order, or as they are done. Kernels release the GIL, so threads are
+    enough.
 (b) `scan` is that, as an iterator for callers who want the columns.
 (c) `triage` puts a store behind it and counts.
 
@@ -15,9 +16,10 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +37,7 @@ from atlas_fast.sources import Source, open_source
 from atlas_fast.store import Run, Store, open_store
 from atlas_fast.store.base import ErrorRow, Mark
 from atlas_fast.store.grouping import GroupedWrites
-from atlas_fast.store.rows import CATEGORIES, UNKNOWN, clean, row_block
+from atlas_fast.store.rows import CATEGORIES, UNKNOWN, RowBlock, clean, row_block
 from atlas_fast.store.sqlite import local_now
 from atlas_fast.store.writer import Writer
 
@@ -49,6 +51,9 @@ __all__ = ["Interrupted", "Pipeline", "make_enricher", "scan", "triage"]
 Stage = tuple[str, Callable[[Batch], None]]
 UNREADABLE = np.uint32(Flag.HDR_EMPTY | Flag.NO_MEMORY)
 """Flags of a message that counts as an error: no header field at all, or memory ran out."""
+
+HEADERS_ONLY = "headers "
+"""What the state of a mark begins with where bodies were left aside."""
 
 SourceLike = str | Path | Source
 Progress = Callable[[int, int], None]
@@ -68,13 +73,16 @@ class Done:
     """A batch whose stages have run, in parts where a stage failed on a message of it.
 
     `mark` is where its source goes on, `known` how many messages of it were stored before and so
-    are in no part.
+    are in no part. `finish` of a pipeline may put what it makes of the parts into `blocks` (rows) and
+    `counts`, and drop them.
     """
 
     mark: str = ""
     known: int = 0
     parts: list[Batch] = field(default_factory=list)
     failures: list[ErrorRow] = field(default_factory=list)
+    blocks: list[RowBlock] = field(default_factory=list)
+    counts: Report = field(default_factory=Report)
     clock: StageClock = field(default_factory=StageClock)
 
 
@@ -84,9 +92,11 @@ class Pipeline:
     Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
     longer. `enrich`: look up origins, domains and authentication, as an Enricher says or as one by
     default does. `keys`: make message keys while a batch is with its worker, for a store. `known`:
-    asked which keys are stored; these messages take no part. `model`: a path; with one, the
-    models and the rollout of a store are left aside. `judge` decides in the default stages.
-    `trace` gets every stretch of every stage.
+    asked which keys are stored; these messages take no part. `finish` is the last step of a worker.
+    `model`: a path; with one, the models and the rollout of a store are left aside. `judge` decides
+    in the default stages. `headers_only`: bodies are left aside, and where the source can, unread.
+    `ordered`: batches come in the order of their source; otherwise as they are done, which never
+    waits for a slow one. `trace` gets every stretch of every stage.
     Raises UsageError when `workers` is below 1.
     """
 
@@ -99,6 +109,8 @@ class Pipeline:
         enrich: Enricher | bool = True,
         max_messages: int = limits.BATCH_MESSAGES,
         max_bytes: int = limits.BATCH_BYTES,
+        headers_only: bool = False,
+        ordered: bool = True,
         trace: Trace | None = None,
     ):
         if workers < 1:
@@ -114,14 +126,21 @@ class Pipeline:
         self.stages = list(stages)
         self.keys = False
         self.known: Known | None = None
+        self.finish: Callable[[Done], None] | None = None
+        self.headers_only = headers_only
+        self.ordered = ordered
         self.workers = workers
         self.max_messages = max_messages
         self.max_bytes = max_bytes
         self.trace = trace
 
     def run(self, source: Source, clock: StageClock, after: str = "") -> Iterator[Done]:
-        """Batches of the source behind the mark `after`, in their order, stages done; reading time
-        goes to `clock`."""
+        """Batches of the source behind the mark `after`, stages done; reading time goes to `clock`.
+
+        At most twice as many batches as workers are read ahead of the caller.
+        """
+        if self.headers_only and hasattr(source, "headers_only"):
+            source.headers_only = True
         batches = clock.each("source", source.batches(self.max_messages, self.max_bytes, after))
         if self.workers == 1:
             yield from map(self.process, batches)
@@ -131,17 +150,29 @@ class Pipeline:
             try:
                 for batch in batches:
                     pending.append(pool.submit(self.process, batch))
+                    del batch  # its memory goes with its worker
                     if len(pending) >= 2 * self.workers:
-                        yield pending.popleft().result()
+                        yield self._next(pending).result()
                 while pending:
-                    yield pending.popleft().result()
+                    yield self._next(pending).result()
             finally:
                 for future in pending:
                     future.cancel()
 
+    def _next(self, pending: deque[Future[Done]]) -> Future[Done]:
+        """Take out the oldest, or one that is done."""
+        if self.ordered:
+            return pending.popleft()
+        first = wait(pending, return_when=FIRST_COMPLETED).done.pop()
+        pending.remove(first)
+        return first
+
     def process(self, batch: Batch) -> Done:
-        """Run the stages over one batch; with `keys` set, have its message keys made here too."""
+        """Run the stages over one batch, and what `keys`, `known` and `finish` say."""
         done = Done(batch.mark, clock=StageClock(self.trace))
+        if self.headers_only:
+            with done.clock.measure("headers"):
+                batch.leave_bodies()
         if self.keys:
             with done.clock.measure("keys"):
                 _ = batch.keys
@@ -164,6 +195,8 @@ class Pipeline:
                 part = part.take(np.arange(len(part)))  # without what the stages left in it
                 done.failures += [_failure(place, error) for place in part.places]
             done.parts.append(part)
+        if self.finish is not None:
+            self.finish(done)
         return done
 
 
@@ -205,14 +238,15 @@ def scan(
     *,
     workers: int = 1,
     model: str | Path | None = None,
+    headers_only: bool = False,
     pipeline: Pipeline | None = None,
 ) -> Iterator[Batch]:
     """Batches with `headers`, `mime`, `enrichment`, `features` and `verdict` filled; nothing is
-    stored.
+    stored. `headers_only`: bodies are left aside; a `pipeline` says so for itself.
 
     A message on which a stage failed comes as a batch of one whose columns are None.
     """
-    pipeline = pipeline or Pipeline(workers=workers, model=model)
+    pipeline = pipeline or Pipeline(workers=workers, model=model, headers_only=headers_only)
     for opened in open_all(source):
         for done in pipeline.run(opened, StageClock()):
             yield from done.parts
@@ -226,19 +260,23 @@ def triage(
     resume: bool = True,
     progress: Progress | None = None,
     model: str | Path | None = None,
+    headers_only: bool = False,
     pipeline: Pipeline | None = None,
 ) -> Report:
     """Read, classify and store every message of the sources.
 
     `store` is a path, an open store, or None for none. Messages that it has are not looked at
     again, unless `resume` is False; even then none is stored twice. `progress(messages, bytes)` is
-    called after each batch with the totals so far. Raises the errors of `atlas_fast.errors`, and
-    Interrupted on Ctrl-C, after what was done has been committed.
+    called after each batch with the totals so far. `headers_only`: bodies are left aside; a
+    `pipeline` says so for itself. Raises the errors of `atlas_fast.errors`, and Interrupted on
+    Ctrl-C, after what was done has been committed.
     """
     begin = time.perf_counter()
     sources = open_all(source)
-    pipeline = pipeline or Pipeline(workers=workers, model=model)
-    pipeline.keys = store is not None
+    pipeline = pipeline or Pipeline(workers=workers, model=model, headers_only=headers_only)
+    if store is not None and not pipeline.ordered:
+        raise UsageError("a store's resume marks need batches in their order")
+    pipeline.keys, pipeline.finish = store is not None, _finish
     report = Report(sources=[opened.identity for opened in sources], workers=pipeline.workers)
     clock = StageClock(pipeline.trace)
     counters = _CacheCounts(pipeline.enricher)
@@ -252,7 +290,7 @@ def triage(
             for opened in sources:
                 after, pipeline.known = sink.begin(opened)
                 for done in pipeline.run(opened, clock, after):
-                    _count(report, done)
+                    report.add(done.counts)
                     clock.merge(done.clock)
                     sink.put(done)
                     if progress is not None:
@@ -261,7 +299,7 @@ def triage(
         except KeyboardInterrupt:
             report.interrupted = True
         finally:
-            pipeline.known = None
+            pipeline.known = pipeline.finish = None
         sink.close(clock)
     counters.tell(report)
     report.stages = clock.seconds
@@ -311,7 +349,8 @@ class _Sink:
         self._clock = StageClock(pipeline.trace)
         self._report = report
         self._resume = resume
-        self._writer: Writer[tuple[Done, Mark]] | None = None
+        self._headers_only = pipeline.headers_only
+        self._writer: Writer[tuple[list[RowBlock], list[ErrorRow], Mark]] | None = None
         self._mark = Mark("", "")
         if where is None:
             self.store: Store | None = None
@@ -322,6 +361,7 @@ class _Sink:
             self.store = where
         report.store = self.store.name
         self._run: Run = self.store.begin_run(report.sources)
+        pipeline.finish = partial(_finish, session_id=self._run.session_id)
         self._group = GroupedWrites(self.store, self._run)
         stack.callback(self._group.close)
         if pipeline.workers > 1:
@@ -337,16 +377,32 @@ class _Sink:
         if self.store is None:
             return "", None
         state = source.state() if hasattr(source, "state") else ""
+        proof = bool(state)
+        if self._headers_only:
+            state = HEADERS_ONLY + state
         self._mark = Mark(source.identity, "", state)
-        there = self._look_up(source.identity) if self._resume else None
-        if there is None:
+        there = self._look_up(source.identity)
+        if there is not None and there.mark:
+            self._check_same_way(there)
+        if there is None or not self._resume:
             return "", None
-        if state and state == there.state:
+        if proof and state == there.state:
             self._mark = there
             self._report.messages += there.messages
             self._report.known += there.messages
             return there.mark, None
         return "", self.store.known
+
+    def _check_same_way(self, there: Mark) -> None:
+        """A key has the content of what was read: the other way each message would be stored
+        twice."""
+        with_bodies = not there.state.startswith(HEADERS_ONLY)
+        if with_bodies == self._headers_only:
+            ways = ("with bodies", "by headers only")
+            raise UsageError(
+                f"{there.source}: this store has its messages {ways[not with_bodies]}; "
+                f"reading it {ways[with_bodies]} needs another store"
+            )
 
     def _look_up(self, identity: str) -> Mark | None:
         """The mark of a source; what waits of an earlier source of this run is written first."""
@@ -359,19 +415,16 @@ class _Sink:
     def put(self, done: Done) -> None:
         if self.store is None:
             return
-        seen = self._mark.messages + done.known + sum(map(len, done.parts))
+        seen = self._mark.messages + done.counts.messages
         self._mark = replace(self._mark, mark=done.mark, messages=seen)
         if self._writer is not None:
-            self._writer.put((done, self._mark))
+            self._writer.put((done.blocks, done.failures, self._mark))
         else:
-            self._write(done, self._mark)
+            self._write(done.blocks, done.failures, self._mark)
 
-    def _write(self, done: Done, mark: Mark) -> None:
-        with self._clock.measure("rows"):
-            now = local_now()
-            blocks = [row_block(part, self._run.session_id, now) for part in done.parts]
+    def _write(self, blocks: list[RowBlock], failures: list[ErrorRow], mark: Mark) -> None:
         with self._clock.measure("store"):
-            self._group.write(blocks, done.failures, mark)
+            self._group.write(blocks, failures, mark)
 
     def close(self, clock: StageClock) -> None:
         """Write what waits; a run that was not interrupted gets its end time."""
@@ -385,6 +438,16 @@ class _Sink:
                 self.store.finish_run(self._run)
         self._report.stored = self.store.totals(self._run).stored
         clock.merge(self._clock)
+
+
+def _finish(done: Done, session_id: int | None = None) -> None:
+    """Counts, and the rows of a run; then the columns go, as a batch may wait long to be stored."""
+    if session_id is not None:
+        with done.clock.measure("rows"):
+            now = local_now()
+            done.blocks = [row_block(part, session_id, now) for part in done.parts]
+    _count(done.counts, done)
+    done.parts.clear()
 
 
 def _without_known(batch: Batch, known: Known) -> tuple[Batch, int]:

@@ -147,12 +147,14 @@ def columns(raw):
     head = HeaderColumns(Messages.of_spans(buffer, spans[0], spans[1]))
     parts = MimeColumns(head)
     rows = extract(head, parts)
+    ends = np.empty(1, np.int64)
+    headers.header_ends(head.messages, 1 << 20, ends)
     auth = AuthColumns(head)
     texts = (
         head.subject, head.from_name, head.from_address, head.message_id, parts.text, auth.domains,
     )  # fmt: skip
     numbers = (
-        head.flags, head.body, head.date, head.zone, head.first, head.fields, parts.parts,
+        ends, head.flags, head.body, head.date, head.zone, head.first, head.fields, parts.parts,
         parts.links, parts.strings, rows.indptr, rows.indices, rows.data,
         auth.origins.address, auth.origins.hop, auth.origins.reason, auth.evidence, auth.signals,
         auth.spf, auth.dkim, auth.dmarc, auth.arc, auth.confidence_modifier,

@@ -227,3 +227,19 @@ def test_agrees_with_the_standard_library(corpus):
             same[name] += want == found
     for name in FIELDS:
         assert same[name] >= 0.995 * count[name], (name, same[name], count[name])
+
+
+@given(st.lists(MESSAGE, max_size=5), st.integers(0, 80))
+@example([b"A: b\r\n\r\nbody", b"A: b\rC: d\r\rbody", b"", b"\n"], 7)
+def test_header_ends_agree(messages, cap):
+    for bound in (cap, 1 << 20):
+        ends = np.full(len(messages), -1, np.int64)
+        kernel.header_ends(Messages.of_bytes(messages), bound, ends)
+        assert ends.tolist() == [oracle.scan(raw[:bound])[1] for raw in messages]
+
+
+def test_header_ends_misuse():
+    messages = Messages.of_bytes([b"a", b"b"])
+    for cap, n in ((1, 1), (1, 3), (-1, 2)):
+        with pytest.raises(ValueError, match="ends needs"):
+            kernel.header_ends(messages, cap, np.empty(n, np.int64))

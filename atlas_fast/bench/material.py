@@ -9,21 +9,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from atlas_fast.bench.table import Table
 from atlas_fast.errors import UsageError
 
 __all__ = ["Material", "material"]
 
+SCALE = 200_000
+"""Messages of the large mbox."""
+
 
 @dataclass(slots=True)
 class Material:
-    """Mail to measure on: the same messages as files of one folder tree and as one mbox."""
+    """Mail to measure on: the same messages as files of one folder tree and as one mbox; `scale`:
+    messages of the large mbox that the suite of that name makes. `absent`, `figures` and `tables`
+    are for the reader beside the comparisons."""
 
     folder: Path
     paths: list[Path]
     mbox: Path
     scratch: Path
+    scale: int = SCALE
     absent: list[str] = field(default_factory=list)
     figures: list[tuple[str, str, str]] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
 
     def fresh(self, name: str) -> Path:
         """A path in the scratch folder where no store is yet."""
@@ -33,7 +41,9 @@ class Material:
 
 
 @contextmanager
-def material(corpus: Path | None, messages: int) -> Iterator[Material]:
+def material(
+    corpus: Path | None, messages: int, scale: int = SCALE
+) -> Iterator[Material]:
     """Mail from a folder of .eml files, or generated; gone when the context ends."""
     with tempfile.TemporaryDirectory(prefix="atlas-fast-bench-") as name:
         scratch = Path(name)
@@ -46,7 +56,7 @@ def material(corpus: Path | None, messages: int) -> Iterator[Material]:
             raise UsageError(f"{folder}: holds no .eml file to measure on")
         mbox = scratch / "all.mbox"
         _write_mbox(mbox, paths)
-        yield Material(folder, paths, mbox, scratch)
+        yield Material(folder, paths, mbox, scratch, scale)
 
 
 def _generate(folder: Path, messages: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from atlas_fast.errors import AtlasFastError
 
-__all__ = ["Peak", "peaks"]
+__all__ = ["Peak", "peak_of_run", "peaks"]
 
 HOLD = """
 import sys
@@ -47,17 +47,23 @@ def peaks(paths: Sequence[Path], scratch: Path, sizes: Sequence[int], held: int)
     by the baseline."""
     found = []
     for size in sizes:
-        store = scratch / f"memory-{size}.db"
-        run = ["-m", "atlas_fast", "run", f"synthetic:{size},7", "--workers", "2"]
-        peak = _peak([sys.executable, "-P", *run, "--store", str(store)])
+        peak = peak_of_run(f"synthetic:{size},7", scratch / f"memory-{size}.db", 2)
         found.append(Peak(f"atlas_fast run, {size:,} messages", size, peak))
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{store}{suffix}").unlink(missing_ok=True)
     listed = scratch / "paths.txt"
     listed.write_text("\n".join(map(str, paths)))
     peak = _peak([sys.executable, "-P", "-c", HOLD, str(listed), str(held)])
     found.append(Peak(f"baseline, headers of {held:,} messages held", held, peak))
     return found
+
+
+def peak_of_run(source: str, store: Path, workers: int) -> int:
+    """Bytes of a whole `atlas-fast run` into a new store, which is taken away again."""
+    run = ["-m", "atlas_fast", "run", source, "--workers", str(workers), "--store", str(store)]
+    try:
+        return _peak([sys.executable, "-P", *run])
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{store}{suffix}").unlink(missing_ok=True)
 
 
 def _peak(command: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from atlas_fast.bench.material import Material
 from atlas_fast.bench.paired import Paired, compare
 from atlas_fast.bench.runs import end_to_end, filters, memory, postgres, scaling, store
+from atlas_fast.bench.scale import scale
 
 __all__ = ["SUITES"]
 
@@ -188,6 +189,7 @@ SUITES: dict[str, Callable[[Material, int], list[Paired]]] = {
     "postgres": postgres,
     "end-to-end": end_to_end,
     "scaling": scaling,
+    "scale": scale,
     "memory": memory,
     "filters": filters,
     "imap": imap,

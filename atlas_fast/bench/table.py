@@ -5,14 +5,24 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from atlas_fast._version import __version__, build_info
 from atlas_fast.bench.paired import Paired
 
-__all__ = ["rows", "to_dict"]
+__all__ = ["Table", "rows", "to_dict"]
 
 HEAD = ("comparison", "contestant", "per second", "us each", "ratio", "quartiles")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of its own beside the comparisons."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
 
 
 def rows(done: Sequence[Paired]) -> list[tuple[str, ...]]:
@@ -39,6 +49,7 @@ def to_dict(
     done: Sequence[Paired],
     absent: Sequence[str],
     figures: Sequence[tuple[str, str, str]] = (),
+    tables: Sequence[Table] = (),
 ) -> dict[str, Any]:
     """Everything that was measured, and on what."""
     return {
@@ -48,5 +59,6 @@ def to_dict(
         "build": build_info(),
         "comparisons": [paired.to_dict() for paired in done],
         "figures": [list(one) for one in figures],
+        "tables": [asdict(one) for one in tables],
         "absent": list(absent),
     }

@@ -11,6 +11,7 @@ from atlas_fast.cli.terminal import print_table
 
 ROUNDS = 7
 MESSAGES = 4_000
+SCALE = 200_000
 
 
 def add_verbs(verbs: Any) -> None:
@@ -25,7 +26,7 @@ def add_verbs(verbs: Any) -> None:
         nargs="*",
         metavar="SUITE",
         help="kernels, headers, features, lexicon, domains, auth, geo, store, postgres, "
-        "end-to-end, scaling, memory, filters, imap (default: all)",
+        "end-to-end, scaling, scale, memory, filters, imap (default: all but scale)",
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="measure on these .eml files")
     parser.add_argument(
@@ -34,6 +35,13 @@ def add_verbs(verbs: Any) -> None:
         default=MESSAGES,
         metavar="N",
         help="generated messages where no corpus is given (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--scale",
+        type=int,
+        default=SCALE,
+        metavar="N",
+        help="messages of the mbox of `scale` (default: %(default)s)",
     )
     parser.add_argument(
         "--rounds", type=int, default=ROUNDS, metavar="N", help="default: %(default)s"
@@ -74,14 +82,18 @@ def do_bench(options: argparse.Namespace) -> int:
         raise UsageError("--rounds: a median needs at least 3")
     if options.messages < 1:
         raise UsageError("--messages: at least 1")
+    if options.scale < 1:
+        raise UsageError("--scale: at least 1")
     done = []
-    with material(options.corpus, options.messages) as data:
-        for name in options.suites or SUITES:
+    with material(options.corpus, options.messages, options.scale) as data:
+        for name in options.suites or [name for name in SUITES if name != "scale"]:
             print(f"measuring: {name}", file=sys.stderr)
             done += SUITES[name](data, options.rounds)
-        absent, figures = data.absent, data.figures
+        absent, figures, tables = data.absent, data.figures, data.tables
     if done:
         print_table("", HEAD, rows(done), numeric=(2, 3, 4, 5))
+    for one in tables:
+        print_table(one.title, one.head, one.rows, numeric=tuple(range(1, len(one.head))))
     for group, name, value in figures:
         print(f"{group}, {name}: {value}")
     for paired in done:
@@ -91,7 +103,7 @@ def do_bench(options: argparse.Namespace) -> int:
             print(f"{paired.group}: {note}")
     for missing in absent:
         print(f"not installed: {missing}")
-    written = orjson.dumps(to_dict(done, absent, figures), option=orjson.OPT_INDENT_2)
+    written = orjson.dumps(to_dict(done, absent, figures, tables), option=orjson.OPT_INDENT_2)
     if options.json is not None:
         options.json.write_bytes(written)
     return 0 if before is None else _compare(before, orjson.loads(written))

@@ -41,6 +41,12 @@ def add_verbs(verbs: Any) -> None:
         help="where the rows go: an SQLite file, a postgresql:// URL, or a folder NAME.parquet "
         "(default: %(default)s in the current folder)",
     )
+    run.add_argument(
+        "--headers-only",
+        action="store_true",
+        help="judge by header sections alone; bodies are left aside, and not read where the source "
+        "can do without",
+    )
     run.add_argument("--no-store", action="store_true", help="classify and count only")
     _add_common(run)
     _add_enrichment(run)
@@ -164,7 +170,11 @@ def _triage(names: list[str], store: str | None, options: argparse.Namespace) ->
     trace = None if options.profile is None else Trace()
     sources = open_all(names)
     pipeline = Pipeline(
-        workers=options.workers, model=options.model, enrich=_enricher(options), trace=trace
+        workers=options.workers,
+        model=options.model,
+        enrich=_enricher(options),
+        headers_only=getattr(options, "headers_only", False),
+        trace=trace,
     )
     sizes = [source.estimate() for source in sources]
     total = None if None in sizes else sum(size or 0 for size in sizes)

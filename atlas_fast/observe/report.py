@@ -51,6 +51,23 @@ class Report:
         """The stage with the most seconds, or None before any ran."""
         return max(self.stages, key=self.stages.__getitem__, default=None)
 
+    def add(self, other: Report) -> None:
+        """Add the counts and problems of another; its times, notes and names are not looked at."""
+        self.messages += other.messages
+        self.known += other.known
+        self.errors += other.errors
+        self.bytes += other.bytes
+        for mine, theirs in (
+            (self.categories, other.categories),
+            (self.flags, other.flags),
+            (self.rules, other.rules),
+            (self.classifiers, other.classifiers),
+        ):
+            for name, number in theirs.items():
+                mine[name] = mine.get(name, 0) + number
+        for text in other.problems:
+            self.problem(text)
+
     def problem(self, text: str) -> None:
         """Keep an error text, while there is room."""
         if len(self.problems) < MAX_PROBLEMS:

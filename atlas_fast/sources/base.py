@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
@@ -23,6 +24,9 @@ class Source(Protocol):
     A source that can tell cheaply whether it has changed also has `state() -> str`: as long as the
     text is the same, everything up to a mark is what it was, and a run may start there. It is asked
     before reading begins, and is empty while nothing is certain.
+
+    A source that can leave bodies unread has an attribute `headers_only`, which a pipeline sets;
+    its messages then have their header sections at least, up to limits.MAX_HEADER_BYTES.
     """
 
     identity: str
@@ -78,6 +82,11 @@ SMALL = 1 << 16
 Again = Callable[[str], str | None]
 """From the place of a message that is gone to the path where it lies now, if that is known."""
 
+HEAD = 1 << 13
+"""Bytes that the first read of a file asks for where bodies are left aside."""
+
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+
 READ_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -86,13 +95,21 @@ class FileReader:
 
     `paths` gives (place, path) in order. A file that cannot be read becomes a line of `problems`;
     one above limits.MAX_MESSAGE_BYTES is cut there (Flag.MSG_CUT). One that is gone is looked for
-    with `again` first.
+    with `again` first. `headers_only`: files are read up to the first empty line or a little more.
     """
 
-    def __init__(self, identity: str, problems: list[str], again: Again | None = None):
+    def __init__(
+        self,
+        identity: str,
+        problems: list[str],
+        again: Again | None = None,
+        headers_only: bool = False,
+    ):
         self.identity = identity
         self.problems = problems
         self._again = again
+        self._first = HEAD if headers_only else SMALL
+        self._cap = limits.MAX_HEADER_BYTES if headers_only else limits.MAX_MESSAGE_BYTES
 
     def batches(
         self, paths: Iterable[tuple[str, str]], max_messages: int, max_bytes: int
@@ -109,15 +126,20 @@ class FileReader:
                 self._problem(place, error)
                 continue
             try:
-                room.reserve(SMALL)
-                got = os.readv(handle, (room.view[room.used : room.used + SMALL],))
-                if got == SMALL:
+                first = self._first
+                room.reserve(first)
+                head = room.view[room.used : room.used + first]
+                got = os.readv(handle, (head,))
+                if got == first:
                     size = os.fstat(handle).st_size
-                    if room.places and room.used + size > max_bytes:
+                    wanted = min(size, self._cap)
+                    if first == HEAD and _BLANK_LINE.search(head):
+                        wanted = first
+                    elif room.places and room.used + wanted > max_bytes:
                         yield room.batch(self.identity)
                         room = _Room(fresh)
-                    got = _read_large(handle, room, size)
-                    if size > limits.MAX_MESSAGE_BYTES:
+                    got = first if wanted == first else _read_large(handle, room, wanted)
+                    if size > wanted:
                         room.cut.append(len(room.places))
                 room.add(place, got)
             except OSError as error:
@@ -141,8 +163,7 @@ class FileReader:
 
 
 def _read_large(handle: int, room: _Room, size: int) -> int:
-    """Read a file from its start, up to the cap; one that shrank meanwhile gives less."""
-    size = min(size, limits.MAX_MESSAGE_BYTES)
+    """Read a file from its start; one that shrank meanwhile gives less."""
     room.reserve(size)
     got = 0
     while got < size:

@@ -20,6 +20,7 @@ class EmlFolder:
         self.root = os.path.realpath(path)
         self.identity = f"eml:{self.root}"
         self.problems: list[str] = []
+        self.headers_only = False
 
     def places(self) -> list[str]:
         """Relative paths, sorted."""
@@ -48,7 +49,8 @@ class EmlFolder:
         prefix = self.root + "/"
         mark = os.fsencode(after)
         paths = ((p, prefix + p) for p in self.places() if not after or os.fsencode(p) > mark)
-        yield from FileReader(self.identity, self.problems).batches(paths, max_messages, max_bytes)
+        reader = FileReader(self.identity, self.problems, headers_only=self.headers_only)
+        yield from reader.batches(paths, max_messages, max_bytes)
 
     def estimate(self) -> int | None:
         return None
@@ -61,11 +63,13 @@ class EmlFile:
         self.path = os.path.realpath(path)
         self.identity = f"eml:{self.path}"
         self.problems: list[str] = []
+        self.headers_only = False
 
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
         name = os.path.basename(self.path)
         paths = [] if after else [(name, self.path)]
-        yield from FileReader(self.identity, self.problems).batches(paths, max_messages, max_bytes)
+        reader = FileReader(self.identity, self.problems, headers_only=self.headers_only)
+        yield from reader.batches(paths, max_messages, max_bytes)
 
     def state(self) -> str:
         return file_state(self.path)

@@ -24,6 +24,7 @@ class Maildir:
             raise SourceError(f"{self.root}: no Maildir: it has neither cur nor new")
         self.identity = f"maildir:{self.root}"
         self.problems: list[str] = []
+        self.headers_only = False
         self._listed: dict[str, tuple[int, dict[str, str]]] = {}
 
     def _folders(self) -> list[str]:
@@ -76,7 +77,7 @@ class Maildir:
         return self._listed[folder][1].get(unique)
 
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
-        reader = FileReader(self.identity, self.problems, self._again)
+        reader = FileReader(self.identity, self.problems, self._again, self.headers_only)
         yield from reader.batches(self._paths(after), max_messages, max_bytes)
 
     def estimate(self) -> int | None:

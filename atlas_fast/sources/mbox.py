@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import mmap
 import os
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
 
+from atlas_fast import limits
 from atlas_fast._kernels.mboxscan import looks_like_separator, scan_mbox, states_length
 from atlas_fast.batch import Batch
 from atlas_fast.errors import SourceError
+from atlas_fast.flags import Flag
 from atlas_fast.sources.base import file_size, file_state
 
 HEAD = 2048
@@ -23,7 +26,9 @@ class Mbox:
     The size when `batches` begins counts; what is appended later is for the next run. A place, and
     a mark, is the byte offset of a separator line, or the end. Raises SourceError when the file
     cannot be opened or mapped, when no message starts at `after`, and when the file is found to be
-    shorter than it was. One that another program cuts while a batch is read faults, as every memory
+    shorter than it was. With `headers_only`, a file whose first message states its length is jumped
+through: no page is read but those of header sections and of ends. Another is searched for its
+separators, as there is no other way to find them; its bodies are read that once. One that another program cuts while a batch is read faults, as every memory
     map does: copy a mailbox that is not locked before reading it.
     """
 
@@ -31,6 +36,7 @@ class Mbox:
         self.path = os.path.realpath(path)
         self.identity = f"mbox:{self.path}"
         self.problems: list[str] = []
+        self.headers_only = False
 
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
         try:
@@ -40,35 +46,49 @@ class Mbox:
             raise SourceError(f"{self.path}: {error.strerror or error}") from error
 
     def _read(self, handle: int, max_messages: int, max_bytes: int, after: str) -> Iterator[Batch]:
-        raw = self._map(handle)
+        mapped = self._map(handle)
+        raw = np.empty(0, np.uint8) if mapped is None else np.frombuffer(mapped, np.uint8)
         pos = self._begin(raw, after)
+        if mapped is None:
+            return
         trust = states_length(raw[_first(raw, 0) or 0 :])
+        if trust and self.headers_only:
+            max_bytes = len(raw)  # bodies take no memory
+        else:
+            mapped.madvise(mmap.MADV_SEQUENTIAL)
         places = np.empty(max_messages, np.int64)
         starts, stops = np.empty_like(places), np.empty_like(places)
         while pos < len(raw):
             if os.fstat(handle).st_size < len(raw):
                 raise SourceError(f"{self.path}: cut while it was read, at offset {pos}")
-            n, pos = scan_mbox(raw, pos, max_bytes, trust, places, starts, stops)
-            yield Batch(
-                raw,
+            begin = pos
+            n, pos = scan_mbox(raw, begin, max_bytes, trust, places, starts, stops)
+            view = raw[:]
+            weakref.finalize(view, _forget, mapped, begin, pos)
+            ends = np.minimum(stops[:n], starts[:n] + limits.MAX_MESSAGE_BYTES)
+            batch = Batch(
+                view,
                 starts[:n].copy(),
-                stops[:n].copy(),
+                ends,
                 source=self.identity,
                 places=[str(place) for place in places[:n].tolist()],
                 mark=str(pos),
                 quoting=True,
             )
+            batch.flags[ends < stops[:n]] |= np.uint32(Flag.MSG_CUT)
+            yield batch
 
-    def _map(self, handle: int) -> np.ndarray:
+    def _map(self, handle: int) -> mmap.mmap | None:
+        """The whole file, or None when it is empty."""
         size = os.fstat(handle).st_size
         if size == 0:
-            return np.empty(0, np.uint8)
+            return None
         try:
             mapped = mmap.mmap(handle, size, access=mmap.ACCESS_READ)
         except ValueError as error:  # cut meanwhile
             raise SourceError(f"{self.path}: {error}") from error
-        mapped.madvise(mmap.MADV_SEQUENTIAL)
-        return np.frombuffer(mapped, np.uint8)
+        mapped.madvise(mmap.MADV_RANDOM)  # or the system reads megabytes around the first page
+        return mapped
 
     def _begin(self, raw: np.ndarray, after: str) -> int:
         """Where to start. What was appended behind the end may begin with the empty line of it."""
@@ -87,6 +107,15 @@ class Mbox:
 
     def estimate(self) -> int | None:
         return file_size(self.path)
+
+
+def _forget(mapped: mmap.mmap, begin: int, end: int) -> None:
+    """Take the pages of a batch out of the process, so that its memory does not grow with the file.
+    Who still looks at them gets them again, from the page cache."""
+    begin -= begin % mmap.PAGESIZE
+    end -= end % mmap.PAGESIZE
+    if end > begin:
+        mapped.madvise(mmap.MADV_DONTNEED, begin, end - begin)
 
 
 def _first(raw: np.ndarray, pos: int) -> int | None:

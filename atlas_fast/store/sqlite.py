@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from itertools import chain, count, islice, repeat
@@ -33,7 +33,7 @@ BUSY_SECONDS = 60.0
 PAGE_BYTES = 8192
 """Page size of a new file: fewer and fuller pages a batch than SQLite's 4,096."""
 
-CACHE_KIB = 64 << 10
+CACHE_KIB = 4 << 10
 """Page cache: the leaves of the indexes should stay in memory while a run lasts."""
 
 CHECKPOINT_PAGES = (64 << 20) // PAGE_BYTES
@@ -81,6 +81,7 @@ class SqliteStore(SqlStore):
         try:
             self._connection = connection
             state = state_of(connection)
+            self._file = _file_of(self.path)
             if state.kind != "empty" and not state.current:
                 raise StoreError(state.refusal(self.path))
             connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
@@ -108,11 +109,21 @@ class SqliteStore(SqlStore):
         """The one door to writing: BEGIN IMMEDIATE, then COMMIT, or ROLLBACK on any exception.
 
         Inside another transaction it is a savepoint: an exception takes back what was done in it,
-        and the outer one decides on the rest. Raises StoreError in place of sqlite3.Error.
+        and the outer one decides on the rest. Raises StoreError in place of sqlite3.Error, and when
+        the file is no longer the one that was opened.
         """
         if self._connection.in_transaction:
             return self._ending("SAVEPOINT part", "RELEASE part", "ROLLBACK TO part")
-        return self._ending("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+        return self._ending("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK", self._is_there)
+
+    def _is_there(self) -> None:
+        """A file that was deleted or replaced takes every row and gives no error: SQLite goes on
+        with the one that has no name any more."""
+        if _file_of(self.path) != self._file:
+            raise StoreError(
+                f"{self.path}: was deleted or replaced while it was open; nothing that this run "
+                "stored can be found there"
+            )
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """One moment of the store, whatever others write meanwhile."""
@@ -121,13 +132,18 @@ class SqliteStore(SqlStore):
         return self._ending("BEGIN", "COMMIT", "ROLLBACK")
 
     @contextmanager
-    def _ending(self, begin: str, good: str, bad: str) -> Iterator[sqlite3.Connection]:
+    def _ending(
+        self, begin: str, good: str, bad: str, check: Callable[[], None] | None = None
+    ) -> Iterator[sqlite3.Connection]:
+        """`check` is called where SQLite has done `good`, and raises when that means nothing."""
         connection = self._connection
         try:
             connection.execute(begin)
             try:
                 yield connection
                 connection.execute(good)
+                if check is not None:
+                    check()
             except BaseException:
                 if connection.in_transaction:  # an error may have ended it
                     connection.execute(bad)
@@ -225,6 +241,15 @@ class SqliteStore(SqlStore):
             self._connection.close()
         except sqlite3.Error as error:
             raise self._failure(error) from error
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """Device and inode, None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _to_wal(connection: sqlite3.Connection) -> None:

@@ -180,3 +180,17 @@ def test_hostile_content_in_every_field(path, evil):
         assert len(store._execute("SELECT * FROM accounts").fetchall()) == 1
         store.delete_run(run.session_id)
         assert store.check() == [] and store.count_messages() == 0
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_goes_away_is_noticed(tmp_path, replaced):
+    """SQLite itself goes on writing into the file without a name, and says nothing."""
+    path = tmp_path / "a.db"
+
+    def take_away(messages, size):
+        path.unlink(missing_ok=True)
+        if replaced:
+            path.write_bytes(b"")
+
+    with pytest.raises(StoreError, match="deleted or replaced while it was open"):
+        triage("synthetic:3000,1", path, progress=take_away)

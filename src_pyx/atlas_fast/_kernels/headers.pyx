@@ -550,6 +550,32 @@ cdef int check_fields(
     return 0
 
 
+cdef Py_ssize_t _section_end(const uint8_t* buf, Py_ssize_t stop) noexcept nogil:
+    """Where the body starts, or stop. Nothing behind the line that ends the section is read."""
+    cdef Field field
+    cdef bint more = True
+    cdef uint32_t ignored = 0
+    cdef Py_ssize_t pos = skip_envelope(buf, 0, stop)
+    while more:
+        pos = next_field(buf, pos, stop, &field, &more, &ignored)
+    return pos
+
+
+def header_ends(
+    Messages messages not None,             # IN
+    Py_ssize_t cap,                         # IN   bytes of a message that are looked at
+    int64_t[::1] ends not None,             # OUT  (n,) where each body starts; cap where later
+):
+    """Fill `ends`. ValueError when shapes or cap do not fit."""
+    cdef Py_ssize_t i, size, n = messages.count
+    if ends.shape[0] != n or cap < 0:
+        raise ValueError("ends needs a place for each message, cap a number from 0")
+    with nogil:
+        for i in range(n):
+            size = messages.items[i].size
+            ends[i] = _section_end(messages.items[i].buf, size if size < cap else cap)
+
+
 def identify_field(const uint8_t[::1] name not None):
     """Position of a field name in FIELD_NAMES, or -1."""
     if name.shape[0] == 0:

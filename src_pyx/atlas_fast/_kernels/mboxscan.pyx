@@ -139,6 +139,9 @@ cdef Py_ssize_t scan(
         if end < 0:
             end = _next_separator(buf, pos, stop)
             stops[found] = _without_blank(buf, pos, end)
+        if found and stops[found] - first > max_bytes:     # it begins the next batch
+            pos = places[found]
+            break
         pos = end
         found += 1
     after[0] = pos
@@ -148,7 +151,7 @@ cdef Py_ssize_t scan(
 def scan_mbox(
     const uint8_t[::1] raw not None,        # IN   the whole file
     Py_ssize_t start,                       # IN   a separator, or 0
-    Py_ssize_t max_bytes,                   # IN   no message starts this far behind start or later
+    Py_ssize_t max_bytes,                   # IN   only a first message ends further behind start
     bint trust_length,                      # IN   do messages end where their Content-Length says?
     int64_t[::1] places not None,           # OUT  where each separator line starts
     int64_t[::1] starts not None,           # OUT  where each message starts
