@@ -42,8 +42,8 @@ NO_POLICY = Policy(validate_domains=False, protect_business=False)
 
 
 def use_store(judge: Judge, store: Any, *, models: bool, policy: bool = True) -> None:
-    """Let the judge follow a store: its rules, unless the caller has an order of decisions of its
-    own, and with `models` its models and rollout."""
+    """Let the judge follow a store: its rules, unless the caller applies them itself, and with
+    `models` its models and rollout."""
     judge.policy = policy_of(store) if policy else NO_POLICY
     if models and hasattr(store, "setting"):
         state = state_of(store)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any
 
-from atlas_fast.classify.order import Filters
+from atlas_fast.classify.policy import Filters
 from atlas_fast.compat.core.folders import FolderManager, answered
 from atlas_fast.compat.models.database import db
 from atlas_fast.compat.models.db_logger import logger
