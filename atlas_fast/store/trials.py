@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OLD", "Recommendation", "TrialBlock", "ab_report", "full_metrics", "metrics",
-    "recommendation", "simple_metrics", "wilson",
+    "recommendation", "record", "simple_metrics", "wilson",
 ]  # fmt: skip
 
 OLD, NEW = "old", "new"
@@ -92,21 +92,30 @@ class _Found:
     warranties: int
 
 
-def _look(store: SqlStore, since: str) -> _Found:
+def record(connection: Any, trial: TrialBlock) -> None:
+    """Add a trial's rows and counts."""
+    connection.executemany(INSERT, trial.rows)
+    connection.executemany(COUNT, trial.counts)
+
+
+def _look(store: SqlStore, since: str, until: str) -> _Found:
     rows = store.ask(
         "SELECT classifier, SUM(n), SUM(nanoseconds) FROM summary_classifiers "
-        "WHERE test_id >= ? GROUP BY 1",
-        (since,),
+        "WHERE test_id BETWEEN ? AND ? GROUP BY 1",
+        (since, until),
     )
     counts = {name: int(n) for name, n, _ in rows}
     times: dict[str, float | None] = {name: int(ns) / int(n) / 1e6 for name, n, ns in rows if n}
     ((compared, matched, warranties),) = store.ask(
         "SELECT COUNT(categories_match), COALESCE(SUM(CASE WHEN categories_match THEN 1 ELSE 0 "
         "END), 0), COALESCE(SUM(CASE WHEN new_subcategory = ? AND NOT categories_match THEN 1 "
-        "ELSE 0 END), 0) FROM ab_testing_results WHERE test_id >= ?",
-        (WARRANTY, since),
+        "ELSE 0 END), 0) FROM ab_testing_results WHERE test_id BETWEEN ? AND ?",
+        (WARRANTY, since, until),
     )
     return _Found(counts, times, compared, matched, warranties)
+
+
+EVER = "99999999"
 
 
 def simple_metrics(store: SqlStore, since: str, percent: float) -> dict[str, Any]:
@@ -115,7 +124,7 @@ def simple_metrics(store: SqlStore, since: str, percent: float) -> dict[str, Any
     `category_match_rate` is that of the sample, None when it is empty; `_interval` its 95 %.
     `auto_warranty_fixes`: messages of the sample that the new one alone calls that.
     """
-    found = _look(store, since)
+    found = _look(store, since, EVER)
     rate = found.matched / found.compared if found.compared else None
     return {
         "total_classifications": sum(found.counts.values()),
@@ -129,24 +138,25 @@ def simple_metrics(store: SqlStore, since: str, percent: float) -> dict[str, Any
     }
 
 
-def full_metrics(store: SqlStore, since: str) -> dict[str, Any]:
-    """The original's `get_ab_testing_metrics`; `agreement_rate` in percent, with its interval."""
-    found = _look(store, since)
+def full_metrics(store: SqlStore, since: str, until: str = EVER) -> dict[str, Any]:
+    """The original's `get_ab_testing_metrics`, of the days `since` to `until`; `agreement_rate` in
+    percent, with its interval."""
+    found = _look(store, since, until)
     distributions: dict[str, dict[str, int]] = {OLD: {}, NEW: {}}
     for side, distribution in distributions.items():
         column = f"{side}_category"
         distribution.update(
             store.ask(
-                f"SELECT {column}, COUNT(*) FROM ab_testing_results WHERE test_id >= ? "
+                f"SELECT {column}, COUNT(*) FROM ab_testing_results WHERE test_id BETWEEN ? AND ? "
                 "AND categories_match IS NOT NULL GROUP BY 1",
-                (since,),
+                (since, until),
             )
         )
     names = ("email_uid", "sender", "subject", "old_category", "new_category", "new_confidence")
     mismatches = store.ask(
-        f"SELECT {', '.join(names)} FROM ab_testing_results WHERE test_id >= ? "
+        f"SELECT {', '.join(names)} FROM ab_testing_results WHERE test_id BETWEEN ? AND ? "
         "AND categories_match IS NOT NULL AND NOT categories_match ORDER BY id DESC LIMIT ?",
-        (since, MAX_MISMATCHES),
+        (since, until, MAX_MISMATCHES),
     )
     low, high = wilson(found.matched, found.compared)
     return {
