@@ -1,10 +1,11 @@
 """A folder of an IMAP account: read, decided, and what is to go removed.
 
-Joins the IMAP source, the pipeline, the order of decisions, the journal and the removal:
+Joins the IMAP source, the pipeline, the policy, the journal and the removal:
 
 1. what an earlier run left open in the journal is finished (not in a preview);
-2. the folder is read and classified; each batch is decided and committed: messages that stay have
-   their row at once, those that are to go have theirs in the journal;
+2. the folder is read and classified; each batch is decided by the policy of file runs, with the
+   folder's flags and the caller's filters in it, and committed: messages that stay have their row
+   at once, those that are to go have theirs in the journal;
 3. when all is read, the journal's messages are removed, and get their rows with the outcome.
 A preview opens the folder with EXAMINE, and stores ` [PREVIEW]` rows.
 """
@@ -20,20 +21,20 @@ from typing import Any
 
 from atlas_fast import limits
 from atlas_fast.batch import Batch
-from atlas_fast.classify.order import Decisions, Filters, Message, Order, Validate
-from atlas_fast.decision import use_store
+from atlas_fast.classify.policy import Filters, Policy, Validate
+from atlas_fast.decision import policy_of, use_store
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.pipeline import Done, Pipeline
 from atlas_fast.sources.imap.delete import Changed, remove
 from atlas_fast.sources.imap.folder import ImapFolder
 from atlas_fast.sources.imap.mailbox import Mailbox
 from atlas_fast.sources.imap.providers import Strategy
+from atlas_fast.stages import policy
 from atlas_fast.store.base import Mark, Run
 from atlas_fast.store.journal import Account, Journal, key_variant
-from atlas_fast.store.rows import block_of, row_block
+from atlas_fast.store.rows import RowBlock, block_of, row_block
 from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.sqlite import local_now
-from atlas_fast.store.trials import TrialBlock
 
 __all__ = ["FolderReport", "Options", "triage_folder"]
 
@@ -47,7 +48,7 @@ class Options:
     preview: bool = False
     quarantine: str | None = None
     only_new: bool = False
-    filters: Filters = field(default_factory=lambda: Filters(()))
+    filters: Filters = field(default_factory=Filters)
     validate: Validate | None = None
     body_bytes: int = limits.IMAP_BODY_BYTES
     confirm: Callable[[FolderReport], bool] | None = None
@@ -59,7 +60,8 @@ class FolderReport:
 
     `messages` read; `chosen` that are to go; `outcomes` by the journal's states (`deleted`,
     `moved`, `gone`, `protected`, `failed`, `flagged`, `copied`, `void`), `finished` those of an
-    earlier run's decisions; `categories`: count and first reason of what is to go or went.
+    earlier run's decisions; `categories`: count and first reason of what is to go or went; `rules`
+    counts what a rule decided.
     `imap_seconds` was spent waiting for the server, by the reading thread too.
     """
 
@@ -80,6 +82,7 @@ class FolderReport:
     outcomes: dict[str, int] = field(default_factory=dict)
     finished: dict[str, int] = field(default_factory=dict)
     categories: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rules: dict[str, int] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     confirmed: bool = True
@@ -115,7 +118,7 @@ class _FolderRun:
         self.mailbox, self.folder = mailbox, folder
         self.store, self.run, self.account = store, run, account
         self.strategy, self.options, self.report = strategy, options, report
-        self.order = Order()
+        self.policy = Policy()
         self.clock = StageClock()
         self.mark = Mark("", "")
 
@@ -147,16 +150,21 @@ class _FolderRun:
         )
         self.mark = Mark(source.identity, "")
         there = self.store.mark(source.identity) if self.options.only_new else None
-        if pipeline.judge is not None:  # the order of decisions stands in place of the policy
+        if pipeline.judge is not None:  # the policy waits for the flags, see below
             models = not pipeline.given_model
             use_store(pipeline.judge, self.store, models=models, policy=False)
+        rules = policy_of(self.store)
         for done in pipeline.run(source, self.clock, "" if there is None else there.mark):
             now = int(done.mark.partition(":")[0])
             if now != validity:  # the first batch, or a folder that was made anew meanwhile
                 validity, journal = now, self.journal(now)
                 with self.clock.measure("journal"):
                     journal.see()
-                    self.order = Order(self.options.filters, journal.flags(), self.options.validate)
+                    flags = {str(uid): kind for uid, kind in journal.flags().items()}
+                self.policy = replace(
+                    rules, flags={self.folder: flags},
+                    filters=self.options.filters, validate=self.options.validate,
+                )  # fmt: skip
                 report.uidvalidity = now
             self.clock.merge(done.clock)
             self.mark = replace(self.mark, mark=done.mark, state=str(now))
@@ -175,12 +183,12 @@ class _FolderRun:
             for part in done.parts:
                 report.messages += len(part)
                 report.bytes += part.nbytes
-                columns, decisions, trial = self._decided(part)
-                self._count(decisions)
-                if trial is not None:
-                    blocks.append(replace(block_of(_chosen(columns, [])), trial=trial))
-                stay = [i for i, gone in enumerate(decisions.delete) if not gone]
-                go = [i for i, gone in enumerate(decisions.delete) if gone]
+                block = self._decided(part)
+                columns = {n: list(c) for n, c in zip(block.names, block.columns, strict=True)}
+                stay, go = _sides(columns["action"])
+                self._count(part, columns, go)
+                if block.trial is not None:
+                    blocks.append(replace(block_of(_chosen(columns, [])), trial=block.trial))
                 if self.options.preview:
                     blocks.append(block_of(_previewed(columns, go)))
                     continue
@@ -196,42 +204,27 @@ class _FolderRun:
         report.errors += len(done.failures)
         report.problems += [f"{one.place}: {one.kind}: {one.text}" for one in done.failures]
 
-    def _decided(
-        self, part: Batch
-    ) -> tuple[dict[str, list[Any]], Decisions, TrialBlock | None]:
-        """Columns of rows with the decisions in them, and what a rollout keeps."""
-        block = row_block(part, self.run.session_id, local_now())
-        columns = {n: list(c) for n, c in zip(block.names, block.columns, strict=True)}
-        decisions = Decisions()
-        spam = part.verdict.action.tolist() if part.verdict is not None else [0] * len(part)
-        names, addresses = columns["sender_name"], columns["sender_email"]
-        for i in range(len(part)):
-            sender = f"{names[i]} <{addresses[i]}>" if names[i] else addresses[i]
-            one = Message(
-                int(part.places[i]), sender, columns["sender_domain"][i], columns["subject"][i],
-                columns["category"][i], columns["confidence_score"][i], bool(spam[i]),
-            )  # fmt: skip
-            self.order.decide(one, lambda i=i: _headers(part, i), decisions)  # type: ignore[misc]
-        columns["action"] = ["DELETED" if gone else "PRESERVED" for gone in decisions.delete]
-        columns["reason"] = decisions.reason
-        columns["category"] = decisions.category
-        columns["confidence_score"] = decisions.confidence
-        return columns, decisions, block.trial
+    def _decided(self, part: Batch) -> RowBlock:
+        """Rows with the decisions in them. What has no verdict, as a stage failed on it, stays."""
+        if part.verdict is not None:
+            counts = policy.run(part, self.policy)
+            self.report.matched += counts.marked
+            self.report.validated += counts.validated
+            self.report.legitimate += len(part) - counts.marked
+        return row_block(part, self.run.session_id, local_now(), preview=self.options.preview)
 
-    def _count(self, decisions: Decisions) -> None:
+    def _count(self, part: Batch, columns: dict[str, list[Any]], go: Sequence[int]) -> None:
         report = self.report
-        gone = sum(decisions.delete)
-        report.chosen += gone
-        report.preserved += len(decisions.delete) - gone
-        report.validated += decisions.validated
-        report.legitimate += decisions.legitimate
-        report.matched += decisions.matched
-        for delete, category, reason in zip(
-            decisions.delete, decisions.category, decisions.reason, strict=True
-        ):
-            if delete:
-                entry = report.categories.setdefault(category, {"count": 0, "reason": reason})
-                entry["count"] += 1
+        report.chosen += len(go)
+        report.preserved += len(part) - len(go)
+        for i in go:
+            reason = columns["reason"][i].removesuffix(PREVIEW)
+            entry = report.categories.setdefault(
+                columns["category"][i], {"count": 0, "reason": reason}
+            )
+            entry["count"] += 1
+        for ruling in getattr(part.verdict, "rulings", {}).values():
+            report.rules[ruling.rule] = report.rules.get(ruling.rule, 0) + 1
 
     # -- 3: removal --------------------------------------------------------------------------
 
@@ -309,11 +302,16 @@ def triage_folder(
     return report
 
 
-def _headers(part: Batch, index: int) -> str:
-    """The header section as text, as the filters see it."""
-    start = int(part.starts[index])
-    stop = int(part.stops[index]) if part.headers is None else start + int(part.headers.body[index])
-    return bytes(part.raw[start:stop]).decode("utf-8", "ignore")
+PREVIEW = " [PREVIEW]"
+
+
+def _sides(actions: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Rows that stay, rows that go."""
+    stay: list[int] = []
+    go: list[int] = []
+    for i, action in enumerate(actions):
+        (go if action == "DELETED" else stay).append(i)
+    return stay, go
 
 
 def _chosen(columns: dict[str, list[Any]], at: Sequence[int]) -> dict[str, list[Any]]:
@@ -323,7 +321,6 @@ def _chosen(columns: dict[str, list[Any]], at: Sequence[int]) -> dict[str, list[
 def _previewed(columns: dict[str, list[Any]], go: Sequence[int]) -> dict[str, list[Any]]:
     """Rows of a preview: keys of their own, so that the real run has its rows beside them."""
     for i in go:
-        columns["reason"][i] += " [PREVIEW]"
         columns["message_key"][i] = key_variant(bytes(columns["message_key"][i]), "PREVIEW")
     return columns
 

@@ -9,6 +9,15 @@ from typing import NamedTuple
 CATEGORIES = ("Legitimate", "Legitimate Marketing", "Commercial Spam", "Scams", "Dangerous")
 """Name by category code of a verdict."""
 
+OLD_CATEGORIES = {
+    "Legitimate": "Not Spam",
+    "Legitimate Marketing": "Promotional Email",
+    "Commercial Spam": "Business Opportunity Spam",
+    "Scams": "Payment Scam",
+    "Dangerous": "Phishing",
+}
+"""The original's older category, which `category` and reasons have, by that of a verdict."""
+
 ACTIONS = ("PRESERVED", "DELETED")
 """Stored action by action code. A file source deletes nothing: DELETED is the verdict, and its
 reason ends in ` [PREVIEW]`, as the original's previews are stored."""

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from atlas_fast.domains import (
     PROVIDERS,
     SUSPICIOUS_SCORE,
     TRAITS,
-    Column,
     DomainColumns,
     judge_many,
     reason_texts,
 )
 
-__all__ = ["Lookup", "Triple", "allowed", "validate", "validate_many"]
+__all__ = ["Lookup", "Triple", "validate", "validate_many"]
 
 Triple = tuple[bool, str, bool]
 """May it be deleted, why, and did a suspicion rule decide."""
@@ -54,29 +51,6 @@ def validate_many(
     names = judged.names.tolist()
     threshold = _THRESHOLDS.get(account_provider or "", 70)
     return [_triple(judged, i, names[i], threshold, lookup) for i in range(len(names))]
-
-
-def allowed(senders: Column | Sequence[str], *, account_provider: str | None = None) -> np.ndarray:
-    """bool (n,): the first part of the triples of many senders, without a lookup, by columns."""
-    rows = judge_many(senders).rows
-    traits, score = rows["traits"], rows["score"]
-    threshold = _THRESHOLDS.get(account_provider or "", 70)
-    lenient = np.isin(rows["provider"], [PROVIDERS.index(name) for name in _LENIENT])
-    medium = np.minimum(score, 100) >= np.where(lenient, 65, 60)
-    suspicious = score >= SUSPICIOUS_SCORE
-    # The first that holds decides, as in _triple.
-    return np.select(
-        [
-            (traits & (TRAITS["NO_AT"] | TRAITS["IS_GIBBERISH"])) != 0,
-            (traits & TRAITS["KNOWN"]) != 0,
-            suspicious & (np.minimum(score, 100) >= threshold),
-            (traits & TRAITS["HARD"]) != 0,
-            suspicious,
-            (traits & TRAITS["WEAK"]) != 0,
-        ],
-        [True, False, True, True, medium, False],
-        True,
-    )
 
 
 def _triple(

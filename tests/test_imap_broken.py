@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from breakable import Breakable
 from dovecot import PASSWORD, Dovecot, mail, mails, needs_dovecot
-from imaprig import TAKE, deleted_uids, mail_run, mailbox, rows, states
+from imaprig import TAKE, deleted_uids, mail_run, mailbox, rows, stages, states
 
 import atlas_fast
 from atlas_fast.errors import ImapError
@@ -145,7 +145,7 @@ def test_too_many_cuts_end_the_run(server, folder, tmp_path):
 
 def test_the_server_restarts_while_reading(server, folder, tmp_path):
     before, store = server.snapshot(folder), tmp_path / "x.db"
-    small = Pipeline([("parse", restart_once(server))], max_messages=20)
+    small = Pipeline(stages(restart_once(server)), max_messages=20)
     report = mail_run(server.port, folder, store, pipeline=small)
     assert report.messages == N
     check(server, folder, before, store)
@@ -273,9 +273,7 @@ def test_another_client_deletes_while_we_read(server, folder, tmp_path):
                 other.uid("expunge", "1,2,100,101,199,200")
         parse.run(batch)
 
-    report = mail_run(
-        server.port, folder, store, pipeline=Pipeline([("parse", stage)], max_messages=20)
-    )
+    report = mail_run(server.port, folder, store, pipeline=Pipeline(stages(stage), max_messages=20))
     assert server.snapshot(folder) == without(before, GO | {1, 2, 100, 101, 199, 200})
     assert report.messages + report.vanished == N
     assert report.outcomes.get("failed", 0) == 0

@@ -108,7 +108,7 @@ def test_not_confirmed_is_not_removed_now_or_later(server, folder, tmp_path):
     report = mail_run(server.port, folder, store, confirm=lambda report: report.chosen == 0)
     assert not report.confirmed and server.snapshot(folder) == before
     assert states(store) == {"proposed": len(to_go(N))}
-    from atlas_fast.classify.order import Filters
+    from atlas_fast.classify.policy import Filters
 
     mail_run(server.port, folder, store, filters=Filters(["nothing has this"]))
     assert server.snapshot(folder) == before
@@ -294,7 +294,7 @@ def test_a_folder_that_can_only_be_read(server, folder, tmp_path):
 
 def test_the_shipped_model_decides(server, tmp_path):
     """The whole pipeline: what a preview names is what a run takes."""
-    from atlas_fast.classify.order import Filters
+    from atlas_fast.classify.policy import Filters
     from atlas_fast.sources import open_source
 
     (batch,) = open_source("synthetic:400,3").batches(400, 1 << 30)
@@ -318,7 +318,7 @@ def test_a_rollout_over_a_folder(server, tmp_path):
 
     from atlas_fast import decision
     from atlas_fast.classify.model import load_model
-    from atlas_fast.classify.order import Filters
+    from atlas_fast.classify.policy import Filters
     from atlas_fast.sources import open_source
     from atlas_fast.store import open_store
 

@@ -58,8 +58,9 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
     "quarantine": LEAVES | {"sources", "store"},
     "accounts": LEAVES | {"sources", "store", "pipeline", "mailrun", "quarantine"},
     "compat": (LEAVES - {"_kernels"}) | {
-        "auth", "batch", "classify", "countries", "domains", "domains_online", "geo", "headers", "mailrun",
-        "origin", "pipeline", "sources", "store", "validation",
+        "accounts", "auth", "batch", "classify", "countries", "decision", "domains",
+        "domains_online", "geo", "headers", "learn", "mailrun", "origin", "pipeline", "sources",
+        "stages", "store", "validation",
     },
     "drop_in": set(),
     "cli": (LEAVES - {"_kernels"}) | {

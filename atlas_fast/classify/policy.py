@@ -1,12 +1,13 @@
 """Rules that stand above the model: whose they are, what they say, which one wins.
 
-`Policy` is a snapshot: it is made once for a run and never changes. stages/policy.py applies it to
-batches; docs/policy.md has the rules in words.
+`Policy` is a snapshot: it is made once for a run (or a folder) and never changes. stages/policy.py
+applies it to batches of files and of mailboxes alike; docs/policy.md has the rules in words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -14,14 +15,19 @@ from typing import Any
 from atlas_fast import limits
 from atlas_fast.errors import SettingsError
 
-__all__ = ["APPOINTMENT", "PROTECT", "TRANSACTION", "Business", "Policy", "Rule"]
+__all__ = [
+    "APPOINTMENT", "PROTECT", "TRANSACTION", "Business", "Filters", "Policy", "Rule", "Validate",
+]  # fmt: skip
+
+Validate = Callable[[str, str], tuple[bool, str, bool]]
+"""(sender's address, subject) to (may be deleted, reason, was really looked at)."""
 
 PROTECT = frozenset(("PROTECT", "RESEARCH"))
 """Flags that keep a message; `DELETE` is the other."""
 
 CERTAIN_SPAM = 0.9
-"""From this probability of spam on, the standing of a domain is not asked, and mail that only
-claims to be of a business is not protected."""
+"""From this probability of spam on mail that only claims to be of a business is not protected; and
+from this confidence on the standing of a domain is not asked."""
 
 
 class Rule(IntEnum):
@@ -86,6 +92,37 @@ TRANSACTION = Business(
 )  # fmt: skip
 
 
+class Filters:
+    """Terms of one call: one with any of `*?[]()` is a pattern without regard to case, the others
+    are contained in the lower-cased header section. A pattern that is none is a plain term."""
+
+    def __init__(self, terms: Sequence[str] | None = None):
+        self.simple: list[str] = []
+        self.compiled: list[tuple[re.Pattern[str], str]] = []
+        for term in terms or ():
+            if any(sign in term for sign in "*?[]()"):
+                try:
+                    self.compiled.append((re.compile(term, re.IGNORECASE), term))
+                    continue
+                except re.error:
+                    pass
+            self.simple.append(term.lower())
+
+    def __bool__(self) -> bool:
+        return bool(self.simple or self.compiled)
+
+    def match(self, headers: str) -> tuple[bool, str]:
+        """Did one match, and the text that says so."""
+        lower = headers.lower()
+        for term in self.simple:
+            if term in lower:
+                return True, f"Matched: {term}"
+        for pattern, term in self.compiled:
+            if pattern.search(headers):
+                return True, f"Matched regex: {term}"
+        return False, ""
+
+
 @dataclass(frozen=True)
 class Policy:
     """The rules of one run.
@@ -94,7 +131,9 @@ class Policy:
     `protected_subjects`: texts of a subject that keep it. `protected`, `whitelist`: addresses, and
     domains that stand for all below them. `flags`: by source and place the flag of a message.
     `validate_domains`, `protect_business`: whether these rules hold; `account_provider` sets the
-    threshold of the first (`icloud`, `gmail`).
+    threshold of the first (`icloud`, `gmail`). `filters` are keywords of the caller's that are
+    looked for in the whole header section; `validate`, if given, is asked about a sender's domain
+    in place of the engine.
     Texts, addresses and domains are compared in lower case. Raises SettingsError when a list is
     longer than the limits.
     """
@@ -107,6 +146,8 @@ class Policy:
     validate_domains: bool = True
     protect_business: bool = True
     account_provider: str | None = None
+    filters: Filters = field(default_factory=Filters)
+    validate: Validate | None = None
 
     def __post_init__(self) -> None:
         for name in ("keywords", "protected_subjects"):
@@ -120,7 +161,7 @@ class Policy:
         _at_most("flags", sum(map(len, self.flags.values())), limits.MAX_POLICY_FLAGS)
 
     def and_(self, other: Policy) -> Policy:
-        """The rules of both; switches are those of this one."""
+        """The rules of both; switches, filters and validator are those of this one."""
         flags = {source: dict(of) for source, of in self.flags.items()}
         for source, of in other.flags.items():
             flags.setdefault(source, {}).update(of)
@@ -133,6 +174,8 @@ class Policy:
             self.validate_domains,
             self.protect_business,
             self.account_provider,
+            self.filters,
+            self.validate,
         )
 
 

@@ -149,7 +149,7 @@ def do_run(options: argparse.Namespace) -> int:
 
 def _work(options: argparse.Namespace, *, preview: bool) -> int:
     from atlas_fast.accounts import run_folders
-    from atlas_fast.classify.order import Filters
+    from atlas_fast.classify.policy import Filters
     from atlas_fast.mailrun import Options
     from atlas_fast.pipeline import Pipeline
     from atlas_fast.store import open_database

@@ -21,9 +21,12 @@ from atlas_fast.classify.reasons import summary
 from atlas_fast.errors import AtlasFastError
 from atlas_fast.headers import parse_headers
 from atlas_fast.pipeline import Pipeline
+from atlas_fast.stages.judge import Judge
 from atlas_fast.store.rows import CATEGORIES, OLD_CATEGORIES
 
-__all__ = ["SPAM", "Answer", "authentication", "classify", "classify_many", "message"]
+__all__ = [
+    "SPAM", "Answer", "answers", "authentication", "classify", "classify_many", "judged", "message",
+]  # fmt: skip
 
 SPAM = frozenset(("Commercial Spam", "Scams", "Dangerous"))
 
@@ -74,15 +77,25 @@ def authentication(sender: str | None, subject: str | None, headers: Any = "") -
 
 def classify_many(messages: Sequence[bytes]) -> list[Answer]:
     """Answers about raw messages, in one batch. Raises AtlasFastError when a stage fails."""
+    return answers(_processed(_pipeline(), messages))
+
+
+def judged(raw: bytes, judge: Judge) -> Batch:
+    """A batch of one message with the verdict of a judge, and its trial where there is one."""
+    stages = [stage for stage in _pipeline().stages if stage[0] not in ("decide", "policy")]
+    return _processed(Pipeline([*stages, ("decide", judge.decide)]), [raw])
+
+
+def _processed(pipeline: Pipeline, messages: Sequence[bytes]) -> Batch:
     n = len(messages)
     stops = np.cumsum([len(raw) for raw in messages], dtype=np.int64)
     starts = np.concatenate((np.zeros(1, np.int64), stops))[:n]
     raw = np.frombuffer(b"".join(messages), np.uint8)
     batch = Batch(raw, starts, stops, source="compat", places=[str(i) for i in range(n)])
-    done = _pipeline().process(batch)
-    if done.failures:
-        raise AtlasFastError(f"{len(done.failures)} messages failed: {done.failures[0].text}")
-    return [answer for part in done.parts for answer in _answers(part)]
+    failures = pipeline.process(batch).failures
+    if failures:
+        raise AtlasFastError(f"{len(failures)} messages failed: {failures[0].text}")
+    return batch
 
 
 @lru_cache(maxsize=1)
@@ -90,7 +103,8 @@ def _pipeline() -> Pipeline:
     return Pipeline()
 
 
-def _answers(batch: Batch) -> list[Answer]:
+def answers(batch: Batch) -> list[Answer]:
+    """Of a batch that was judged."""
     verdict, names = batch.verdict, terms().categories
     made = []
     for i, (code, found) in enumerate(zip(verdict.category, batch.features.terms, strict=True)):

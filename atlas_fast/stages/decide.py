@@ -41,8 +41,9 @@ class Verdicts:
     float32 (n, 5) of the categories; `subcategory` uint8 (n,): code in
     classify.kinds.SUBCATEGORIES, 255 for none; `reasons`: made by `why` when they are first asked
     for, as most runs never ask. `rule` uint8 (n,): the classify.policy.Rule that decided, 0 where
-    the model did, and `rulings` by row what it says. `trial`: in a rollout, which classifier
-    decided whom."""
+    the model did, and `rulings` by row what it says. `shift` int16 (n,), or empty for none: percent
+    points that authentication adds to the stored confidence. `trial`: in a rollout, which
+    classifier decided whom."""
 
     probability: np.ndarray
     category: np.ndarray
@@ -52,6 +53,7 @@ class Verdicts:
     why: Callable[[], Reasons]
     rule: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
     rulings: Mapping[int, Ruling] = field(default_factory=dict)
+    shift: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int16))
     trial: Trial | None = None
 
     @cached_property
@@ -84,6 +86,7 @@ def judge(rows: Any, model: Model, blank: np.ndarray) -> Verdicts:
         subcategories(category, rows.terms),
         lambda: reasons(model, rows),
         np.zeros(len(category), np.uint8),
+        shift=np.zeros(len(category), np.int16),
     )
 
 

@@ -1,12 +1,14 @@
 """The policy of a batch: which verdicts of the model stand, and which rule decides the others.
 
+It is the one order of decisions, of runs over files and over mailboxes.
+
 Rules are asked column by column. Python looks at single messages only where a rule has to be told
 in words, or where a list of the user's can only be asked by name.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,15 +24,16 @@ from atlas_fast.classify.policy import (
     Business,
     Policy,
     Rule,
+    Validate,
     lowered,
 )
 from atlas_fast.errors import ReferenceDataError
 from atlas_fast.headers import TextColumn
-from atlas_fast.records import Ruling
-from atlas_fast.stages.decide import DELETE, PRESERVE, Verdicts
-from atlas_fast.validation import allowed, validate_many
+from atlas_fast.records import OLD_CATEGORIES, Ruling
+from atlas_fast.stages.decide import DELETE, FIRST_SPAM, PRESERVE, Verdicts
+from atlas_fast.validation import Triple, validate_many
 
-__all__ = ["FAILED", "PASSED", "UNKNOWN", "run", "trust"]
+__all__ = ["FAILED", "PASSED", "UNKNOWN", "Counts", "run", "trust"]
 
 UNKNOWN, PASSED, FAILED = 0, 1, 2
 """Is the sender who it says? See `trust`."""
@@ -43,13 +46,26 @@ DANGEROUS = 4
 DOMAIN_CATEGORY = 2
 
 
-def run(batch: Batch, policy: Policy) -> None:
-    """Apply the policy to `batch.verdict`: its action, `rule` and `rulings`."""
+@dataclass(slots=True)
+class Counts:
+    """`marked`: messages that the model calls spam, or that a rule wants deleted; `validated`:
+    senders whose domain was looked at."""
+
+    marked: int = 0
+    validated: int = 0
+
+
+def run(batch: Batch, policy: Policy) -> Counts:
+    """Apply the policy to `batch.verdict`: its action, `rule`, `rulings` and `shift`."""
     verdict: Verdicts = batch.verdict
     work = _Work(batch, policy)
     work.apply()
+    if work.shift.any():
+        batch.verdict = verdict = replace(verdict, shift=work.shift)
     if work.rulings:
         batch.verdict = replace(verdict, action=work.action, rule=work.rule, rulings=work.rulings)
+    forged = work.rule == Rule.SPOOFED_WHITELIST
+    return Counts(int(np.count_nonzero(work.marked | forged)), work.validated)
 
 
 def trust(batch: Batch) -> np.ndarray:
@@ -66,6 +82,17 @@ def trust(batch: Batch) -> np.ndarray:
     out[passed] = PASSED
     out[auth.dmarc == Result.FAIL] = FAILED
     return out
+
+
+def shift(batch: Batch) -> np.ndarray:
+    """int16 (n,): percent points that authentication adds to the confidence in the category: the
+    original's modifier, which is negative where a sender failed, so that it is taken from the
+    confidence in spam."""
+    auth = getattr(batch.enrichment, "auth", None)
+    if auth is None:
+        return np.zeros(len(batch), np.int16)
+    points = auth.confidence_modifier.astype(np.int16)
+    return np.where(batch.verdict.category >= FIRST_SPAM, -points, points)
 
 
 class Haystack:
@@ -107,7 +134,10 @@ class _Work:
         self.action = self.verdict.action.copy()
         self.rule = np.zeros(len(batch), np.uint8)
         self.rulings: dict[int, Ruling] = {}
+        self.validated = 0
+        self.shift = shift(batch)
         self._spam = self.verdict.action == DELETE
+        self.marked = self._spam.copy()
 
     @cached_property
     def _trust(self) -> np.ndarray:
@@ -132,19 +162,18 @@ class _Work:
         self._protected()
         keywords = self._keywords()
         deleted = [row for row, flag in flags.items() if flag == "DELETE"]
-        marked = self._spam.copy()
-        marked[deleted] = True
-        marked[list(keywords)] = True
-        if policy.protect_business and marked.any():
+        self.marked[deleted] = True
+        self.marked[list(keywords)] = True
+        if policy.protect_business and self.marked.any():
             why = "Appointment Confirmation protection override"
-            self._business(APPOINTMENT, Rule.APPOINTMENT, why, marked)
+            self._business(APPOINTMENT, Rule.APPOINTMENT, why)
             why = "Business Transaction protection override"
-            self._business(TRANSACTION, Rule.TRANSACTION, why, marked)
+            self._business(TRANSACTION, Rule.TRANSACTION, why)
         for row in deleted:
             self._delete_flag(row, keywords.get(row))
-        for row, text in keywords.items():
-            self._keyword(row, text)
-        if policy.validate_domains:
+        for row, match in keywords.items():
+            self._keyword(row, match)
+        if policy.validate_domains or policy.validate is not None:
             self._domains()
         self._whitelist()
 
@@ -197,20 +226,34 @@ class _Work:
         return found
 
     def _keywords(self) -> dict[int, str]:
-        """The first keyword of the user's by row: in subject, sender's name or address."""
+        """What matched first of the user's by row: a keyword in subject, sender's name or address,
+        or a filter of the caller's in the header section."""
         found: dict[int, str] = {}
         for text in self.policy.keywords:
             for place in (self._subject, *self._sender):
                 for row in place.rows_with(text):
+                    found.setdefault(row, f"Matched: {text}")
+        if self.policy.filters:
+            for row in range(len(self.batch)):
+                matched, text = self.policy.filters.match(self._headers(row))
+                if matched:
                     found.setdefault(row, text)
         return found
 
-    def _business(self, of: Business, rule: Rule, why: str, marked: np.ndarray) -> None:
+    def _headers(self, row: int) -> str:
+        """The header section as text, as filters see it."""
+        batch = self.batch
+        assert batch.headers is not None
+        start = int(batch.starts[row])
+        section = batch.raw[start : start + int(batch.headers.body[row])]
+        return bytes(section).decode("utf-8", "ignore")
+
+    def _business(self, of: Business, rule: Rule, why: str) -> None:
         """Mail of a business: kept where the sender is proved, or nothing speaks against it and
         the model is not sure; never where authentication failed."""
         rows: set[int] = set()
         for text in of.subjects:
-            rows.update(row for row in self._subject.rows_with(text) if marked[row])
+            rows.update(row for row in self._subject.rows_with(text) if self.marked[row])
         if not rows:
             return
         at = np.array(sorted(rows))
@@ -233,51 +276,69 @@ class _Work:
         text = lowered("\n".join(column[row] for column in columns))
         return any(word in text for word in words)
 
+    def _percent(self, row: int) -> float:
+        """The confidence in spam, 0 to 100, authentication counted in."""
+        percent = float(self.verdict.probability[row]) * 100 + int(self.shift[row])
+        return min(max(percent, 0.0), 100.0)
+
+    def _category(self, row: int) -> str:
+        """The stored category of the original."""
+        return OLD_CATEGORIES[CATEGORIES[self.verdict.category[row]]]
+
     def _hybrid(self, row: int) -> str:
         """The original's words for a verdict of the classifier."""
-        name = CATEGORIES[self.verdict.category[row]]
-        return f"Hybrid Classifier: {name} ({self.verdict.probability[row] * 100:.1f}% confidence)"
+        return f"Hybrid Classifier: {self._category(row)} ({self._percent(row):.1f}% confidence)"
 
-    def _delete_flag(self, row: int, keyword: str | None) -> None:
+    def _delete_flag(self, row: int, match: str | None) -> None:
         if self._spam[row]:
-            why = f"{self._hybrid(row)}{f' + Matched: {keyword}' if keyword else ''} "
-            why += "[FLAGGED_FOR_DELETION]"
-        elif keyword:
-            why = f"Matched: {keyword} [FLAGGED_FOR_DELETION+USER_KEYWORD]"
+            why = f"{self._hybrid(row)}{f' + {match}' if match else ''} [FLAGGED_FOR_DELETION]"
+        elif match:
+            why = f"{match} [FLAGGED_FOR_DELETION+USER_KEYWORD]"
         else:
             why = "Manually flagged for deletion [FLAGGED_FOR_DELETION]"
         self._rule(row, Rule.FLAGGED_FOR_DELETION, why, "Flagged for Deletion", action=DELETE)
 
-    def _keyword(self, row: int, text: str) -> None:
+    def _keyword(self, row: int, match: str) -> None:
         if not self._spam[row]:
-            why = f"Matched: {text} [USER_KEYWORD]"
+            why = f"{match} [USER_KEYWORD]"
             self._rule(row, Rule.USER_KEYWORD, why, "User Keyword", action=DELETE)
             return
-        name = CATEGORIES[self.verdict.category[row]]
-        why = f"{self._hybrid(row)} + Matched: {text} [MULTI_MATCH] | Category: {name}"
+        why = f"{self._hybrid(row)} + {match} [MULTI_MATCH] | Category: {self._category(row)}"
         self._rule(row, Rule.MULTI_MATCH, why, "User Keyword", certain=False, action=DELETE)
 
     def _domains(self) -> None:
-        """Commercial spam that the model is not sure of is kept where the original's validation of
-        the sender's domain says so."""
+        """Commercial spam that is not sure is kept where the validation of the sender's domain
+        says so: the caller's own, or the original's."""
+        confidence = self.verdict.probability + self.shift.astype(np.float32) / 100
         rows = np.flatnonzero(
             (self.action == DELETE) & (self.rule == 0)
-            & (self.verdict.category == DOMAIN_CATEGORY)
-            & (self.verdict.probability < CERTAIN_SPAM)
+            & (self.verdict.category == DOMAIN_CATEGORY) & (confidence < CERTAIN_SPAM)
         )  # fmt: skip
-        if not len(rows) or getattr(self.batch.enrichment, "domain", None) is None:
+        if not len(rows):
             return
-        assert self.batch.headers is not None
-        senders = self.batch.headers.from_address
-        provider = self.policy.account_provider
+        for row, (allowed, why, looked) in zip(rows.tolist(), self._validated(rows), strict=True):
+            self.validated += bool(looked)
+            if not allowed:
+                reason = f"{why} [HYBRID_CLASSIFIER override]"
+                self._rule(row, Rule.DOMAIN, reason, None, certain=False)
+
+    def _validated(self, rows: np.ndarray) -> list[Triple]:
+        """What the domain validation says of these; all may go where nothing is known."""
+        headers, validate = self.batch.headers, self.policy.validate
+        assert headers is not None
+        unknown = [(True, "Skipped - No domain data", False)] * len(rows)
+        if validate is not None:
+            return [
+                _asked(validate, headers.from_address[row], headers.subject[row])
+                for row in rows.tolist()
+            ]
+        if getattr(self.batch.enrichment, "domain", None) is None:
+            return unknown
+        senders = [headers.from_address[row] for row in rows.tolist()]
         try:
-            kept = rows[~allowed(taken(senders, rows), account_provider=provider)]
+            return validate_many(senders, account_provider=self.policy.account_provider)
         except ReferenceDataError:  # as for the enrichment: what needs it is unknown
-            return
-        texts = validate_many([senders[row] for row in kept.tolist()], account_provider=provider)
-        for row, (_, why, _) in zip(kept.tolist(), texts, strict=True):
-            reason = f"{why} [HYBRID_CLASSIFIER override]"
-            self._rule(row, Rule.DOMAIN, reason, None, certain=False)
+            return unknown
 
     def _whitelist(self) -> None:
         """A whitelisted sender is kept, unless authentication failed; where the domain's own policy
@@ -298,6 +359,14 @@ class _Work:
                 self._rule(row, Rule.WHITELIST, why, "Whitelisted")
 
 
+def _asked(validate: Validate, sender: str, subject: str) -> Triple:
+    try:
+        allowed, why, looked = validate(sender, subject)
+        return bool(allowed), str(why), bool(looked)
+    except Exception as error:  # the caller's own code; what it cannot say keeps the message
+        return False, f"Domain validation failed: {type(error).__name__}", False
+
+
 def _above(domain: str, names: frozenset[str]) -> str:
     """The domain, or the nearest above it, that is listed; empty when none is."""
     while domain:
@@ -305,12 +374,3 @@ def _above(domain: str, names: frozenset[str]) -> str:
             return domain
         domain = domain.partition(".")[2]
     return ""
-
-
-def taken(column: TextColumn, rows: np.ndarray) -> TextColumn:
-    """The texts of these rows, as a column of its own."""
-    starts, stops = column.offsets[:-1][rows], column.offsets[1:][rows]
-    offsets = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(stops - starts, out=offsets[1:])
-    at = np.repeat(starts - offsets[:-1], stops - starts) + np.arange(offsets[-1])
-    return TextColumn(np.asarray(column.data, np.uint8)[at], offsets)

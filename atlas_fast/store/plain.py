@@ -54,7 +54,7 @@ class PlainConnections:
     """
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # the program may change its folder
         self._local = _Mine()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._prepare()

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from atlas_fast import records
 from atlas_fast.records import ACTIONS, CATEGORIES
 from atlas_fast.store.geography import geography
 from atlas_fast.store.summaries import BANDS, Tally, band, tally_columns
@@ -48,14 +49,7 @@ TEXT_CAPS = {"sender": 500, "subject": 1000, "domain": 255, "uid": 1000}
 NO_SUBJECT = "No Subject"
 UNKNOWN = "Unknown"
 
-OLD_CATEGORIES = {
-    "Legitimate": "Not Spam",
-    "Legitimate Marketing": "Promotional Email",
-    "Commercial Spam": "Business Opportunity Spam",
-    "Scams": "Payment Scam",
-    "Dangerous": "Phishing",
-    UNKNOWN: UNKNOWN,
-}
+OLD_CATEGORIES = {**records.OLD_CATEGORIES, UNKNOWN: UNKNOWN}
 """Category of the original's column `category` by that of `category_v2`."""
 
 CLASSIFICATION_VERSION = 2
@@ -157,9 +151,11 @@ class RowBlock:
         return zip(*self.columns, strict=False)
 
 
-def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> RowBlock:
+def row_block(
+    batch: Batch, session_id: int, now: str, method: str = METHOD, *, preview: bool = True
+) -> RowBlock:
     """Rows of a batch whose stages have run; a batch without headers or verdict (a stage failed on
-    it) still gives a row for each message.
+    it) still gives a row for each message. `preview`: nothing is really deleted.
 
     `now` is local time as `YYYY-MM-DD HH:MM:SS`, as the original writes it.
     """
@@ -178,7 +174,7 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
             int(column.offsets[-1] - column.offsets[0])
             for column in (headers.from_address, headers.from_name, headers.subject)
         )
-    decided = _decided(batch, n)
+    decided = _decided(batch, n, preview)
     columns: dict[str, Any] = {
         "timestamp": Same(now, n),
         "session_id": Same(session_id, n),
@@ -261,8 +257,9 @@ _OLD_NAMES = np.array([OLD_CATEGORIES[name] for name in _NAMES], dtype=object)
 _ACTION_NAMES = np.array(ACTIONS, dtype=object)
 
 
-def _decided(batch: Batch, n: int) -> _Decided:
-    """Verdict columns as stored. Confidence is the model's in its category, in steps of 0.001."""
+def _decided(batch: Batch, n: int, preview: bool) -> _Decided:
+    """Verdict columns as stored. Confidence is the model's in its category, in steps of 0.001; the
+    percentage has authentication counted in."""
     verdict = getattr(batch, "verdict", None)
     rulings = getattr(verdict, "rulings", {})
     if verdict is None:
@@ -273,31 +270,37 @@ def _decided(batch: Batch, n: int) -> _Decided:
         spam = verdict.probability.astype(np.float64)
         steps = np.rint(np.where(category >= FIRST_SPAM, spam, 1.0 - spam) * 1000.0)
         steps = np.where((steps >= 0) & (steps <= 1000), steps, -1).astype(np.int64)
+    confidence = _THOUSANDTHS[steps].tolist()
+    shift = getattr(verdict, "shift", np.zeros(0, np.int64))
+    if len(shift):
+        shifted = np.clip(steps + shift.astype(np.int64) * 10, 0, 1000)
+        steps = np.where(steps < 0, steps, shifted)
     pairs = category * 2 + action
     made = _Decided(
         action=_ACTION_NAMES[action].tolist(),
-        reason=_reasons()[pairs, steps].tolist(),
+        reason=_reasons(preview)[pairs, steps].tolist(),
         category=_NAMES[category].tolist(),
         old_category=_OLD_NAMES[category].tolist(),
-        confidence=_THOUSANDTHS[steps].tolist(),
+        confidence=confidence,
         percent=_PERCENTS[steps].tolist(),
         counts=_counts(pairs, steps) if not rulings else {},
     )
     if rulings:
-        _overrule(made, rulings, pairs, steps)
+        _overrule(made, rulings, pairs, steps, preview)
     return made
 
 
 def _overrule(
-    made: _Decided, rulings: Mapping[int, Ruling], pairs: np.ndarray, steps: np.ndarray
-) -> None:
+    made: _Decided, rulings: Mapping[int, Ruling], pairs: np.ndarray, steps: np.ndarray,
+    preview: bool,
+) -> None:  # fmt: skip
     """What the policy decided in place of the model, and the counts of all."""
     by_model = np.ones(len(pairs), bool)
     by_model[list(rulings)] = False
     made.counts = _counts(pairs[by_model], steps[by_model])
     for row, ruling in rulings.items():
-        deleted = made.action[row] == ACTIONS[1]
-        made.reason[row] = clean(ruling.reason)[:MAX_REASON] + " [PREVIEW]" * deleted
+        told = preview and made.action[row] == ACTIONS[1]
+        made.reason[row] = clean(ruling.reason)[:MAX_REASON] + " [PREVIEW]" * told
         if ruling.category is not None:
             made.old_category[row] = ruling.category
         step = 1000 if ruling.certain else int(steps[row])
@@ -329,17 +332,17 @@ _STEP_BANDS = np.array([band(percent) for percent in _PERCENTS])
 
 
 @cache
-def _reasons() -> np.ndarray:
+def _reasons(preview: bool) -> np.ndarray:
     """The original's wording by pair of category and action, and by step (the last: no verdict)."""
+    end = "[AUTO_DETECTED]" + " [PREVIEW]" * preview
     found = []
     for pair in range(2 * len(_NAMES)):
-        name = _NAMES[pair // 2]
+        name = _OLD_NAMES[pair // 2]
         for step in range(1001):
             found.append(
                 f"Not flagged by spam detection (category: {name})"
                 if pair % 2 == 0
-                else f"Hybrid Classifier: {name} ({step / 10:.1f}% confidence) "
-                "[AUTO_DETECTED] [PREVIEW]"
+                else f"Hybrid Classifier: {name} ({step / 10:.1f}% confidence) {end}"
             )
         found.append("Not classified: a stage failed on this message")
     return np.array(found, dtype=object).reshape(-1, len(_THOUSANDTHS))

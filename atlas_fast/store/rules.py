@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 __all__ = ["FLAGS", "KEYWORDS", "PATTERNS", "TRUSTED", "UserRules"]
 
 KEYWORDS = (
-    "SELECT term FROM filter_terms WHERE is_active = TRUE AND created_by = 'user' ORDER BY id"
+    "SELECT term FROM filter_terms WHERE is_active = TRUE AND created_by = 'user' "
+    "AND COALESCE(category, '') IN ('', 'User Keyword') ORDER BY id"
 )
+"""Terms with a category of spam are words of it for the keyword processor; they decide nothing."""
 PATTERNS = "SELECT pattern_type, pattern_value FROM protected_patterns ORDER BY id"
 TRUSTED = "SELECT domain FROM domains WHERE is_whitelisted = TRUE"
 FLAGS = (

@@ -2,11 +2,15 @@
 
 import email
 import email.policy
+import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_fast import decision
+from atlas_fast.classify.model import load_model
 from atlas_fast.compat import engine
 from atlas_fast.compat.core.logical_classifier import LogicalEmailClassifier
 from atlas_fast.compat.filters.keyword_processor import (
@@ -25,6 +29,7 @@ from atlas_fast.compat.models.database import DatabaseManager
 from atlas_fast.errors import UsageError
 from atlas_fast.headers import parse_headers
 from atlas_fast.pipeline import scan
+from atlas_fast.store import open_store
 from atlas_fast.store.rows import CATEGORIES, OLD_CATEGORIES
 
 SPAM = (
@@ -268,30 +273,70 @@ def test_force_and_bounds(path):
     assert other.rollout_percentage == 40
 
 
-def test_rows_and_metrics(path, tmp_path, monkeypatch):
-    monkeypatch.setattr("atlas_fast.compat.ml.rollout.SAMPLE_PERCENT", 50.0)
+@pytest.fixture
+def two_models(path, tmp_path):
+    """A store whose rollout has a candidate that calls more mail spam; both judge half of it."""
+    candidate = tmp_path / "candidate.npz"
+    replace(load_model(), threshold=0.001).save(candidate)
+    with open_store(path) as store:
+        decision.set_rollout(store, 10, candidate=candidate, sample=50)
+    return path
+
+
+def test_rows_and_metrics(two_models, tmp_path):
+    """Counts of all messages, rows of the sample: the tables and figures of the engine."""
+    path = two_models
     simple, full = ABClassifierIntegrationSimple(path, 50), ABClassifierIntegration(path, 50)
-    for subject in subjects(60):
+    found = [
         simple.classify_with_ab_testing("Ana <ana@example.org>", subject)
-    rows = DatabaseManager(path).execute_query("SELECT * FROM ab_testing_results")
-    assert len(rows) == 60
-    for row in rows:
-        ran = {"old": row["old_category"], "new": row["new_category"]}
-        assert ran[row["selected_classifier"]]
-        assert (row["categories_match"] is not None) == all(ran.values())
-        assert (row["processing_time_old"] is None) == (ran["old"] is None)
+        for subject in subjects(60)
+    ]
+    rows = DatabaseManager(path).execute_query("SELECT * FROM ab_testing_results ORDER BY id")
+    both = [one for one in found if one["ab_testing"]["categories_match"] is not None]
+    assert 15 < len(rows) == len(both) < 45
+    for row, one in zip(rows, both, strict=True):
+        told = one["ab_testing"]
+        assert row["selected_classifier"] == one["classifier_used"]
+        assert row["new_category"] == told["new_category"]
+        assert OLD_CATEGORIES[row["old_category"]] == told["old_category"]
+        assert bool(row["categories_match"]) is told["categories_match"]
+        assert told["confidence_delta"] == pytest.approx(
+            row["new_confidence"] - row["old_confidence"], abs=1e-6
+        )
+        mine = one["category"]
+        assert mine == told["new_category" if one["classifier_used"] == "new" else "old_category"]
+    agree = sum(one["ab_testing"]["categories_match"] for one in both)
+    assert agree < len(both)  # the candidate differs
     metrics = simple.get_performance_metrics()
-    assert metrics["total_classifications"] == 60 and metrics["category_match_rate"] == 100
-    assert metrics["new_classifier_uses"] == sum(r["selected_classifier"] == "new" for r in rows)
+    assert metrics["total_classifications"] == 60 and metrics["rollout_percentage"] == 50
+    assert metrics["category_match_rate"] == agree / len(both)
+    assert metrics["new_classifier_uses"] == sum(r["classifier_used"] == "new" for r in found)
+    assert metrics["avg_processing_time_old_ms"] > 0
     figures = full.get_ab_testing_metrics()
-    assert figures["total_comparisons"] == sum(r["categories_match"] is not None for r in rows)
-    assert figures["agreement_rate"] == 100 and figures["mismatches"] == []
-    new = [row["new_category"] for row in rows if row["new_category"]]
+    assert figures["total_comparisons"] == len(both)
+    assert figures["agreement_rate"] == 100 * agree / len(both)
+    assert len(figures["mismatches"]) == min(10, len(both) - agree)
+    new = [row["new_category"] for row in rows]
     assert figures["category_distribution_new"] == {name: new.count(name) for name in set(new)}
+    today = found[0]["ab_test_id"]
+    assert full.get_ab_testing_metrics(today)["total_comparisons"] == len(both)
     assert full.get_ab_testing_metrics("19990101")["total_comparisons"] == 0
     assert "Not enough" in full.get_recommendation()
     report = full.generate_ab_report(str(tmp_path / "report.json"))
     assert (tmp_path / "report.json").read_text() == report + "\n"
+    assert json.loads(report)["recommendation"] == full.get_recommendation()
+
+
+def test_without_a_candidate_both_names_are_one_model(path):
+    test = ABClassifierIntegration(path, 50)
+    assert test.get_ab_testing_metrics()["agreement_rate"] == 0.0  # of nothing
+    made = {
+        name: test.classify_with_ab_testing(*SPAM[:2], force_classifier=name)
+        for name in ("old", "new")
+    }
+    assert OLD_CATEGORIES[made["new"]["category"]] == made["old"]["category"]
+    assert made["new"]["confidence"] == made["old"]["confidence"]
+    assert test.get_ab_testing_metrics()["old_classifier_selections"] == 1
 
 
 def test_the_database_of_the_program_is_the_default():

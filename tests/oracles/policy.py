@@ -96,9 +96,20 @@ def listed(address, domain, names):
     )
 
 
+SPF = {"fail": -25, "softfail": -10, "pass": 5}
+DKIM = {"fail": -20, "pass": 5}
+
+
+def shifted(spam, spf, dkim):
+    """Percent points on the confidence: the original's table, turned round for spam."""
+    points = SPF.get(spf, 0) + DKIM.get(dkim, 0) + (5 if spf == dkim == "pass" else 0)
+    points = max(-30, min(10, points))
+    return -points if spam else points
+
+
 def ruled(mail, policy, allowed):
     """`mail`: subject, name, address, domain, trust (0 unknown, 1 passed, 2 failed), dmarc_failed,
-    category, probability, flag; `policy`: keywords, subjects, protected, whitelist; `allowed`: the
+    category, probability, spf, dkim, flag; `policy`: keywords, subjects, protected, whitelist; `allowed`: the
     original's first answer on the sender."""
     subject, address, domain = low(mail["subject"]), mail["address"], mail["domain"]
     spam = mail["category"] >= 2
@@ -128,7 +139,8 @@ def ruled(mail, policy, allowed):
         return "FLAGGED_FOR_DELETION", 1, "Flagged for Deletion"
     if keyword:
         return ("MULTI_MATCH" if spam else "USER_KEYWORD"), 1, "User Keyword"
-    if mail["category"] == 2 and mail["probability"] < 0.9 and not allowed:
+    sure = mail["probability"] * 100 + shifted(spam, mail["spf"], mail["dkim"]) >= 90
+    if mail["category"] == 2 and not sure and not allowed:
         return "DOMAIN", 0, None
     if listed(address, domain, policy["whitelist"]):
         if mail["dmarc_failed"]:

@@ -67,13 +67,13 @@ def test_verdict_columns():
     spam, ham = rows(batch)
     assert spam["action"] == "DELETED"
     assert spam["reason"] == (
-        "Hybrid Classifier: Commercial Spam (97.3% confidence) [AUTO_DETECTED] [PREVIEW]"
+        "Hybrid Classifier: Business Opportunity Spam (97.3% confidence) [AUTO_DETECTED] [PREVIEW]"
     )
     assert spam["category"] == "Business Opportunity Spam"
     assert spam["category_v2"] == "Commercial Spam"
     assert (spam["confidence_score"], spam["category_confidence_v2"]) == (97.3, 0.973)
     assert ham["action"] == "PRESERVED"
-    assert ham["reason"] == "Not flagged by spam detection (category: Legitimate)"
+    assert ham["reason"] == "Not flagged by spam detection (category: Not Spam)"
     assert (ham["category"], ham["confidence_score"]) == ("Not Spam", 99.0)
     assert ham["flags"] == 1 << 31
     assert (ham["uid"], ham["folder_name"], ham["session_id"]) == ("5", "mbox:/mail/inbox", 7)

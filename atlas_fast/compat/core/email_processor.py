@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any
 
-from atlas_fast.classify.order import Filters
+from atlas_fast.classify.policy import Filters
 from atlas_fast.compat.core.folders import FolderManager, answered
 from atlas_fast.compat.models.database import db
 from atlas_fast.compat.models.db_logger import logger
@@ -230,7 +230,7 @@ class EmailProcessor:
         report.folder = folder = resolve(client, report.folder)
         validate = getattr(self.domain_validator, "validate_domain_before_deletion", None)
         self._pipeline = self._pipeline or Pipeline()
-        with _store() as store:
+        with db.store() as store:
             account = self._account(store, address)
             run, ours = _run(store, account, folder, preview)
             triage_folder(
@@ -272,13 +272,6 @@ def resolve(client: Client, name: str) -> str:
             return one
     raw = {folder.raw.decode("utf-8", "replace"): folder.name for folder in folders}
     return raw.get(bare, bare)
-
-
-def _store() -> SqliteStore:
-    """The store at the database's path, made or brought up to date as `db` does it."""
-    with db.get_connection():
-        pass
-    return SqliteStore(db.db_path)
 
 
 def _run(store: SqliteStore, account: Account, folder: str, preview: bool) -> tuple[Run, bool]:
@@ -346,7 +339,7 @@ class BatchProcessor:
         folders = account.get("target_folders") or [
             name for name, _ in FolderManager(mail).find_target_folders()
         ]
-        with _store() as store:
+        with db.store() as store:
             kind = account.get("provider") or provider_type(address)
             row = open_account(
                 store, address, kind, account.get("host") or "", account.get("port") or 0

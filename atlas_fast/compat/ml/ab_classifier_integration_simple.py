@@ -5,22 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from atlas_fast.compat.ml.rollout import Rollout, clamped
+from atlas_fast.store import trials
 
 __all__ = ["ABClassifierIntegrationSimple"]
-
-_METRICS = (
-    "SELECT COUNT(*), SUM(selected_classifier = 'new'), AVG(processing_time_old), "
-    "AVG(processing_time_new), AVG(categories_match) * 100, "
-    "SUM(new_subcategory = 'Auto warranty & insurance') "
-    "FROM ab_testing_results WHERE timestamp > datetime('now', ?)"
-)
-
 
 class ABClassifierIntegrationSimple:
     """`rollout_percentage` (0 to 100) of the messages get the new classifier."""
 
     def __init__(self, db_path: str | None = None, rollout_percentage: float = 10.0):
         self._rollout = Rollout(db_path, rollout_percentage)
+
+    @property
+    def db_path(self) -> str:
+        return self._rollout.db_path
 
     @property
     def rollout_percentage(self) -> float:
@@ -35,23 +32,20 @@ class ABClassifierIntegrationSimple:
         force_classifier: str | None = None,
     ) -> dict[str, Any]:
         """The chosen classifier's dictionary, what was chosen, and a row in the database."""
-        return self._rollout.classify(sender, subject, headers, body, force_classifier)
+        return self._rollout.classify(
+            sender or "", subject or "", headers, body, force_classifier
+        )
 
     def get_performance_metrics(self, days: int = 7) -> dict[str, Any]:
-        """Of the last days. `category_match_rate` is in percent, of the messages that both
-        classifiers answered for."""
-        ((total, new, old_ms, new_ms, match, warranty),) = self._rollout.manager.execute_query(
-            _METRICS, (f"-{int(days)} days",)
-        )
-        return {
-            "total_classifications": total,
-            "new_classifier_uses": new or 0,
-            "avg_processing_time_old_ms": old_ms or 0.0,
-            "avg_processing_time_new_ms": new_ms or 0.0,
-            "category_match_rate": match or 0.0,
-            "auto_warranty_fixes": warranty or 0,
-            "rollout_percentage": self.rollout_percentage,
-        }
+        """Of the last days. `category_match_rate` is a share of the messages that both classifiers
+        answered for, 0 without one, with its interval."""
+        with self._rollout.manager.store() as store:
+            found = trials.simple_metrics(store, self._rollout.since(days), self.rollout_percentage)
+        for name in (
+            "category_match_rate", "avg_processing_time_old_ms", "avg_processing_time_new_ms",
+        ):  # fmt: skip
+            found[name] = found[name] or 0.0
+        return found
 
     def set_rollout_percentage(self, percentage: float) -> None:
         """Below 0 is 0, above 100 is 100."""

@@ -1,144 +1,120 @@
-"""What both A/B classes share: which classifier a message gets, and the table of comparisons."""
+"""What both A/B classes share: which classifier a message gets, and what is kept of it.
+
+The choice, the sample that both judge, the table and the figures are the engine's
+(classify.rollout, stages.judge, store.trials).
+"""
 
 from __future__ import annotations
 
-import time
-from datetime import datetime
-from hashlib import blake2b
+from datetime import datetime, timedelta
 from typing import Any
 
+from atlas_fast import decision
 from atlas_fast.compat import engine
-from atlas_fast.compat.ml.four_category_classifier import FourCategoryClassifier
 from atlas_fast.compat.ml.simple_four_category_classifier import answer_of
 from atlas_fast.compat.models.database import DatabaseManager, db
 from atlas_fast.compat.terms import open_manager
 from atlas_fast.errors import UsageError
+from atlas_fast.records import CATEGORIES, OLD_CATEGORIES
+from atlas_fast.stages.judge import Judge
+from atlas_fast.store import trials
 
-__all__ = ["Rollout", "share_of"]
+__all__ = ["Rollout", "clamped"]
 
-SAMPLE_PERCENT = 1.0
-"""Share of the messages that both classifiers answer for, to compare them."""
-
-_TABLE = (
-    """CREATE TABLE IF NOT EXISTS ab_testing_results (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    test_id TEXT NOT NULL,
-    email_uid TEXT,
-    sender TEXT,
-    subject TEXT,
-    old_category TEXT,
-    old_confidence REAL,
-    new_category TEXT,
-    new_subcategory TEXT,
-    new_confidence REAL,
-    categories_match BOOLEAN,
-    processing_time_old REAL,
-    processing_time_new REAL,
-    selected_classifier TEXT,
-    user_feedback TEXT,
-    timestamp TEXT DEFAULT CURRENT_TIMESTAMP
-)""",
-    "CREATE INDEX IF NOT EXISTS idx_ab_test_id ON ab_testing_results(test_id)",
-)
-_COLUMNS = (
-    "test_id", "sender", "subject", "old_category", "old_confidence", "new_category",
-    "new_subcategory", "new_confidence", "categories_match", "processing_time_old",
-    "processing_time_new", "selected_classifier",
-)  # fmt: skip
-_INSERT = (
-    f"INSERT INTO ab_testing_results ({', '.join(_COLUMNS)}) "
-    f"VALUES ({', '.join('?' * len(_COLUMNS))})"
-)
-_to_new = FourCategoryClassifier().map_old_category
-
-
-def share_of(purpose: bytes, sender: str, subject: str, body: str) -> float:
-    """0 up to 100 by a hash of the message: the same for the same message in every run."""
-    digest = blake2b(digest_size=8, person=purpose)
-    for text in (sender, subject, body):
-        raw = text.encode("utf-8", "surrogatepass")
-        digest.update(len(raw).to_bytes(8, "little") + raw)
-    return int.from_bytes(digest.digest(), "little") / 2**64 * 100
+SIDES = {"old": 0.0, "new": 100.0}
+"""Percentage that gives a message to one side."""
 
 
 def clamped(percentage: float) -> float:
+    """Below 0 is 0, above 100 is 100."""
     return max(0.0, min(100.0, float(percentage)))
 
 
 class Rollout:
-    """`percentage` of the messages get the new classifier."""
+    """`percentage` of the messages get the new classifier: the candidate of the store's rollout,
+    or, where there is none, the current model again."""
 
     def __init__(self, db_path: str | None, percentage: float):
         self.db_path = db.db_path if db_path is None else db_path
         self.percentage = clamped(percentage)
-        self._manager: DatabaseManager | None = None
+        self._judge: Judge | None = None
 
     @property
     def manager(self) -> DatabaseManager:
-        """The database, its table made when it is first needed."""
-        if self._manager is None:
-            self._manager = open_manager(self.db_path)
-            for statement in _TABLE:
-                self._manager.execute_update(statement)
-        return self._manager
+        """The database, made where it is missing."""
+        return open_manager(self.db_path)
+
+    def _models(self) -> Judge:
+        """Both models and the share of the sample, as the store says at the first message."""
+        if self._judge is None:
+            with self.manager.store() as store:
+                state = decision.state_of(store)
+            current = decision.model_of(state.current)
+            candidate = decision.model_of(state.candidate) if state.candidate else current
+            self._judge = Judge(current, candidate, sample=state.sample)
+        return self._judge
 
     def classify(
         self, sender: str, subject: str, headers: Any, body: str, force: str | None
     ) -> dict[str, Any]:
         """The chosen classifier's dictionary and what was chosen. Raises UsageError for a forced
         classifier other than `old` and `new`."""
-        if force not in (None, "old", "new"):
+        if force not in (None, *SIDES):
             raise UsageError(f"force_classifier is {force!r}; old or new is needed")
-        sender, subject, body = sender or "", subject or "", body or ""
-        is_new = share_of(b"rollout", sender, subject, body) < self.percentage
-        chosen = force or ("new" if is_new else "old")
-        both = share_of(b"sample", sender, subject, body) < SAMPLE_PERCENT
-        old = new = None
-        times: dict[str, float | None] = {"old": None, "new": None}
-        for name, run in (("old", _old), ("new", _new)):
-            if both or name == chosen:
-                start = time.perf_counter()
-                made = run(sender, subject, headers, body)
-                times[name] = (time.perf_counter() - start) * 1000
-                old, new = (made, new) if name == "old" else (old, made)
-        match = delta = None
-        if old is not None and new is not None:
-            match = _to_new(old["category"])[0] == new["category"]
-            delta = new["confidence"] - old["confidence"]
-        test_id = datetime.now().strftime("%Y%m%d")
-        values = (
-            test_id, sender, subject,
-            old and old["category"], old and old["confidence"],
-            new and new["category"], new and new["subcategory"], new and new["confidence"],
-            match, times["old"], times["new"], chosen,
-        )  # fmt: skip
-        self.manager.execute_insert(_INSERT, values)
-        result = new if chosen == "new" else old
-        assert result is not None
-        return result | {
+        models = self._models()
+        percent = self.percentage if force is None else SIDES[force]
+        judge = Judge(models.model, models.candidate, percent, models.sample)
+        batch = engine.judged(engine.message(sender, subject, headers, body), judge)
+        (answer,) = engine.answers(batch)
+        verdict, now = batch.verdict, decision.local_now()
+        chosen = "new" if percent >= 100 or (verdict.trial and verdict.trial.new[0]) else "old"
+        if verdict.trial is not None:
+            kept = trials.trial_block(verdict, now, [""], [sender], [subject], CATEGORIES)
+            with self.manager.get_connection() as connection:
+                trials.record(connection, kept)
+                connection.commit()
+        made = _new(answer) if chosen == "new" else _old(answer)
+        return made | {
             "classifier_used": chosen,
-            "ab_test_id": test_id,
+            "ab_test_id": now[:10].replace("-", ""),
             "classification_version": 2 if chosen == "new" else 1,
             "ab_testing": {
                 "enabled": True,
                 "rollout_percentage": self.percentage,
-                "categories_match": match,
-                "old_category": old and old["category"],
-                "new_category": new and new["category"],
-                "new_subcategory": new and new["subcategory"],
-                "confidence_delta": delta,
+                **_compared(verdict.trial, answer, chosen),
             },
         }
 
+    def since(self, days: int) -> str:
+        """The day from which on the last `days` days count."""
+        return (datetime.now() - timedelta(days=max(int(days), 1) - 1)).strftime("%Y%m%d")
 
-def _old(sender: str, subject: str, headers: Any, body: str) -> dict[str, Any]:
-    answer = engine.classify(sender, subject, headers, body)
+
+def _old(answer: engine.Answer) -> dict[str, Any]:
     return {
         "category": answer.old, "confidence": answer.confidence, "is_spam": answer.is_spam,
         "reason": answer.reason,
     }  # fmt: skip
 
 
-def _new(sender: str, subject: str, headers: Any, body: str) -> dict[str, Any]:
-    answer = engine.classify(sender, subject, headers, body)
+def _new(answer: engine.Answer) -> dict[str, Any]:
     return answer_of(answer) | {"is_spam": answer.is_spam}
+
+
+def _compared(trial: Any, answer: engine.Answer, chosen: str) -> dict[str, Any]:
+    """Both answers where the message is of the sample, else that of the chosen one."""
+    found: dict[str, Any] = {
+        "categories_match": None, "old_category": None, "new_category": None,
+        "new_subcategory": None, "confidence_delta": None,
+    }  # fmt: skip
+    if trial is not None and len(trial.both):
+        old, new = (CATEGORIES[code] for code in trial.category[:, 0])
+        was, now = (float(confidence) for confidence in trial.confidence[:, 0])
+        return found | {
+            "categories_match": old == new, "old_category": OLD_CATEGORIES[old],
+            "new_category": new, "new_subcategory": trial.subcategory[0] or f"General {new}",
+            "confidence_delta": now - was,
+        }  # fmt: skip
+    if chosen == "old":
+        return found | {"old_category": answer.old}
+    return found | {"new_category": answer.category, "new_subcategory": answer.subcategory}

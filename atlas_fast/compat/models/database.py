@@ -11,12 +11,12 @@ import re
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from atlas_fast.store import actions, domains, feedback, flags
+from atlas_fast.store import SqliteStore, actions, domains, feedback, flags
 from atlas_fast.store.plain import PlainConnections
 from atlas_fast.store.schema import MESSAGES
 
@@ -81,6 +81,12 @@ class DatabaseManager:
     def get_connection(self) -> AbstractContextManager[sqlite3.Connection]:
         """A connection whose rows go by name; what is not committed at the end is rolled back."""
         return self._connections().lend()
+
+    @contextmanager
+    def store(self) -> Iterator[SqliteStore]:
+        """The engine's store over the same file."""
+        with closing(SqliteStore(self._connections().path)) as store:
+            yield store
 
     def close_connection(self) -> None:
         """Close this thread's connection; the next call opens another."""
