@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -19,14 +20,15 @@ from atlas_fast.classify.rollout import ModelFile, State
 from atlas_fast.errors import ModelError
 from atlas_fast.settings import section
 from atlas_fast.stages.judge import Judge
-from atlas_fast.store.trials import metrics
+from atlas_fast.store import trials
+from atlas_fast.store.trials import metrics, recommendation
 
 if TYPE_CHECKING:
     from atlas_fast.store.sql import SqlStore
 
 __all__ = [
-    "change", "local_now", "make_judge", "model_file", "model_of", "policy_of", "promote",
-    "rollback", "set_rollout", "state_of", "status", "use_store",
+    "ab_report", "change", "local_now", "make_judge", "model_file", "model_of", "policy_of",
+    "promote", "rollback", "set_rollout", "state_of", "status", "use_store",
 ]  # fmt: skip
 
 SETTING = "atlas_fast classifier"
@@ -141,14 +143,27 @@ def rollback(store: SqlStore) -> State:
 
 
 def status(store: SqlStore, days: int = 7) -> dict[str, Any]:
-    """State and metrics of the last `days` days."""
+    """State and metrics of the last `days` days, and what they recommend while one runs."""
     state = state_of(store)
-    since = (datetime.now() - timedelta(days=max(days, 1) - 1)).strftime("%Y%m%d")
-    found = state.to_dict()
+    found, figures = state.to_dict(), metrics(store, _since(days), state.percent)
     return {
         **{name: found[name] for name in ("current", "candidate", "percent", "sample", "history")},
-        "metrics": metrics(store, since, state.percent),
+        "metrics": figures,
+        "recommendation": (
+            asdict(recommendation(figures, state.percent)) if state.running else None
+        ),
     }
+
+
+def ab_report(store: SqlStore, days: int = 7) -> dict[str, Any]:
+    """Figures and recommendation of the rollout over the last `days` days, for JSON."""
+    state = state_of(store)
+    figures = metrics(store, _since(days), state.percent)
+    return trials.ab_report(figures, state.percent, local_now())
+
+
+def _since(days: int) -> str:
+    return (datetime.now() - timedelta(days=max(days, 1) - 1)).strftime("%Y%m%d")
 
 
 def local_now() -> str:

@@ -23,7 +23,7 @@ from atlas_fast.sources import open_source
 from atlas_fast.stages import decide, features, parse
 from atlas_fast.stages.judge import Judge
 from atlas_fast.store import open_store
-from atlas_fast.store.trials import wilson
+from atlas_fast.store.trials import ab_report, recommendation, wilson
 
 MESSAGES = 600
 TESTS = os.path.dirname(os.path.abspath(__file__))
@@ -297,6 +297,29 @@ def test_wilson():
     assert wilson(0, 0) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("compared", "rate", "percent", "action", "onward"),
+    [
+        (0, None, 10, "wait", None),
+        (99, 100.0, 10, "wait", None),
+        (100, 98.0, 10, "wait", None),
+        (1000, 80.0, 10, "look", None),
+        (1000, 98.0, 10, "increase", 25),
+        (1000, 98.0, 0, "increase", 1),
+        (1000, 98.0, 33, "increase", 50),
+        (1000, 100.0, 100, "promote", None),
+    ],
+)
+def test_recommendation(compared, rate, percent, action, onward):
+    """Few messages decide nothing, as the interval is wide; disagreement stops the rollout."""
+    figures = {"total_comparisons": compared, "agreement_rate": rate}
+    found = recommendation(figures, percent)
+    assert (found.action, found.percent) == (action, onward)
+    report = json.loads(json.dumps(ab_report(figures, percent, "t")))
+    assert report["recommendation"] == found.text and report["next"]["action"] == action
+    assert report["rollout_percentage"] == percent and report["total_comparisons"] == compared
+
+
 def test_the_command(tmp_path, candidate, capsys):
     path = str(tmp_path / "a.db")
 
@@ -313,8 +336,9 @@ def test_the_command(tmp_path, candidate, capsys):
     report = json.loads(capsys.readouterr().out)
     assert report["classifiers"]["old"] + report["classifiers"]["new"] == MESSAGES
     code, out, _ = run("status")
-    assert code == 0 and "same category" in out and "stern.npz" in out
+    assert code == 0 and "same category" in out and "stern.npz" in out and "next" in out
     found = json.loads(run("status", "--json")[1])
+    assert found["recommendation"]["action"] in ("wait", "look", "increase", "promote")
     assert found["percent"] == 10 and found["metrics"]["total_classifications"] == MESSAGES
     assert run("promote")[0] == 0 and run("rollback")[0] == 0
     assert run("rollback")[0] == 2

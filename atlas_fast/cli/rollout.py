@@ -117,6 +117,8 @@ def _show(found: dict[str, Any], with_metrics: bool) -> None:
             ("time, current", _time(metrics["avg_time_old"])),
             ("time, candidate", _time(metrics["avg_time_new"])),
         ]
+        if found["recommendation"] is not None:
+            pairs.append(("next", found["recommendation"]["text"]))
     print_pairs("", pairs)
     if with_metrics and metrics["mismatches"]:
         print()

@@ -6,8 +6,8 @@ written in the transaction of the message rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,23 @@ import numpy as np
 if TYPE_CHECKING:
     from atlas_fast.store.sql import SqlStore
 
-__all__ = ["OLD", "TrialBlock", "full_metrics", "metrics", "simple_metrics", "wilson"]
+__all__ = [
+    "OLD", "Recommendation", "TrialBlock", "ab_report", "full_metrics", "metrics",
+    "recommendation", "simple_metrics", "wilson",
+]  # fmt: skip
 
 OLD, NEW = "old", "new"
 WARRANTY = "Auto warranty & insurance"
 MAX_MISMATCHES = 10
+
+ENOUGH = 100
+"""Compared messages from which on there is something to recommend."""
+
+AGREE = 95.0
+"""Percent of equal categories from which on the candidate may decide more messages."""
+
+STEPS = (1.0, 5.0, 10.0, 25.0, 50.0, 100.0)
+"""Percentages of a rollout, one after the other."""
 
 INSERT = (
     "INSERT INTO ab_testing_results (test_id, email_uid, sender, subject, old_category, "
@@ -69,18 +81,6 @@ def trial_block(
             NEW if trial.new[row] else OLD, now,
         ))  # fmt: skip
     return TrialBlock(rows, counts)
-
-
-def wilson(hits: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Wilson's interval of a share (1927); 95 % by default. Of nothing it is (0, 1)."""
-    if n == 0:
-        return 0.0, 1.0
-    share, square = hits / n, z * z
-    middle = (share + square / (2 * n)) / (1 + square / n)
-    half = z * sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
-    # At the ends the sums are exact, but for rounding.
-    low = 0.0 if hits == 0 else max(0.0, middle - half)
-    return low, 1.0 if hits == n else min(1.0, middle + half)
 
 
 @dataclass(slots=True)
@@ -166,3 +166,57 @@ def full_metrics(store: SqlStore, since: str) -> dict[str, Any]:
 def metrics(store: SqlStore, since: str, percent: float) -> dict[str, Any]:
     """Both."""
     return simple_metrics(store, since, percent) | full_metrics(store, since)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """`action`: `wait`, `look`, `increase` or `promote`; `percent`: of the next step, where there
+    is one; `text` says it in a sentence."""
+
+    action: str
+    percent: float | None
+    text: str
+
+
+def recommendation(metrics: Mapping[str, Any], percent: float) -> Recommendation:
+    """What the figures of a rollout at `percent` say about the next step.
+
+    `metrics` as store.trials.full_metrics gives them: `total_comparisons` and `agreement_rate` (in
+    percent) count. The rate is judged by its interval of 95 %, so that few messages decide
+    nothing. Agreement tells how much would change, not who is right.
+    """
+    compared, rate = int(metrics["total_comparisons"]), metrics["agreement_rate"]
+    if compared < ENOUGH or rate is None:
+        text = f"Not enough data: {compared} of {ENOUGH} comparisons"
+        return Recommendation("wait", None, text)
+    low, high = (100 * end for end in wilson(round(rate / 100 * compared), compared))
+    said = f"the classifiers agree on {rate:.1f}% ({low:.1f} to {high:.1f})"
+    if high < AGREE:
+        return Recommendation("look", None, f"Look at the mismatches first: {said}")
+    if low < AGREE:
+        return Recommendation("wait", None, f"Compare more messages: {said}")
+    onward = next((step for step in STEPS if step > percent), None)
+    if onward is None:
+        return Recommendation("promote", None, f"Promote the candidate: {said}")
+    return Recommendation("increase", onward, f"Increase the rollout to {onward:g}%: {said}")
+
+
+def ab_report(metrics: Mapping[str, Any], percent: float, at: str) -> dict[str, Any]:
+    """The figures with what they recommend, ready for JSON; `at` is the time of the report."""
+    found = recommendation(metrics, percent)
+    return {
+        "generated_at": at, "rollout_percentage": percent, **metrics,
+        "recommendation": found.text, "next": asdict(found),
+    }  # fmt: skip
+
+
+def wilson(hits: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Wilson's interval of a share (1927); 95 % by default. Of nothing it is (0, 1)."""
+    if n == 0:
+        return 0.0, 1.0
+    share, square = hits / n, z * z
+    middle = (share + square / (2 * n)) / (1 + square / n)
+    half = z * sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
+    # At the ends the sums are exact, but for rounding.
+    low = 0.0 if hits == 0 else max(0.0, middle - half)
+    return low, 1.0 if hits == n else min(1.0, middle + half)
