@@ -6,6 +6,8 @@ from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uintptr_t
 from libc.stdlib cimport abort, free, malloc
 
+from json import loads
+
 import numpy as np
 
 from inputs cimport run
@@ -19,7 +21,7 @@ from atlas_fast._kernels.lexicon import lexicon_find
 from atlas_fast._kernels.mboxscan import scan_mbox
 from atlas_fast._kernels.messages import Messages
 from atlas_fast._kernels.mime import mime_batch
-from atlas_fast._kernels.score import score_batch
+from atlas_fast._kernels.score import contributions_batch, reasons_text, score_batch
 from atlas_fast.auth import AuthColumns, AuthSettings
 from atlas_fast._kernels.wording import word_columns
 from atlas_fast.classify.lexicon import lexicon
@@ -285,8 +287,17 @@ cdef float _value(int byte) noexcept nogil:
     return <float> ((byte - 126) / 16.0)
 
 
+cdef int _is_json(bytes text) except -1:
+    try:
+        loads(text)
+    except ValueError:
+        abort()
+    return 0
+
+
 cdef void _linear(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
-    """score_batch and train_linear over arrays of exact size; a ValueError is a good answer."""
+    """score_batch, contributions_batch, reasons_text and train_linear over arrays of exact size; a
+    ValueError is a good answer."""
     cdef Reader r
     cdef int64_t* indptr
     cdef int32_t* indices
@@ -295,10 +306,19 @@ cdef void _linear(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
     cdef int8_t* labels
     cdef double* out
     cdef double* trained
-    cdef int n, nnz, m, i, hostile, last = 0
+    cdef int32_t* ends
+    cdef double* groups
+    cdef int32_t* top
+    cdef uint8_t* of
+    cdef float* share
+    cdef int64_t* offsets
+    cdef int n_groups, k
+    cdef int n, nnz, m, i, j, hostile, last = 0
     r.buf, r.pos, r.size = buf, 0, size
     hostile = _byte(&r)
     n, nnz, m = 1 + _byte(&r) % 6, 1 + _byte(&r) % 24, 1 + _byte(&r) % 12
+    nnz = nnz * 60 if hostile & 4 else nnz                  # more than a chunk
+    n_groups, k = 1 + (hostile >> 4) % 4, 1 + (hostile >> 6) * 5
     indptr = <int64_t*> malloc((n + 1) * sizeof(int64_t))
     indices = <int32_t*> malloc(nnz * sizeof(int32_t))
     data = <float*> malloc(nnz * sizeof(float))
@@ -306,11 +326,17 @@ cdef void _linear(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
     labels = <int8_t*> malloc(n)
     out = <double*> malloc(n * sizeof(double))
     trained = <double*> malloc(m * sizeof(double))
+    ends = <int32_t*> malloc(n * n_groups * sizeof(int32_t))
+    groups = <double*> malloc(n * n_groups * sizeof(double))
+    top = <int32_t*> malloc(n * k * sizeof(int32_t))
+    of = <uint8_t*> malloc(n * k)
+    share = <float*> malloc(n * k * sizeof(float))
+    offsets = <int64_t*> malloc((n + 1) * sizeof(int64_t))
     for i in range(n + 1):
         if hostile & 1:
             indptr[i] = <int8_t> _byte(&r)
         else:
-            last = min(last + _byte(&r) % 5, nnz) if i else 0
+            last = min(last + _byte(&r) % 5 * (60 if hostile & 4 else 1), nnz) if i else 0
             indptr[i] = nnz if i == n else last
     for i in range(nnz):
         indices[i] = <int8_t> _byte(&r) if hostile & 2 else _byte(&r) % m
@@ -320,10 +346,31 @@ cdef void _linear(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
         trained[i] = 0
     for i in range(n):
         labels[i] = 1 if _byte(&r) & 1 else -1
+        for j in range(n_groups):
+            ends[i * n_groups + j] = (
+                <int8_t> _byte(&r) if hostile & 8 else 2000 if j == n_groups - 1 else _byte(&r) % 30)
     try:
         try:
             score_batch(<int64_t[:n + 1]> indptr, <int32_t[:nnz]> indices, <float[:nnz]> data,
                         <float[:m]> weights, 0.5, <double[:n]> out)
+        except ValueError:
+            pass
+        try:
+            contributions_batch(
+                <int64_t[:n + 1]> indptr, <int32_t[:nnz]> indices, <float[:nnz]> data,
+                <int32_t[:n, :n_groups]> ends, <float[:m]> weights, <double[:n, :n_groups]> groups,
+                <int32_t[:n, :k]> top, <uint8_t[:n, :k]> of, <float[:n, :k]> share)
+            told = Bytes()
+            reasons_text(
+                <double[:n, :n_groups]> groups, <int32_t[:n, :k]> top, <uint8_t[:n, :k]> of,
+                <float[:n, :k]> share, 3, 3, told, <int64_t[:n + 1]> offsets)
+            if offsets[n] != len(told):
+                abort()
+            for i in range(n):
+                _is_json(bytes(told)[offsets[i]:offsets[i + 1]])
+            for i in range(n * k):
+                if not -1 <= top[i] < m or of[i] >= n_groups:
+                    abort()
         except ValueError:
             pass
         try:
@@ -341,6 +388,12 @@ cdef void _linear(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
     free(labels)
     free(out)
     free(trained)
+    free(ends)
+    free(groups)
+    free(top)
+    free(of)
+    free(share)
+    free(offsets)
 
 
 cdef void fuzz_headers(const uint8_t* data, size_t size) noexcept nogil:

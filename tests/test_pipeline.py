@@ -1,6 +1,7 @@
 """The pipeline: order, counts, stages that fail, Ctrl-C; real sources and planted stages."""
 
 import importlib.util
+import json
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import atlas_fast
 from atlas_fast import Interrupted, Pipeline, SourceError, UsageError, scan, triage
 from atlas_fast.batch import Batch
+from atlas_fast.classify import reasons
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.store import schema
 
@@ -244,3 +246,19 @@ def test_every_public_module_can_be_imported_first(home):
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_reasons_are_stored(tmp_path):
+    """Of every verdict, whatever the policy did; none where a stage failed."""
+    source, store = "synthetic:40,3", tmp_path / "a.db"
+    triage(source, store)
+    batches = list(scan(source))
+    told = [text for batch in batches for text in batch.verdict.reasons.stored().tolist()]
+    with sqlite3.connect(store) as connection:
+        rows = connection.execute(
+            "SELECT raw_data, subject FROM processed_emails_bulletproof ORDER BY id"
+        ).fetchall()
+    assert [text for text, _ in rows] == told and len(told) == 40
+    for text, subject in rows:
+        assert len(json.dumps(json.loads(text), separators=(",", ":"))) == len(text) < 200
+        assert 4 <= len(reasons.words(text, subject)) <= 8

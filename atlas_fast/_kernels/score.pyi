@@ -1,5 +1,7 @@
 import numpy as np
 
+from atlas_fast._kernels.buffers import Bytes
+
 def score_batch(
     indptr: np.ndarray,
     indices: np.ndarray,
@@ -16,5 +18,16 @@ def contributions_batch(
     weights: np.ndarray,
     groups: np.ndarray,
     top: np.ndarray,
+    of: np.ndarray,
     share: np.ndarray,
+) -> None: ...
+def reasons_text(
+    groups: np.ndarray,
+    top: np.ndarray,
+    of: np.ndarray,
+    share: np.ndarray,
+    layout: int,
+    largest: int,
+    out: Bytes,
+    offsets: np.ndarray,
 ) -> None: ...

@@ -1,27 +1,30 @@
 """Reasons in words: which features of a message speak for spam, and which against.
 
-A feature is a column of a hashed matrix; the facts have names here, made by hashing each fact with
-each value that it can have. Words and links are found again in the message itself, on demand.
-Two features may share a column; where one has no name here, it is named after its group.
+A feature is a column of a hashed matrix. The facts have names here, made by hashing each fact with
+each value that it can have (`facts`); words, links and forms of a message are found again in the
+message itself, where it is at hand (`names_in_message`).
+
+`words` puts into words what the store keeps of a verdict: codes, no text of the message
+(docs/classification.md). Two features may share a column; so a name counts only in its own group.
 """
 
 from __future__ import annotations
 
-import itertools
+import json
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from atlas_fast._kernels.facts import fact_column, site_column, url_word_column
-from atlas_fast._kernels.features import GROUPS, N_TEXT_BUCKETS
-from atlas_fast._kernels.mime import DISPOSITION_NAMES, ENCODING_NAMES, MEDIA_NAMES
+from atlas_fast._kernels.facts import form_column, site_column, url_word_column, word_column
+from atlas_fast._kernels.features import GROUPS, LAYOUT, N_BUCKETS, N_TEXT_BUCKETS
 from atlas_fast._kernels.wording import word_columns
-from atlas_fast.classify.lexicon import terms
+from atlas_fast.classify.factnames import fact_names, form_names
 
-__all__ = ["GROUP_NAMES", "Reason", "name_of", "names_in_message", "summary"]
+__all__ = ["GROUP_NAMES", "Reason", "name_of", "names_in_message", "read", "summary", "words"]
 
 MAX_SHOWN = 40
 """Characters of a message's own text that a reason shows."""
@@ -33,138 +36,114 @@ GROUP_NAMES = {
     "authentication": "authentication", "urls": "words of links",
 }  # fmt: skip
 
-ABOUT = [
-    "none",
-    "1",
-    "2-3",
-    "4-7",
-    "8-15",
-    "16-31",
-    "32-63",
-    "64-127",
-    "128-255",
-    "256-511",
-    "512-1,023",
-    "1,024-2,047",
-]
-NO_YES = ("no", "yes")
+HUNDREDTHS = 100
+"""Shares are stored in these parts of a logit."""
 
-# Facts by namespace of rows.pxd: what is counted; "#" a count by powers of two, "?" yes or no,
-# "%" a share in steps, "=" a number.
-FACTS: dict[int, tuple[str, ...]] = {
-    7: ("# bytes of text", "% capitals in the text", "% digits in the text",
-        "% bytes above ASCII in the text", "# exclamation marks", "# dollar signs",
-        "# bytes a line", "# marks of quotation", "# question marks"),
-    8: ("? a subject", "= marks of reply or forwarding", "# bytes of subject",
-        "% capitals in the subject", "# exclamation marks in the subject",
-        "# dollar signs in the subject", "# digits in the subject",
-        "% bytes above ASCII in the subject", "? a wide gap in the subject"),
-    9: ("= an empty link of kind", "= a link without a host, kind", "? a link to a bare address",
-        "= dots in a link's host", "# digits in a link's host", "# bytes behind a link's host",
-        "# escapes in a link", "? a link with a port", "? a link with a query",
-        "? a link that shows the host it leads to"),
-    10: ("# links in HTML", "# images", "# forms", "# links in plain text", "# sites linked to",
-         "= links to the sender's own site (0 no link, 1 none ... 4 all)",
-         "= links, and to the sender's site", "= links with a host"),
-    13: ("# parts", "= plain and HTML parts", "# attachments", "# hidden elements",
-         "= type of the whole", "# bytes of HTML source", "% text in the HTML source"),
-    15: ("? a sender's name", "# digits in the sender's address", "# bytes before the @",
-         "= dots in the sender's domain", "? an @ in the sender's name",
-         "% capitals in the sender's name", "? no sender's domain", "= words of the sender's name",
-         "? the name is in the address", "? the name is in the domain",
-         "? an address of a free provider", "= a role before the @",
-         "? the sender's name is quoted", "? a comment in From"),
-    18: ("? Reply-To at the sender's domain",),
-    19: ("? a Message-ID", "? Message-ID at the sender's domain", "? Message-ID without a domain",
-         "? a $ in the Message-ID", "# bytes of the Message-ID",
-         "? a dot in the Message-ID's domain", "= length of the Message-ID in fours"),
-    26: ("", "? first hop named as the sender's site", "= first hop without a name", "",
-         "= parts of the first hop", "= address (2) and `unknown` (1) at the first hop",
-         "? a protocol at the first hop"),
-    27: ("? a DKIM signature",),
-    29: ("# recipients",),
-}  # fmt: skip
-PRESENT, DAMAGE, LEXICON, TYPE = 21, 28, 30, 25
-FIELDS = {
-    1: "To", 3: "Date", 2: "Subject", 28: "In-Reply-To", 29: "References", 30: "MIME-Version",
-    31: "X-Mailer", 32: "User-Agent", 36: "X-Priority", 37: "Importance", 38: "Organization",
-}  # fmt: skip
-MOST = 20  # values of "=" facts that have a name
+Names = dict[tuple[int, int], str]
+"""Name of a feature by (group, column)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`share`: what it adds to the logit; above 0 it speaks for spam. `group` is one of GROUPS."""
+    """`share`: what it adds to the logit; above 0 it speaks for spam. `group` is one of GROUPS.
+    `whole`: all features of the group together."""
 
     text: str
     group: str
     share: float
+    whole: bool = False
 
 
-@lru_cache(maxsize=1)
-def _facts() -> dict[int, str]:
-    """Name of each fact by its column."""
-    found: dict[int, str] = {}
-    for namespace, names in FACTS.items():
-        for what, name in enumerate(names):
-            for value in range({"#": 12, "?": 2, "%": 24, "=": MOST}.get(name[:1], 0)):
-                found.setdefault(fact_column(namespace, what, value), _text(name, value))
-    for number, field in FIELDS.items():
-        for value, word in enumerate(NO_YES):
-            found[fact_column(PRESENT, number, value)] = f"field {field}: {word}"
-    for number, category in enumerate(terms().categories):
-        for value, count in ((1, "1"), (2, "2-3"), (3, "4-7"), (4, "8 or more")):
-            found[fact_column(LEXICON, number, value)] = f"lexicon, {category}: {count}"
-    found[fact_column(18, 1, 0)] = "no Reply-To"
-    for media, encoding, disposition in itertools.product(
-        enumerate(MEDIA_NAMES), enumerate(ENCODING_NAMES), enumerate(DISPOSITION_NAMES)
-    ):
-        value = media[0] * 64 + encoding[0] * 8 + disposition[0]
-        words = f"a part: {media[1]}, {encoding[1]}, {disposition[1]}"
-        found.setdefault(fact_column(12, 0, value), words)
-    for bit in range(21):
-        found[fact_column(DAMAGE, bit, 1)] = f"damage of kind {bit}"
+def words(stored: str | None, subject: str = "") -> list[str]:
+    """What the store keeps of a verdict (`raw_data` of a row), in words, the strongest first.
+
+    First the groups of features that decided, then single ones; `+` speaks for spam, `-` against.
+    `subject`, as the row has it: its words are named where they count. Empty for a row without
+    reasons, and where they were stored by a version with other features. What is returned holds
+    text of the message only from `subject`: escape it where it is shown.
+    """
+    return [f"{one.text} ({one.share:+.2f})" for one in read(stored, subject)]
+
+
+def read(stored: str | None, subject: str = "") -> list[Reason]:
+    """The same, as Reasons."""
+    try:
+        layout, groups, features = json.loads(stored or "")["reasons"]
+        if layout != LAYOUT or not all(type(one) is int for one in (*groups, *features)):
+            return []
+        found = [
+            Reason(GROUP_NAMES[GROUPS[group]], GROUPS[group], share / HUNDREDTHS, True)
+            for group, share in zip(groups[::2], groups[1::2], strict=True)
+            if group >= 0
+        ]
+        own = names_in_message(b"", subject.encode("utf-8", "replace"), []) if subject else {}
+        for group, column, share in zip(features[::3], features[1::3], features[2::3], strict=True):
+            if not (0 <= group < len(GROUPS) and 0 <= column < N_BUCKETS):
+                return []
+            text = name_of(group, column, own) or unnamed(group)
+            found.append(Reason(text, GROUPS[group], share / HUNDREDTHS))
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError):
+        return []  # of another program, or damaged
     return found
 
 
-def _text(name: str, value: int) -> str:
-    kind, name = name[0], name[2:]
-    if kind == "#":
-        return f"{name}: {ABOUT[value]}"
-    if kind == "?":
-        return f"{name}: {NO_YES[value]}"
-    return f"{name}: {value}"
+def unnamed(group: int) -> str:
+    """What a feature without a name is called."""
+    if GROUPS[group] == "text":
+        return "a word of the text"
+    return f"a detail of {GROUP_NAMES[GROUPS[group]]}"
 
 
-def name_of(column: int, own: dict[int, str] | None = None) -> str:
-    """What a column stands for; `own` from names_in_message. Empty when that is not known."""
-    if own and column in own:
-        return own[column]
-    if column < N_TEXT_BUCKETS:
-        return ""
-    return _facts().get(column, "")
+def name_of(group: int, column: int, own: Names | None = None) -> str:
+    """What a column of a group stands for; `own` from names_in_message. Empty when that is not
+    known."""
+    if own and (group, column) in own:
+        return own[group, column]
+    return "" if column < N_TEXT_BUCKETS else fact_names().get((group, column), "")
 
 
-def group_of(column: int, indices: np.ndarray, ends: np.ndarray) -> str:
-    """Group of the first feature of this column in a row."""
-    at = int(np.flatnonzero(indices == column)[0])
-    return GROUPS[int(np.searchsorted(ends, at, side="right"))]
+def groups_of(ends: np.ndarray, n: int) -> np.ndarray:
+    """Group of each of the n features of a row."""
+    return np.searchsorted(ends, np.arange(n), side="right")
 
 
-def names_in_message(text: bytes, subject: bytes, links: list[bytes]) -> dict[int, str]:
-    """Names of the columns of a message's own words and links, by hashing them again."""
-    own: dict[int, str] = {}
-    for column, start, stop in word_columns(text):
-        own.setdefault(column, f"text: {_shown(text[start:stop])}")
+TEXT, URLS = GROUPS.index("text"), GROUPS.index("urls")
+
+
+def names_in_message(
+    text: bytes, subject: bytes, links: list[bytes], forms: Sequence[bytes] = (b"",) * 5
+) -> Names:
+    """Names of the columns of a message's own words, links and forms, by hashing them again.
+
+    `forms`: sender's name, local-part, left side of the Message-ID, Date and Content-Type.
+    """
+    own: Names = {}
     for column, start, stop in word_columns(subject, True):
-        own.setdefault(column, f"subject: {_shown(subject[start:stop])}")
+        own.setdefault((TEXT, column), f"subject: {_shown(subject[start:stop])}")
+    times: Counter[tuple[int, int]] = Counter()
+    for column, start, stop in word_columns(text):
+        # A word comes as itself, then as what it begins with and what it ends with.
+        word, here = _shown(text[start:stop]), (start, stop)
+        said = (word, f"{word[:4]}...", f"...{word[-3:]}")[min(times[here], 2)]
+        times[here] += 1
+        own.setdefault((TEXT, column), f"text: {said}")
     for link in links:
-        match = re.match(rb"[^:]*://(?:[^/?#]*@)?([^/?#:]+)[^/?#]*([^?#]*)", link)
+        match = re.match(
+            rb"[^:]*://(?:[^/?#]*@)?([^/?#:]+)[^/?#]*([^?#]*)[^?]*[?]?(.*)", link, re.S
+        )
         if match is None:
             continue
-        own.setdefault(site_column(match[1]), f"link to {_shown(match[1])}")
-        for word in re.findall(rb"[A-Za-z]{3,}", match[2]):
-            own.setdefault(url_word_column(word), f"word of a link: {_shown(word)}")
+        host, path, query = match.groups()
+        own.setdefault((URLS, site_column(host)), f"link to {_shown(host)}")
+        label = form_column(35, 1, host.split(b".")[0], 6)
+        own.setdefault((URLS, label), f"the form of a link's host, {_shown(host)}")
+        for word in re.findall(rb"[A-Za-z]{3,}", path):
+            own.setdefault((URLS, url_word_column(word)), f"word of a link: {_shown(word)}")
+        for key in re.findall(rb"(?:^|&)([^=&]{1,20})=", query):
+            column = word_column(33, -1, re.sub(rb"[0-9]+", b"9", key))
+            own.setdefault((URLS, column), f"a parameter of a link: {_shown(key)}")
+    for key, said, raw in form_names(*forms):
+        own.setdefault(key, f"{said} {_shown(raw)}")
     return own
 
 
@@ -174,12 +153,9 @@ def _shown(raw: bytes) -> str:
 
 
 def summary(verdict: Any, row: int, limit: int = 3) -> str:
-    """One line on the verdict of a message of a batch, from its codes alone, as it is stored.
-
-    The groups that decided, and the strongest facts that have a name; no text of the message.
-    """
-    spam = verdict.category[row] >= 2
-    sign = 1.0 if spam else -1.0
+    """One line on the verdict of a message of a batch: the groups that speak for it, and the
+    strongest facts that have a name; no text of the message."""
+    sign = 1.0 if verdict.category[row] >= 2 else -1.0
     groups = verdict.reasons.groups[row] * sign
     order = np.argsort(-groups, kind="stable")[:limit]
     parts = [
@@ -187,9 +163,11 @@ def summary(verdict: Any, row: int, limit: int = 3) -> str:
         for group in order.tolist()
         if groups[group] > 0.05
     ]
-    columns = zip(verdict.reasons.columns[row], verdict.reasons.shares[row], strict=True)
-    for column, share in columns:
-        name = name_of(int(column)) if column >= 0 and share * sign > 0 else ""
+    made = verdict.reasons
+    for column, group, share in zip(
+        made.columns[row].tolist(), made.of[row].tolist(), made.shares[row].tolist(), strict=True
+    ):
+        name = name_of(group, column) if column >= 0 and share * sign > 0 else ""
         if name:
             parts.append(f"{name} ({share:+.2f})")
     return "; ".join(parts)[:300]

@@ -10,6 +10,7 @@ from typing import Any
 
 from atlas_fast import limits
 from atlas_fast.cli.terminal import print_json, print_pairs, print_table
+from atlas_fast.errors import UsageError
 
 
 def add_verbs(verbs: Any) -> None:
@@ -27,6 +28,8 @@ def add_verbs(verbs: Any) -> None:
 
 
 def do_explain(options: argparse.Namespace) -> int:
+    if options.limit < 1:
+        raise UsageError(f"explain: --limit {options.limit}: at least 1")
     from atlas_fast.classify.model import load_model
     from atlas_fast.stages.explain import explain
 
@@ -35,7 +38,7 @@ def do_explain(options: argparse.Namespace) -> int:
     else:
         with open(options.file, "rb") as file:
             raw = file.read(limits.MAX_MESSAGE_BYTES)
-    found = explain(raw, load_model(options.model), max(options.limit, 0))
+    found = explain(raw, load_model(options.model), options.limit)
     if options.json:
         print_json(asdict(found))
         return 0

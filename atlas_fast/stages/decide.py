@@ -9,29 +9,45 @@ from typing import Any
 
 import numpy as np
 
-from atlas_fast._kernels.score import contributions_batch
+from atlas_fast._kernels.buffers import Bytes
+from atlas_fast._kernels.features import LAYOUT
+from atlas_fast._kernels.score import contributions_batch, reasons_text
 from atlas_fast.batch import Batch
 from atlas_fast.classify.kinds import subcategories
 from atlas_fast.classify.model import Model
 from atlas_fast.classify.rollout import Trial
 from atlas_fast.flags import Flag
+from atlas_fast.headers import TextColumn
 from atlas_fast.records import Ruling
 
 PRESERVE = 0
 DELETE = 1
 FIRST_SPAM = 2
 N_REASONS = 5
+"""Features of a message that are told as reasons, and"""
+N_GROUPS = 3
+"""groups of features that are."""
 
 
 @dataclass(frozen=True)
 class Reasons:
-    """What the logit of each message is made of: `groups` float32 (n, groups) by group of features;
-    `columns` int32 (n, N_REASONS) and `shares` float32: the features that add (spam) or take
-    (legitimate) most, -1 where there are fewer. classify.reasons puts them into words."""
+    """What the logit of each message is made of: `groups` float64 (n, groups) by group of features;
+    `columns` int32, `of` uint8 and `shares` float32, each (n, N_REASONS): the features that add or
+    take most, their groups, and how much; -1, 0 and 0 where there are fewer. classify.reasons puts
+    them into words."""
 
     groups: np.ndarray
     columns: np.ndarray
+    of: np.ndarray
     shares: np.ndarray
+
+    def stored(self) -> TextColumn:
+        """What a store keeps of them: codes in JSON, read by classify.reasons.words."""
+        text, offsets = Bytes(), np.empty(len(self.columns) + 1, np.int64)
+        reasons_text(
+            self.groups, self.columns, self.of, self.shares, LAYOUT, N_GROUPS, text, offsets
+        )
+        return TextColumn(text, offsets)
 
 
 @dataclass(frozen=True)
@@ -94,12 +110,13 @@ def reasons(model: Model, rows: Any) -> Reasons:
     """The strongest contributions of each message."""
     n = len(rows)
     made = Reasons(
-        np.empty(rows.ends.shape, np.float32),
+        np.empty(rows.ends.shape),
         np.empty((n, N_REASONS), np.int32),
+        np.empty((n, N_REASONS), np.uint8),
         np.empty((n, N_REASONS), np.float32),
     )
     contributions_batch(
         rows.indptr, rows.indices, rows.data, rows.ends, model.weights, made.groups, made.columns,
-        made.shares,
+        made.of, made.shares,
     )  # fmt: skip
     return made

@@ -10,8 +10,8 @@ from atlas_fast._kernels.features import GROUPS
 from atlas_fast.classify.kinds import CATEGORIES, subcategories, subcategory_name
 from atlas_fast.classify.lexicon import find
 from atlas_fast.classify.model import Model, load_model
-from atlas_fast.classify.reasons import Reason, group_of, name_of, names_in_message
-from atlas_fast.headers import parse_many
+from atlas_fast.classify.reasons import Names, Reason, groups_of, name_of, names_in_message, unnamed
+from atlas_fast.headers import HeaderColumns, parse_many
 from atlas_fast.mime import MimeColumns
 from atlas_fast.stages.decide import reasons
 from atlas_fast.stages.features import extract
@@ -19,6 +19,8 @@ from atlas_fast.stages.features import extract
 __all__ = ["Explanation", "explain"]
 
 MOST_TERMS = 20
+MAX_VALUE = 500
+"""Bytes of a field whose form is a feature."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def explain(raw: bytes, model: Model | None = None, limit: int = 12) -> Explanat
     own = names_in_message(
         text.encode(), subject.encode(),
         [bytes(mime.strings[one["url_start"] : one["url_stop"]]) for one in mime.links[:100]],
+        _forms(headers),
     )  # fmt: skip
     return Explanation(
         category=CATEGORIES[category[0]],
@@ -62,20 +65,30 @@ def explain(raw: bytes, model: Model | None = None, limit: int = 12) -> Explanat
     )
 
 
+def _forms(headers: HeaderColumns) -> tuple[bytes, ...]:
+    """Name, local-part, left side of the Message-ID, date and type, as the features take them."""
+    address, domain = headers.from_address[0].encode(), headers.from_domain[0].encode()
+    local = address[: max(len(address) - len(domain) - 1, 0)]
+    left, at, _ = headers.message_id[0].encode().removesuffix(b">").rpartition(b"@")
+    row = headers.row(0)
+    values = [(row.get_raw(name) or b"")[:MAX_VALUE] for name in ("Date", "Content-Type")]
+    return (headers.from_name[0].encode(), local, left + at, *values)
+
+
 def _strongest(
     indices: np.ndarray,
     data: np.ndarray,
     ends: np.ndarray,
     weights: np.ndarray,
-    own: dict[int, str],
+    own: Names,
     limit: int,
 ) -> list[Reason]:
     """The features that add or take most; of equals the first."""
     shares = weights[indices] * data
+    groups = groups_of(ends, len(indices))
     found = []
     for at in np.argsort(-np.abs(shares), kind="stable")[:limit].tolist():
-        column = int(indices[at])
-        group = group_of(column, indices, ends)
-        text = name_of(column, own) or f"a feature of {group}"
-        found.append(Reason(text, group, float(shares[at])))
+        group = int(groups[at])
+        text = name_of(group, int(indices[at]), own) or unnamed(group)
+        found.append(Reason(text, GROUPS[group], float(shares[at])))
     return found

@@ -194,6 +194,7 @@ def row_block(
         "classification_version": Same(CLASSIFICATION_VERSION, n),
         "sender_name": name,
         "flags": batch.flags.tolist(),
+        "raw_data": _reasons_of(batch, n),
         "message_key": batch.keys.view(f"V{batch.keys.shape[1]}").ravel().tolist(),
     }
     columns |= geography(batch)
@@ -239,6 +240,15 @@ def _countries(columns: dict[str, Any]) -> Iterator[tuple[str, str, str, float |
         columns["sender_country_code"], columns["category"], columns["action"], risks, strict=False
     )
     yield from (row for row in rows if row[0] is not None)
+
+
+def _reasons_of(batch: Batch, n: int) -> list[str] | Same:
+    """What the verdict is made of, in codes; they are the model's, whatever the policy did."""
+    made = getattr(getattr(batch, "verdict", None), "reasons", None)
+    if made is None:
+        return Same(None, n)
+    found: list[str] = made.stored().tolist()
+    return found
 
 
 @dataclass(slots=True)

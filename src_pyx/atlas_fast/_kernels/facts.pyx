@@ -628,6 +628,31 @@ def url_word_column(const uint8_t[::1] word not None) -> int:
     return row_column(fold_hash(hash_start(N_URL_WORD), &word[0], 0, word.shape[0]), False)
 
 
+def word_column(
+    int namespace, int64_t what, const uint8_t[::1] word not None, bint folded=True,
+) -> int:
+    """Column of a feature that is a word, as it is or in lower case; `what` -1 for none."""
+    cdef uint64_t h = hash_start(namespace)
+    cdef Py_ssize_t i
+    if what >= 0:
+        h = hash_word(h, what)
+    for i in range(word.shape[0]):
+        h = hash_byte(h, lower(word[i]) if folded else word[i])
+    return row_column(h, False)
+
+
+def form_column(
+    int namespace, int64_t what, const uint8_t[::1] word not None, int most,
+) -> int:
+    """Column of a feature that is the form of a word: `most` classes of bytes."""
+    cdef uint64_t h = hash_start(namespace)
+    if what >= 0:
+        h = hash_word(h, what)
+    if word.shape[0]:
+        h = shape_hash(h, &word[0], 0, word.shape[0], most)
+    return row_column(h, False)
+
+
 cdef int N_ROLES = len(ROLES)
 cdef const char* ROLE[32]
 cdef int ROLE_SIZE[32]

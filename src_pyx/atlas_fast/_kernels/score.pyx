@@ -1,5 +1,12 @@
 """Rows of a CSR matrix times weights: the logit of each message, and what it is made of."""
-from atlas_fast._kernels.types cimport int32_t, int64_t, uint32_t
+from libc.math cimport rint
+
+from atlas_fast._kernels.arena cimport Arena, arena_append, arena_push, arena_reserve
+from atlas_fast._kernels.buffers cimport Bytes
+from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+cdef enum:
+    MOST = 1000000              # hundredths of a logit that are told at most
 
 
 cdef Py_ssize_t _each(
@@ -65,22 +72,131 @@ def score_batch(
         raise ValueError(f"row {bad} does not fit")
 
 
+cdef enum:
+    CHUNK = 1024                # shares that are made at once
+    BLOCK = 16                  # and those whose largest is looked at before each of them is
+    BLOCKS = 64                 # of a chunk
+    MAX_TOP = 16                # features of a message that are picked at most
+    SIGN = 0x7FFFFFFF           # all bits of a float but its sign
+
+cdef union Shares:
+    float value[CHUNK]
+    int32_t bits[CHUNK]         # without their signs, floats and their bits have one order
+
+cdef struct Top:                # the k largest shares, the largest first; of equals the earlier
+    int32_t size[MAX_TOP]       # bits without the sign; 0 where there is none
+    int32_t column[MAX_TOP]
+    uint8_t group[MAX_TOP]
+    float share[MAX_TOP]
+
+
 cdef inline void _keep(
-    int32_t* top, float* share, int k, int32_t column, float value,
+    Top* top, int k, int32_t size, int32_t column, uint8_t group, float share,
 ) noexcept nogil:
-    """Keep the k largest by size, the largest first; of equals the earlier."""
-    cdef int at = k
-    cdef float size = value if value > 0 else -value
-    while at > 0 and (top[at - 1] < 0 or (share[at - 1] if share[at - 1] > 0 else -share[at - 1])
-                      < size):
+    """In the place of the last, which is smaller."""
+    cdef int at = k - 1
+    while at > 0 and top.size[at - 1] < size:
+        top.size[at] = top.size[at - 1]
+        top.column[at] = top.column[at - 1]
+        top.group[at] = top.group[at - 1]
+        top.share[at] = top.share[at - 1]
         at -= 1
-    if at == k:
-        return
-    for k in range(k - 1, at, -1):
-        top[k] = top[k - 1]
-        share[k] = share[k - 1]
-    top[at] = column
-    share[at] = value
+    top.size[at], top.column[at], top.group[at], top.share[at] = size, column, group, share
+
+
+cdef void _pick(
+    const Shares* made, Py_ssize_t m, const int32_t* at, Py_ssize_t first, const int32_t* ends,
+    Py_ssize_t n_groups, int k,                             # IN
+    int32_t* peaks, Top* top,                               # IN OUT, OUT
+) noexcept nogil:
+    """The largest of a chunk, which begins at feature `first` of the row.
+
+    `peaks` are the k largest maxima of blocks so far: what is smaller than the last of them is not
+    among the k largest, and most blocks are passed over. They are kept sorted without a branch.
+    """
+    cdef int32_t peak[BLOCKS]
+    cdef int32_t bits, largest, other, least
+    cdef Py_ssize_t b, i, n = (m + BLOCK - 1) // BLOCK, group = 0
+    cdef int q
+    for b in range(n):
+        largest = 0
+        for i in range(b * BLOCK, b * BLOCK + BLOCK):
+            bits = made.bits[i] & SIGN
+            largest = bits if bits > largest else largest
+        peak[b] = largest
+        for q in range(k):
+            other = peaks[q]
+            peaks[q] = largest if largest > other else other
+            largest = other if largest > other else largest
+    least = peaks[k - 1] if peaks[k - 1] > 1 else 1
+    for b in range(n):
+        if peak[b] < least:
+            continue
+        for i in range(b * BLOCK, b * BLOCK + BLOCK):
+            bits = made.bits[i] & SIGN
+            if bits >= least and bits > top.size[k - 1] and i < m:
+                while group + 1 < n_groups and first + i >= ends[group]:
+                    group += 1
+                _keep(top, k, bits, at[i], <uint8_t> group, made.value[i])
+
+
+cdef bint _fits(const int32_t* at, Py_ssize_t n, uint32_t size) noexcept nogil:
+    cdef uint32_t worst = 0, column
+    cdef Py_ssize_t i
+    for i in range(n):                                      # a negative one is a large one here
+        column = <uint32_t> at[i]
+        worst = column if column > worst else worst
+    return n == 0 or worst < size
+
+
+cdef void _row(
+    const int32_t* at, const float* data, Py_ssize_t n, const int32_t* ends, Py_ssize_t n_groups,
+    const float* weights, int k,                            # IN
+    double* groups, Top* top,                               # OUT
+) noexcept nogil:
+    """A group is summed in four: its features at 0, 4, 8 ... of the row, at 1, 5, 9 ..., and so
+    on."""
+    cdef Py_ssize_t i, j = 0, stop, group = 0, m, pos
+    cdef Shares made
+    cdef int32_t peaks[MAX_TOP]
+    cdef double lanes[4]
+    for i in range(k):
+        peaks[i] = top.size[i] = top.group[i] = 0
+        top.column[i] = -1
+        top.share[i] = 0
+    lanes[0] = lanes[1] = lanes[2] = lanes[3] = 0
+    while j < n:
+        m = n - j if n - j < CHUNK else CHUNK
+        for i in range(m):
+            made.value[i] = weights[at[j + i]] * data[j + i]
+        for i in range(m, (m + BLOCK - 1) // BLOCK * BLOCK):
+            made.value[i] = 0
+        pos = 0
+        while group < n_groups:
+            stop = ends[group] - j
+            stop = stop if stop < m else m
+            while pos < stop and pos & 3:
+                lanes[pos & 3] += made.value[pos]
+                pos += 1
+            while pos + 4 <= stop:
+                lanes[0] += made.value[pos]
+                lanes[1] += made.value[pos + 1]
+                lanes[2] += made.value[pos + 2]
+                lanes[3] += made.value[pos + 3]
+                pos += 4
+            while pos < stop:
+                lanes[pos & 3] += made.value[pos]
+                pos += 1
+            if ends[group] - j > m:
+                break                                       # it goes on in the next chunk
+            groups[group] = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+            lanes[0] = lanes[1] = lanes[2] = lanes[3] = 0
+            group += 1
+        if k:
+            _pick(&made, m, at + j, j, ends, n_groups, k, peaks, top)
+        j += m
+    if group < n_groups:
+        groups[group] = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
 
 
 def contributions_batch(
@@ -89,46 +205,131 @@ def contributions_batch(
     const float[::1] data not None,         # IN   (nnz,)
     const int32_t[:, ::1] ends not None,    # IN   (n, groups) end of each group in its row
     const float[::1] weights not None,      # IN   (m,)
-    float[:, ::1] groups not None,          # OUT  (n, groups) what each group adds to the logit
+    double[:, ::1] groups not None,         # OUT  (n, groups) what each group adds to the logit
     int32_t[:, ::1] top not None,           # OUT  (n, k) columns that add or take most; -1: none
+    uint8_t[:, ::1] of not None,            # OUT  (n, k) their groups
     float[:, ::1] share not None,           # OUT  (n, k) and how much
 ):
-    """Fill what the logits are made of. ValueError when shapes, offsets or indices do not fit."""
-    cdef Py_ssize_t n = indptr.shape[0] - 1, i, j, nnz = indices.shape[0], size = weights.shape[0]
-    cdef Py_ssize_t n_groups = ends.shape[1], group, bad = -1
-    cdef int k = <int> top.shape[1], at
-    cdef float value
+    """Fill what the logits are made of; a feature that weighs nothing is no reason. ValueError
+    when shapes, offsets or indices do not fit, or k is above 16."""
+    cdef Py_ssize_t n = indptr.shape[0] - 1, i, nnz = indices.shape[0], size = weights.shape[0]
+    cdef Py_ssize_t n_groups = ends.shape[1], k = top.shape[1], bad = -1, at
+    cdef int64_t start, stop
+    cdef Top best
     if (
         n < 0 or data.shape[0] != nnz or ends.shape[0] != n or groups.shape[0] != n
-        or groups.shape[1] != n_groups or top.shape[0] != n or share.shape[0] != n
-        or share.shape[1] != k or size == 0
+        or groups.shape[1] != n_groups or not 0 < n_groups <= 64 or top.shape[0] != n
+        or of.shape[0] != n or of.shape[1] != k or share.shape[0] != n or share.shape[1] != k
+        or size == 0 or k > MAX_TOP
     ):
         raise ValueError("columns do not fit")
     with nogil:
         for i in range(n):
+            start, stop = indptr[i], indptr[i + 1]
+            for at in range(n_groups):
+                groups[i, at] = 0
             for at in range(k):
-                top[i, at] = -1
-                share[i, at] = 0
-            for group in range(n_groups):
-                groups[i, group] = 0
-            if indptr[i] < 0 or indptr[i + 1] < indptr[i] or indptr[i + 1] > nnz:
+                top[i, at], of[i, at], share[i, at] = -1, 0, 0
+            if start < 0 or stop < start or stop > nnz or (
+                    stop > start and not _fits(&indices[start], stop - start, <uint32_t> size)):
                 bad = i
                 break
-            j = indptr[i]
-            for group in range(n_groups):
-                while j < indptr[i + 1] and j - indptr[i] < ends[i, group]:
-                    if indices[j] < 0 or indices[j] >= size:
-                        bad = i
-                        break
-                    value = weights[indices[j]] * data[j]
-                    groups[i, group] += value
-                    if value != 0 and k and (top[i, k - 1] < 0 or value > share[i, k - 1]
-                                             or -value > share[i, k - 1]):
-                        _keep(&top[i, 0], &share[i, 0], k, indices[j], value)
-                    j += 1
-                if bad >= 0:
-                    break
-            if bad >= 0:
-                break
+            if start == stop:
+                continue
+            _row(&indices[start], &data[start], stop - start, &ends[i, 0], n_groups, &weights[0],
+                 <int> k, &groups[i, 0], &best)
+            for at in range(k):
+                top[i, at], of[i, at] = best.column[at], best.group[at]
+                share[i, at] = best.share[at]
     if bad >= 0:
         raise ValueError(f"row {bad} does not fit")
+
+
+cdef inline void _number(Arena* out, int64_t value) noexcept nogil:
+    cdef uint8_t digits[20]
+    cdef int n = 0
+    if value < 0:
+        arena_push(out, 45)
+        value = -value
+    while n == 0 or value:
+        digits[n] = <uint8_t> (48 + value % 10)
+        value //= 10
+        n += 1
+    while n:
+        n -= 1
+        arena_push(out, digits[n])
+
+
+cdef inline int64_t _hundredths(double share) noexcept nogil:
+    """Rounded, halves to even; what is not finite or too large is the largest."""
+    share *= 100
+    if not -MOST < share < MOST:
+        return MOST if share > 0 else -MOST
+    return <int64_t> rint(share)
+
+
+def reasons_text(
+    const double[:, ::1] groups not None,   # IN   (n, groups) of contributions_batch
+    const int32_t[:, ::1] top not None,     # IN   (n, k)
+    const uint8_t[:, ::1] of not None,      # IN   (n, k)
+    const float[:, ::1] share not None,     # IN   (n, k)
+    int layout,                             # IN   of the features
+    int largest,                            # IN   groups that are told, the largest first
+    Bytes out not None,                     # OUT  ASCII
+    int64_t[::1] offsets not None,          # OUT  (n + 1,)
+):
+    """The reasons of each message as JSON text: {"reasons":[layout,[group,share,...],[group,
+    column,share,...]]}, shares in hundredths, those of nothing left out. ValueError when shapes do
+    not fit, MemoryError when memory ends."""
+    cdef Py_ssize_t n = groups.shape[0], i, k = top.shape[1], at, n_groups = groups.shape[1], best
+    cdef Arena* a = &out.arena
+    cdef int64_t value, size, most
+    cdef uint64_t told
+    cdef int told_n
+    if (
+        top.shape[0] != n or of.shape[0] != n or of.shape[1] != k or share.shape[0] != n
+        or share.shape[1] != k or offsets.shape[0] != n + 1 or n_groups > 64 or layout < 0
+    ):
+        raise ValueError("columns do not fit")
+    out.clear()
+    offsets[0] = 0
+    arena_reserve(a, 96 * n)
+    with nogil:
+        for i in range(n):
+            arena_append(a, <const uint8_t*> b'{"reasons":[', 0, 12)
+            _number(a, layout)
+            arena_append(a, <const uint8_t*> b",[", 0, 2)
+            told = 0
+            for told_n in range(largest):
+                best, most = -1, 0
+                for at in range(n_groups):
+                    value = _hundredths(groups[i, at])
+                    size = value if value > 0 else -value
+                    if size > most and not told >> at & 1:
+                        best, most = at, size
+                if best < 0:
+                    break
+                told |= <uint64_t> 1 << best
+                if told_n:
+                    arena_push(a, 44)
+                _number(a, best)
+                arena_push(a, 44)
+                _number(a, _hundredths(groups[i, best]))
+            arena_append(a, <const uint8_t*> b"],[", 0, 3)
+            told_n = 0
+            for at in range(k):
+                value = _hundredths(share[i, at])
+                if top[i, at] < 0 or value == 0:
+                    continue
+                if told_n:
+                    arena_push(a, 44)
+                _number(a, of[i, at])
+                arena_push(a, 44)
+                _number(a, top[i, at])
+                arena_push(a, 44)
+                _number(a, value)
+                told_n = 1
+            arena_append(a, <const uint8_t*> b"]]}", 0, 3)
+            offsets[i + 1] = a.size
+    if a.failed:
+        raise MemoryError("the reasons could not grow")
