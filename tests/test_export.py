@@ -25,7 +25,9 @@ from atlas_fast.store.schema import MESSAGES
 hostile = st.text(
     st.one_of(
         st.characters(codec="utf-8"),
-        st.sampled_from("=+-@\uff1d\uff0b\uff0d\uff20\u2212,;|\t\r\n\"' \xa0\x00\x7f\x85\xad\u200b\u202e\u2028\ufeff"),
+        st.sampled_from(
+            "=+-@\uff1d\uff0b\uff0d\uff20\u2212,;|\t\r\n\"' \xa0\x00\x7f\x85\xad\u200b\u202e\u2028\ufeff"
+        ),
     ),
     max_size=20,
 )
@@ -219,7 +221,7 @@ def test_filters(store):
 
 
 def test_what_cannot_be_exported(tmp_path):
-    with pytest.raises(StoreError, match="no such store"):
+    with pytest.raises(StoreError, match="no such file"):
         export(tmp_path / "none.db", io.BytesIO(), "csv")
     assert not list(tmp_path.iterdir())
     other = tmp_path / "other.db"

@@ -127,7 +127,7 @@ def do_backup(options: argparse.Namespace) -> int:
 def do_check(options: argparse.Namespace) -> int:
     from atlas_fast.cli import COULD_NOT
 
-    with _open(options.store) as store:
+    with _open(options.store, write=False) as store:
         findings = store.check()
     if options.json:
         print_json({"store": store.name, "findings": [[f.kind, f.text] for f in findings]})
@@ -167,7 +167,7 @@ def do_vacuum(options: argparse.Namespace) -> int:
 
 
 def do_runs(options: argparse.Namespace) -> int:
-    with _open(options.store) as store:
+    with _open(options.store, write=False) as store:
         rows = [
             (
                 str(run["id"]),
@@ -189,10 +189,10 @@ def do_delete_run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _open(where: str) -> Any:
+def _open(where: str, *, write: bool = True) -> Any:
     """An existing store; nothing is made here."""
     from contextlib import closing
 
     from atlas_fast.store import open_store
 
-    return closing(open_store(where, make=False))
+    return closing(open_store(where, make=False, write=write))

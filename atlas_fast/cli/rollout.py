@@ -66,12 +66,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def _open(where: str) -> Iterator[SqlStore]:
+def _open(where: str, *, write: bool) -> Iterator[SqlStore]:
     """A store that is there: these verbs make none."""
     from atlas_fast.store import open_store
     from atlas_fast.store.sql import SqlStore
 
-    with closing(open_store(where, make=False)) as store:
+    with closing(open_store(where, make=False, write=write)) as store:
         if not isinstance(store, SqlStore):
             raise UsageError(f"{store.name}: has no settings; a database is needed")
         yield store
@@ -80,7 +80,7 @@ def _open(where: str) -> Iterator[SqlStore]:
 def do_rollout(options: argparse.Namespace) -> int:
     from atlas_fast import decision
 
-    with _open(options.store) as store:
+    with _open(options.store, write=options.way != "status") as store:
         if options.way == "set":
             decision.set_rollout(
                 store, options.percent, candidate=options.candidate, sample=options.sample
@@ -145,7 +145,7 @@ def do_learn(options: argparse.Namespace) -> int:
         (options.undo or options.history) and (options.again or options.source)
     ):
         raise UsageError("learn: --undo and --history stand alone")
-    with _open(options.store) as store:
+    with _open(options.store, write=not options.history) as store:
         if options.undo or options.history:
             state = learn.undo(store) if options.undo else decision.state_of(store)
             _show_history(state.to_dict(), options)

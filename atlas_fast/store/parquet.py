@@ -76,11 +76,15 @@ class _Group:
 class ParquetStore:
     """A store in a folder, made when it is not there; one program writes at a time.
 
-    Raises StoreError when the folder cannot be made or written, holds something else, or is being
-    written by another program for more than BUSY_SECONDS.
+    `write=False`: to ask it only, and while another program writes. Raises StoreError when the
+    folder cannot be made or written, holds something else, or is being written by another program
+    for more than BUSY_SECONDS.
     """
 
-    def __init__(self, path: str | Path, *, make: bool = True, busy_seconds: float = BUSY_SECONDS):
+    def __init__(
+        self, path: str | Path, *, make: bool = True, write: bool = True,
+        busy_seconds: float = BUSY_SECONDS,
+    ):  # fmt: skip
         self.path = Path(path)
         self.name = str(self.path)
         self._group: _Group | None = None
@@ -89,6 +93,8 @@ class ParquetStore:
             if make and not self.path.exists():
                 self.path.mkdir()
             check_folder(self.path, make)
+            if not write:
+                return
             self._lock = lock(self.path / "_lock", busy_seconds)
             try:
                 self._open()
