@@ -207,15 +207,27 @@ def test_filters(store):
     def count(**wanted):
         return export(store, io.BytesIO(), "jsonl", Wanted(**wanted))
 
-    assert count(run=1) == 3000 and count(run=2) == 500 and count(run=9) == 0
+    assert count(run=1) == 3000 and count(run=2) == 500
     rows = stored(store)
     new, old = list(COLUMNS).index("category_v2"), list(COLUMNS).index("category")
     legitimate = sum(one[new] == "Legitimate" for one in rows)
     assert count(category="Legitimate") == legitimate == sum(one[old] == "Not Spam" for one in rows)
     assert count(category="Not Spam", run=2) == sum(one[new] == "Legitimate" for one in rows[3000:])
-    assert count(category="' OR 1=1 --") == 0
+    for absent in ({"run": 9}, {"run": 1 << 70}, {"category": "' OR 1=1 --"}, {"category": ""}):
+        with pytest.raises(UsageError, match=r"there are (1, 2|.*Legitimate)"):
+            count(**absent)
+    assert count(category="Dangerous", since="9999-12-31") == 0
     assert count(since="2020-01-02") == 3500 and count(since="2020-01-01T00:00") == 3501
-    for wrong in ("yesterday", "2026-1-1", "2026-01-01'; DROP TABLE x", "2026-01-01 "):
+    for wrong in (
+        "yesterday",
+        "2026-1-1",
+        "2026-13-45",
+        "2026-02-30",
+        "2026-01-01 24:01",
+        "٢026-01-01",
+        "2026-01-01'; DROP TABLE x",
+        "2026-01-01 ",
+    ):
         with pytest.raises(UsageError):
             Wanted(since=wrong)
 

@@ -410,7 +410,24 @@ class ParquetReader:
         self.path = Path(path)
         check_folder(self.path, False)
 
+    def runs(self) -> list[int]:
+        return sorted(map(number_of, (self.path / "_runs").glob("*.json")))
+
+    def categories(self) -> set[str]:
+        found: set[str | None] = set()
+        for rows in self._tables(["category_v2", "category"]):
+            for column in rows.columns:
+                found.update(column.unique().to_pylist())
+        return {name for name in found if name is not None}
+
     def rows(self, wanted: Wanted) -> Iterator[Sequence[Row]]:
+        for rows in self._tables():
+            kept = _wanted(rows, wanted)
+            if len(kept):
+                yield list(zip(*(one.to_pylist() for one in kept.columns), strict=True))
+
+    def _tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """All rows, some thousand at a time."""
         try:
             opened = [
                 pq.ParquetFile(path, page_checksum_verification=True)
@@ -418,10 +435,8 @@ class ParquetReader:
             ]
             try:
                 for part in opened:
-                    for batch in part.iter_batches(READ_ROWS):
-                        kept = _wanted(pa.table(batch), wanted)
-                        if len(kept):
-                            yield list(zip(*(one.to_pylist() for one in kept.columns), strict=True))
+                    for batch in part.iter_batches(READ_ROWS, columns=columns):
+                        yield pa.table(batch)
             finally:
                 for part in opened:
                     part.close()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,10 +46,14 @@ class Wanted:
 
     def __post_init__(self) -> None:
         if self.since is not None:
-            if not _SINCE.fullmatch(self.since):
+            try:
+                if not _SINCE.fullmatch(self.since):
+                    raise ValueError
+                datetime.fromisoformat(self.since)
+            except ValueError:
                 raise UsageError(
                     f"since {self.since!r}: a date as 2026-01-31 or '2026-01-31 08:00' is needed"
-                )
+                ) from None
             object.__setattr__(self, "since", self.since.replace("T", " "))
 
     def select(self, bind: str) -> tuple[str, dict[str, Any]]:
@@ -70,8 +76,23 @@ class Wanted:
         )
 
 
+RUNS = "SELECT id FROM sessions ORDER BY id"
+CATEGORIES = (
+    f"SELECT category_v2 FROM {schema.MESSAGES} UNION SELECT category FROM {schema.MESSAGES}"
+)
+"""Names of categories that rows have, new and original ones."""
+
+
 class Reader(Protocol):
     """A store opened to read its message rows."""
+
+    def runs(self) -> list[int]:
+        """Numbers of the runs, the oldest first."""
+        ...
+
+    def categories(self) -> set[str]:
+        """Categories that rows have, by their new and original names; reads the whole store."""
+        ...
 
     def rows(self, wanted: Wanted) -> Iterator[Sequence[Row]]:
         """Rows by id, some thousand at a time, all of one moment of the store."""
@@ -162,13 +183,27 @@ class SqliteReader:
         # A file of another program may hold bytes that are no UTF-8.
         self._connection.text_factory = lambda data: data.decode("utf-8", "replace")
 
+    def runs(self) -> list[int]:
+        return [number for (number,) in self._ask(RUNS)]
+
+    def categories(self) -> set[str]:
+        return {name for (name,) in self._ask(CATEGORIES) if name is not None}
+
     def rows(self, wanted: Wanted) -> Iterator[Sequence[Row]]:
-        query, values = wanted.select(":{}")
-        try:
-            cursor = self._connection.execute(query, values)
+        with self._errors():
+            cursor = self._connection.execute(*wanted.select(":{}"))
             while rows := cursor.fetchmany(READ_ROWS):
                 yield rows
             self._file.check()
+
+    def _ask(self, query: str) -> list[Row]:
+        with self._errors():
+            return self._connection.execute(query).fetchall()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             hint = "; atlas-fast db upgrade may help" if "no such" in str(error) else ""
             raise StoreError(f"{self.path}: {error}{hint}") from error
