@@ -287,4 +287,4 @@ def test_the_command_into_pipes(store):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as early:
         early.stdout.readline()
         early.stdout.close()
-        assert early.wait(60) == 1 and early.stderr.read() == b""
+        assert early.wait(60) == 141 and early.stderr.read() == b""

@@ -89,6 +89,16 @@ def _opened(out: str | Path | BinaryIO) -> Iterator[BinaryIO]:
     if not isinstance(out, str | Path):
         yield out
         return
+    try:
+        with _opened_path(out) as sink:
+            yield sink
+    except OSError as error:  # which may name a file aside, or none
+        place = "standard output" if str(out) == "-" else str(out)
+        raise OSError(error.errno, error.strerror, place) from error
+
+
+@contextmanager
+def _opened_path(out: str | Path) -> Iterator[BinaryIO]:
     if str(out) == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

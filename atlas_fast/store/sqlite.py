@@ -290,10 +290,10 @@ def backup(path: str | Path, target: str | Path | None = None) -> Path:
     """
     path = Path(path)
     target = Path(target) if target else path.with_name(f"{path.name}.backup-{_stamp()}")
-    partial = target.with_name(target.name + ".part")
     with closing(ReadOnly(path)) as source:
         if target.exists():
             raise StoreError(f"{target}: is there already; a backup overwrites nothing")
+        partial = target.with_name(target.name + ".part")
         try:
             with closing(sqlite3.connect(partial)) as copy:
                 source.connection.backup(copy)
