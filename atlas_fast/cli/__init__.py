@@ -75,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Nothing here uses numpy's BLAS, whose threads would spin beside the workers at the start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if sys.stderr is None:  # closed: what is opened next must not become what errors are written to
-        sys.stderr = open(os.devnull, "w")
+    if sys.stderr is None:  # closed: no store may be opened as the file of errors
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     try:
         if sys.stdout is None:
             raise UsageError("standard output is closed")

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from atlas_fast.errors import UsageError
+from atlas_fast.errors import UsageError, extra
 from atlas_fast.export.lines import CsvWriter, JsonLinesWriter, RowWriter
 from atlas_fast.store import open_reader
 from atlas_fast.store.reading import Reader, Wanted
@@ -60,9 +60,9 @@ def _check(reader: Reader, wanted: Wanted) -> None:
     if wanted.run is not None:
         runs = reader.runs()
         if wanted.run not in runs:
-            there = ", ".join(map(str, runs[-SHOWN_RUNS:])) or "none"
+            numbers = ", ".join(map(str, runs[-SHOWN_RUNS:])) or "none"
             more = f" and {len(runs) - SHOWN_RUNS:,} older ones" if len(runs) > SHOWN_RUNS else ""
-            raise UsageError(f"run {wanted.run}: is not in this store; there are {there}{more}")
+            raise UsageError(f"run {wanted.run}: is not in this store; there are {numbers}{more}")
     if wanted.category is not None and wanted.category not in NAMES:
         there = reader.categories()
         if wanted.category not in there:
@@ -80,7 +80,7 @@ def _writer(format: str, sink: BinaryIO) -> RowWriter:
     try:
         from atlas_fast.export.columnar import ParquetRows
     except ImportError as error:
-        raise UsageError("Parquet needs pyarrow: pip install 'atlas_fast[arrow]'") from error
+        raise UsageError(f"Parquet needs pyarrow: {extra('arrow')}") from error
     return ParquetRows(sink)
 
 

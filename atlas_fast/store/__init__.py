@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from atlas_fast.errors import StoreError, UsageError
+from atlas_fast.errors import StoreError, UsageError, extra
 from atlas_fast.store.base import Run, Store, Totals
 from atlas_fast.store.reading import Reader, SqliteReader
 from atlas_fast.store.readonly import SqliteView
@@ -112,4 +112,4 @@ def _extra(name: str, package: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise UsageError(f"this store needs {package}: pip install 'atlas_fast[{name}]'") from error
+        raise UsageError(f"this store needs {package}: {extra(name)}") from error

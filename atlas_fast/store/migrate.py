@@ -1,9 +1,9 @@
 """Migrations: a store, or a database of Atlas_Email, from one revision to another.
 
-Needs Alembic (`pip install 'atlas_fast[db]'`); a run into a new or current store does not, as new
-stores are made from `schema.py`. A command is one transaction: it holds as a whole, or the store is
-what it was. `path` is a file, or the URL of a PostgreSQL database; there `keep` copies nothing, as
-that is what pg_dump is for.
+Needs Alembic (the extra `db`); a run into a new or current store does not, as new stores are made
+from `schema.py`. A command is one transaction: it holds as a whole, or the store is what it was.
+`path` is a file, or the URL of a PostgreSQL database; there `keep` copies nothing, as that is what
+pg_dump is for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from atlas_fast.errors import StoreError, UsageError
+from atlas_fast.errors import StoreError, UsageError, extra
 from atlas_fast.store import kind_of, name_of
 from atlas_fast.store.reading import BUSY_SECONDS, ReadOnly
 from atlas_fast.store.schema import REVISION
@@ -139,7 +139,7 @@ def _alembic() -> Any:
         import alembic.script
     except ImportError as error:
         raise StoreError(
-            "migrations need Alembic: pip install 'atlas_fast[db]' (a new store does not)"
+            f"migrations need Alembic (a new store does not): {extra('db')}"
         ) from error
     return alembic
 
