@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from atlas_fast import limits
 from atlas_fast.domains import is_provider
-from atlas_fast.errors import UsageError
+from atlas_fast.errors import UsageError, extra
 
 __all__ = ["ExpiringCache", "MemoryCache", "OnlineDomains", "age_class"]
 
@@ -155,7 +155,7 @@ class OnlineDomains:
         try:
             from whois import whois
         except ImportError:
-            raise UsageError("WHOIS needs python-whois: pip install atlas_fast[online]") from None
+            raise UsageError(f"WHOIS needs python-whois: {extra('online')}") from None
         self._whois = lambda domain: whois(domain, timeout=max(1, int(self._timeout)), quiet=True)
         return self._whois
 
@@ -166,7 +166,7 @@ class OnlineDomains:
             import dns.name
             import dns.resolver
         except ImportError:
-            raise UsageError("DNS needs dnspython: pip install atlas_fast[online]") from None
+            raise UsageError(f"DNS needs dnspython: {extra('online')}") from None
         if self._resolver is None:
             self._resolver = dns.resolver.Resolver()
         for kind in ("MX", "A", "AAAA"):

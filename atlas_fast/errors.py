@@ -13,6 +13,11 @@ AtlasFastError
 """
 
 
+def extra(name: str) -> str:
+    """How to install one of the extras, for the end of a message."""
+    return f"pip install 'atlas_fast[{name}]', in a source tree pip install '.[{name}]'"
+
+
 class AtlasFastError(Exception):
     """Base of all errors that atlas_fast raises on purpose; its text is one line for people."""
 

@@ -28,7 +28,7 @@ import numpy as np
 from atlas_fast import limits
 from atlas_fast.batch import Batch
 from atlas_fast.cache.counts import with_rates
-from atlas_fast.errors import UsageError
+from atlas_fast.errors import UsageError, extra
 from atlas_fast.flags import Flag
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.observe.report import MAX_PROBLEMS, Report
@@ -209,7 +209,7 @@ def make_enricher(**settings: Any) -> Enricher:
         return Enricher(**settings)
     except ImportError as error:
         raise UsageError(
-            f"checking authentication needs {error.name}: pip install 'atlas_fast[verify]'"
+            f"checking authentication needs {error.name}: {extra('verify')}"
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,17 @@ def test_limits_are_documented():
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
         assert (path.parent / target).exists(), target
+
+
+def test_every_extra_is_named_where_it_is_explained():
+    """In cli.md, and no other; a message that names one goes through `errors.extra`."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extras = set(tomllib.load(file)["project"]["optional-dependencies"])
+    text = re.search(r"is an extra: (.*)", (DOCS / "cli.md").read_text())[1]
+    assert extras <= set(re.findall(r"`([a-z]+)`", text))
+    sources = "".join(path.read_text() for path in (ROOT / "atlas_fast").rglob("*.py"))
+    assert set(re.findall(r"\bextra\('(\w+)'\)", sources)) <= extras
+    assert sources.count("pip install") == 2  # both in errors.extra
 
 
 def test_every_kernel_has_its_rooms():

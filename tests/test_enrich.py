@@ -304,8 +304,19 @@ def test_the_command_line(tmp_path, capsys):
     assert kinds["domain"]["entries"] == 0 and kinds["authentication"]["entries"] > 0
 
 
-def test_a_cache_that_cannot_be_had_is_an_error_of_its_command(monkeypatch, capsys):
-    monkeypatch.setenv("ATLAS_FAST_CACHE", "/proc/none")
+def test_looking_at_a_cache_makes_none(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("ATLAS_FAST_CACHE", str(tmp_path / "none"))
+    assert main(["cache", "stats", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["bytes"] == 0 and {one["entries"] for one in found["kinds"].values()} == {0}
+    assert main(["cache", "stats"]) == main(["cache", "clear"]) == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_that_cannot_be_had_is_an_error_of_its_command(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("ATLAS_FAST_CACHE", str(tmp_path))
+    (tmp_path / "1" / "users").mkdir(parents=True)
+    (tmp_path / "1" / "data.mdb").touch()
     assert main(["cache", "stats"]) == 1
     assert "kept in this process only" in capsys.readouterr().err
 

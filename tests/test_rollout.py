@@ -342,4 +342,5 @@ def test_the_command(tmp_path, candidate, capsys):
     assert found["percent"] == 10 and found["metrics"]["total_classifications"] == MESSAGES
     assert run("promote")[0] == 0 and run("rollback")[0] == 0
     assert run("rollback")[0] == 2
-    assert run("set", "200", "--candidate", str(candidate))[0] == 2
+    with pytest.raises(SystemExit, match="2"):
+        run("set", "200", "--candidate", str(candidate))

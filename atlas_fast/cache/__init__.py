@@ -9,7 +9,7 @@ does. Losing the cache costs time, never an answer.
 """
 
 from atlas_fast.cache.levels import KINDS, Cache, CachedKind, Kind, open_cache, open_cache_file
-from atlas_fast.cache.shared import SharedLevel, cache_folder
+from atlas_fast.cache.shared import SharedLevel, cache_file, cache_folder
 
 __all__ = [
     "KINDS",
@@ -17,6 +17,7 @@ __all__ = [
     "CachedKind",
     "Kind",
     "SharedLevel",
+    "cache_file",
     "cache_folder",
     "open_cache",
     "open_cache_file",

@@ -19,7 +19,7 @@ from atlas_fast import limits
 from atlas_fast._kernels import memo
 from atlas_fast._kernels.intern import hash_batch
 from atlas_fast._version import __version__
-from atlas_fast.cache.shared import Pending, SharedLevel, cache_folder
+from atlas_fast.cache.shared import Pending, SharedLevel, cache_file, cache_folder
 from atlas_fast.errors import CacheError
 
 __all__ = ["KINDS", "Cache", "CachedKind", "Kind", "open_cache", "open_cache_file"]
@@ -319,9 +319,12 @@ def open_cache(folder: Path | None = None) -> Cache:
         return _open[key]
 
 
-def open_cache_file() -> SharedLevel:
-    """The shared level of the default cache. CacheError when it cannot be had."""
+def open_cache_file() -> SharedLevel | None:
+    """The shared level of the default cache, None when there is none yet: a look makes none.
+    CacheError when it cannot be had."""
     cache = open_cache()
+    if not cache_file().exists():
+        return None
     if cache.shared is None:
         raise CacheError(cache.notes[-1].removeprefix("cache: "))
     return cache.shared

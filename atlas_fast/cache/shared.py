@@ -38,7 +38,7 @@ from atlas_fast import limits
 from atlas_fast.cache.salvage import KEY_BYTES, MAX_DBS, META, SECRET, SECRET_BYTES
 from atlas_fast.errors import CacheError
 
-__all__ = ["Pending", "SharedLevel", "cache_folder"]
+__all__ = ["Pending", "SharedLevel", "cache_file", "cache_folder"]
 
 LAYOUT = "1"
 """Raised when the form of entries changes: other versions keep their own folder."""
@@ -62,6 +62,11 @@ def cache_folder() -> Path:
         return Path(named)
     cache = os.environ.get("XDG_CACHE_HOME")
     return Path(cache or os.path.expanduser("~/.cache")) / "atlas_fast" / "cache"
+
+
+def cache_file() -> Path:
+    """The file of this layout in `cache_folder()`, whether it is there or not."""
+    return cache_folder() / LAYOUT / "data.mdb"
 
 
 class SharedLevel:

@@ -1,6 +1,7 @@
 """The command `atlas-fast`: verbs that parse arguments, call the library and print.
 
-Exit codes: 0 done, 1 could not, 2 wrong usage, 130 interrupted. An error is one line on stderr.
+Exit codes: 0 done, 1 could not, 2 wrong usage, 130 interrupted, 141 when the reader of the output
+has gone. An error is one line on stderr.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from atlas_fast.cli.terminal import fail
+from atlas_fast.cli.values import no_empty
 from atlas_fast.errors import AtlasFastError, UsageError
 
 __all__ = ["build_parser", "main"]
 
-DONE, COULD_NOT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, COULD_NOT, WRONG_USAGE, INTERRUPTED, NO_READER = 0, 1, 2, 130, 141
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,8 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code. argparse exits by itself on --help and wrong usage."""
     # Nothing here uses numpy's BLAS, whose threads would spin beside the workers at the start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    options = build_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if sys.stderr is None:  # closed: no store may be opened as the file of errors
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     try:
+        if sys.stdout is None:
+            raise UsageError("standard output is closed")
+        no_empty(words)
+        options = build_parser().parse_args(words)
         with _sigterm_as_interrupt():
             code = options.do(options)
         sys.stdout.flush()
@@ -90,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader has gone; keep the interpreter from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return COULD_NOT
+        return NO_READER  # as if by SIGPIPE, which `head` and the like leave to others
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        # What a verb writes or reads has a name; what is left is what it prints.
+        fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
         return COULD_NOT

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from atlas_fast.cli.outputs import write_output
 from atlas_fast.cli.terminal import print_table
+from atlas_fast.cli.values import whole
 
 ROUNDS = 7
 MESSAGES = 4_000
@@ -31,20 +33,20 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="measure on these .eml files")
     parser.add_argument(
         "--messages",
-        type=int,
+        type=whole(1, 10_000_000),
         default=MESSAGES,
         metavar="N",
         help="generated messages where no corpus is given (default: %(default)s)",
     )
     parser.add_argument(
         "--scale",
-        type=int,
+        type=whole(1, 100_000_000),
         default=SCALE,
         metavar="N",
         help="messages of the mbox of `scale` (default: %(default)s)",
     )
     parser.add_argument(
-        "--rounds", type=int, default=ROUNDS, metavar="N", help="default: %(default)s"
+        "--rounds", type=whole(3, 10_000), default=ROUNDS, metavar="N", help="default: %(default)s"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
     parser.add_argument(
@@ -78,12 +80,6 @@ def do_bench(options: argparse.Namespace) -> int:
     unknown = [name for name in options.suites if name not in SUITES]
     if unknown:
         raise UsageError(f"{unknown[0]}: no such comparison; there are {', '.join(SUITES)}")
-    if options.rounds < 3:
-        raise UsageError("--rounds: a median needs at least 3")
-    if options.messages < 1:
-        raise UsageError("--messages: at least 1")
-    if options.scale < 1:
-        raise UsageError("--scale: at least 1")
     done = []
     with material(options.corpus, options.messages, options.scale) as data:
         for name in options.suites or [name for name in SUITES if name != "scale"]:
@@ -105,7 +101,7 @@ def do_bench(options: argparse.Namespace) -> int:
         print(f"not installed: {missing}")
     written = orjson.dumps(to_dict(done, absent, figures, tables), option=orjson.OPT_INDENT_2)
     if options.json is not None:
-        options.json.write_bytes(written)
+        write_output(options.json, written)
     return 0 if before is None else _compare(before, orjson.loads(written))
 
 

@@ -27,21 +27,24 @@ def add_verbs(verbs: Any) -> None:
 
 
 def do_stats(options: argparse.Namespace) -> int:
-    from atlas_fast.cache import KINDS, open_cache_file
+    from atlas_fast.cache import KINDS, cache_file, open_cache_file
 
-    level = open_cache_file()
+    level, folder = open_cache_file(), str(cache_file().parent)
+    there = {} if level is None else level.stats()
+    size = 0 if level is None else level.size()
     kinds: dict[str, dict[str, int]] = {
-        kind: found | {"seconds": KINDS[kind].seconds} for kind, found in level.stats().items()
+        name: there.get(name, {"entries": 0, "bytes": 0}) | {"seconds": KINDS[name].seconds}
+        for name in NAMES
     }
     if options.json:
-        print_json({"folder": str(level.folder), "bytes": level.size(), "kinds": kinds})
+        print_json({"folder": folder, "bytes": size, "kinds": kinds})
         return 0
     rows = [
         (kind, f"{found['seconds']:,} s", f"{found['entries']:,}", f"{found['bytes']:,}")
         for kind, found in sorted(kinds.items())
     ]
     print_table(
-        f"{level.folder}, {level.size():,} bytes", ("kind", "kept", "entries", "bytes"), rows,
+        f"{folder}, {size:,} bytes", ("kind", "kept", "entries", "bytes"), rows,
         numeric=(1, 2, 3),
     )  # fmt: skip
     return 0
@@ -50,5 +53,6 @@ def do_stats(options: argparse.Namespace) -> int:
 def do_clear(options: argparse.Namespace) -> int:
     from atlas_fast.cache import open_cache_file
 
-    print(f"{open_cache_file().clear(options.kind):,} entries forgotten")
+    level = open_cache_file()
+    print(f"{0 if level is None else level.clear(options.kind):,} entries forgotten")
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_fast.cli.run import DEFAULT_STORE
 from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table
+from atlas_fast.cli.values import MAX_ID, whole
 from atlas_fast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def add_verbs(verbs: Any) -> None:
     action("vacuum", do_vacuum, "give unused pages back to the file system")
     action("runs", do_runs, "the newest runs")
     delete = action("delete-run", do_delete_run, "delete a run and its rows")
-    delete.add_argument("run", type=int, metavar="ID", help="the run's row in `sessions`")
+    delete.add_argument(
+        "run", type=whole(1, MAX_ID), metavar="ID", help="the run's row in `sessions`"
+    )
 
 
 def do_upgrade(options: argparse.Namespace) -> int:
@@ -127,7 +130,7 @@ def do_backup(options: argparse.Namespace) -> int:
 def do_check(options: argparse.Namespace) -> int:
     from atlas_fast.cli import COULD_NOT
 
-    with _open(options.store) as store:
+    with _open(options.store, write=False) as store:
         findings = store.check()
     if options.json:
         print_json({"store": store.name, "findings": [[f.kind, f.text] for f in findings]})
@@ -150,6 +153,8 @@ def do_prune(options: argparse.Namespace) -> int:
     if match is None:
         raise UsageError(f"--older-than {options.older_than}: expected an age such as 90d")
     now = time.time() - int(match[1]) * SECONDS[match[2]]
+    if now < 0:
+        raise UsageError(f"--older-than {options.older_than}: leads to before 1970")
     before = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
     with _open(options.store) as store:
         removed = store.prune(before)
@@ -167,7 +172,7 @@ def do_vacuum(options: argparse.Namespace) -> int:
 
 
 def do_runs(options: argparse.Namespace) -> int:
-    with _open(options.store) as store:
+    with _open(options.store, write=False) as store:
         rows = [
             (
                 str(run["id"]),
@@ -189,10 +194,10 @@ def do_delete_run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _open(where: str) -> Any:
+def _open(where: str, *, write: bool = True) -> Any:
     """An existing store; nothing is made here."""
     from contextlib import closing
 
     from atlas_fast.store import open_store
 
-    return closing(open_store(where, make=False))
+    return closing(open_store(where, make=False, write=write))

@@ -10,7 +10,8 @@ from typing import Any
 
 from atlas_fast import limits
 from atlas_fast.cli.terminal import print_json, print_pairs, print_table
-from atlas_fast.errors import UsageError
+from atlas_fast.cli.values import whole
+from atlas_fast.errors import SourceError
 
 
 def add_verbs(verbs: Any) -> None:
@@ -22,22 +23,26 @@ def add_verbs(verbs: Any) -> None:
     )
     parser.add_argument("file", metavar="FILE", help="one message, or - for standard input")
     parser.add_argument("--model", type=Path, metavar="FILE", help="default: the shipped one")
-    parser.add_argument("--limit", type=int, default=12, metavar="N", help="reasons; default: 12")
+    parser.add_argument(
+        "--limit", type=whole(1, 10_000), default=12, metavar="N", help="reasons; default: 12"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(do=do_explain)
 
 
 def do_explain(options: argparse.Namespace) -> int:
-    if options.limit < 1:
-        raise UsageError(f"explain: --limit {options.limit}: at least 1")
     from atlas_fast.classify.model import load_model
     from atlas_fast.stages.explain import explain
 
     if options.file == "-":
+        if sys.stdin is None:
+            raise SourceError("standard input is closed")
         raw = sys.stdin.buffer.read(limits.MAX_MESSAGE_BYTES)
     else:
         with open(options.file, "rb") as file:
             raw = file.read(limits.MAX_MESSAGE_BYTES)
+    if not raw:
+        raise SourceError(f"{options.file}: is empty")
     found = explain(raw, load_model(options.model), options.limit)
     if options.json:
         print_json(asdict(found))

@@ -8,6 +8,7 @@ from typing import Any
 
 from atlas_fast.cli.outputs import check_output
 from atlas_fast.cli.run import DEFAULT_STORE
+from atlas_fast.cli.values import MAX_ID, whole
 
 
 def add_verbs(verbs: Any) -> None:
@@ -31,7 +32,9 @@ def add_verbs(verbs: Any) -> None:
     export.add_argument(
         "--out", metavar="FILE", default="-", help="- is standard output (default: %(default)s)"
     )
-    export.add_argument("--run", type=int, metavar="ID", help="rows that this run added")
+    export.add_argument(
+        "--run", type=whole(1, MAX_ID), metavar="ID", help="rows that this run added"
+    )
     export.add_argument("--category", metavar="NAME", help="rows of this category")
     export.add_argument("--since", metavar="DATE", help="rows written then or later: 2026-01-31")
     export.set_defaults(do=do_export)

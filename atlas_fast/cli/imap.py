@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from atlas_fast.cli.run import DEFAULT_STORE
 from atlas_fast.cli.terminal import (
     fail,
     print_json,
@@ -15,11 +16,11 @@ from atlas_fast.cli.terminal import (
     progress_bar,
     visible,
 )
+from atlas_fast.cli.values import MAX_ID, WORKERS, number, whole
 
 if TYPE_CHECKING:
     from atlas_fast.mailrun import FolderReport
 
-DEFAULT_STORE = "atlas.db"
 SHOWN_PROBLEMS = 5
 
 
@@ -66,7 +67,7 @@ def add_verbs(verbs: Any) -> None:
     back = actions.add_parser("restore", help="move messages back from quarantine")
     _add_account(back)
     back.add_argument("--folder", metavar="FOLDER", help="only what was in this folder")
-    back.add_argument("--run", type=int, metavar="N", help="only what this run moved")
+    back.add_argument("--run", type=whole(1, MAX_ID), metavar="N", help="only what this run moved")
     _add_store(back)
     back.set_defaults(do=do_restore)
 
@@ -74,7 +75,9 @@ def add_verbs(verbs: Any) -> None:
 def _add_account(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("account", metavar="ACCOUNT", help="the account's address")
     parser.add_argument("--host", metavar="HOST", help="default: that of the big providers")
-    parser.add_argument("--port", type=int, metavar="N", help="default: 993, without TLS 143")
+    parser.add_argument(
+        "--port", type=whole(1, 65_535), metavar="N", help="default: 993, without TLS 143"
+    )
     parser.add_argument("--user", metavar="NAME", help="name to log in with (default: ACCOUNT)")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--starttls", action="store_true", help="TLS that begins after the greeting")
@@ -88,7 +91,7 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
         "--ca", metavar="FILE", help="certificates to trust in place of the system's"
     )
     parser.add_argument(
-        "--timeout", type=float, metavar="S", help="seconds that one command may wait"
+        "--timeout", type=number(0.1, 86_400), metavar="S", help="seconds that one command may wait"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -108,7 +111,9 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
         metavar="TERM",
         help="also choose messages whose header section has this; may be repeated",
     )
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="threads that classify")
+    parser.add_argument(
+        "--workers", type=WORKERS, default=1, metavar="N", help="threads that classify"
+    )
     parser.add_argument("--model", metavar="FILE", help="a model by `train` (default: the shipped)")
 
 

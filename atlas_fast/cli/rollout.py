@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_fast.cli.run import DEFAULT_STORE
 from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table
+from atlas_fast.cli.values import number, whole
 from atlas_fast.errors import UsageError
 
 if TYPE_CHECKING:
     from atlas_fast.store.sql import SqlStore
 
 SHOWN = 20
+DAYS, MAX_DAYS = 7, 36_500
 
 
 def add_verbs(verbs: Any) -> None:
@@ -27,12 +29,14 @@ def add_verbs(verbs: Any) -> None:
     )
     ways = rollout.add_subparsers(dest="way", required=True, metavar="WHAT")
     status = ways.add_parser("status", help="models, percentage and metrics")
-    status.add_argument("--days", type=int, default=7, metavar="N", help="default: 7")
+    status.add_argument(
+        "--days", type=whole(1, MAX_DAYS), default=DAYS, metavar="N", help="default: %(default)s"
+    )
     change = ways.add_parser("set", help="how many messages the candidate decides")
-    change.add_argument("percent", type=float, metavar="PERCENT", help="0 to 100")
+    change.add_argument("percent", type=number(0, 100), metavar="PERCENT", help="0 to 100")
     change.add_argument("--candidate", type=Path, metavar="MODEL", help="default: the one there is")
     change.add_argument(
-        "--sample", type=float, metavar="PERCENT",
+        "--sample", type=number(0, 100), metavar="PERCENT",
         help="messages that both models judge, to compare them (default: 1 at first)",
     )  # fmt: skip
     promote = ways.add_parser("promote", help="the candidate becomes the model of all messages")
@@ -66,12 +70,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def _open(where: str) -> Iterator[SqlStore]:
+def _open(where: str, *, write: bool) -> Iterator[SqlStore]:
     """A store that is there: these verbs make none."""
     from atlas_fast.store import open_store
     from atlas_fast.store.sql import SqlStore
 
-    with closing(open_store(where, make=False)) as store:
+    with closing(open_store(where, make=False, write=write)) as store:
         if not isinstance(store, SqlStore):
             raise UsageError(f"{store.name}: has no settings; a database is needed")
         yield store
@@ -80,7 +84,7 @@ def _open(where: str) -> Iterator[SqlStore]:
 def do_rollout(options: argparse.Namespace) -> int:
     from atlas_fast import decision
 
-    with _open(options.store) as store:
+    with _open(options.store, write=options.way != "status") as store:
         if options.way == "set":
             decision.set_rollout(
                 store, options.percent, candidate=options.candidate, sample=options.sample
@@ -89,7 +93,7 @@ def do_rollout(options: argparse.Namespace) -> int:
             decision.promote(store)
         elif options.way == "rollback":
             decision.rollback(store)
-        found = decision.status(store, options.days if options.way == "status" else 7)
+        found = decision.status(store, options.days if options.way == "status" else DAYS)
     if options.json:
         print_json(found)
     else:
@@ -147,7 +151,7 @@ def do_learn(options: argparse.Namespace) -> int:
         (options.undo or options.history) and (options.again or options.source)
     ):
         raise UsageError("learn: --undo and --history stand alone")
-    with _open(options.store) as store:
+    with _open(options.store, write=not options.history) as store:
         if options.undo or options.history:
             state = learn.undo(store) if options.undo else decision.state_of(store)
             _show_history(state.to_dict(), options)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from atlas_fast.cli.outputs import check_output
 from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table, progress_bar
+from atlas_fast.cli.values import WORKERS, whole
 
 if TYPE_CHECKING:
     from atlas_fast.observe.report import Report
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 DEFAULT_STORE = "atlas.db"
 DEMO_STORE = "atlas-demo.db"
 DEMO_MESSAGES = 20_000
+MOST = 1_000_000_000
+"""Messages that the generator makes, and its largest seed."""
+
 SHOWN_PROBLEMS = 3
 SHOWN_MESSAGES = 8
 
@@ -59,12 +63,14 @@ def add_verbs(verbs: Any) -> None:
     )
     demo.add_argument(
         "--messages",
-        type=_positive,
+        type=whole(1, MOST),
         default=DEMO_MESSAGES,
         metavar="N",
         help="default: %(default)s",
     )
-    demo.add_argument("--seed", type=int, default=1, metavar="SEED", help="default: %(default)s")
+    demo.add_argument(
+        "--seed", type=whole(0, MOST), default=1, metavar="SEED", help="default: %(default)s"
+    )
     demo.add_argument("--store", metavar="STORE", default=DEMO_STORE, help="default: %(default)s")
     _add_common(demo)
     _add_enrichment(demo)
@@ -74,7 +80,7 @@ def add_verbs(verbs: Any) -> None:
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
-        type=_positive,
+        type=WORKERS,
         default=1,
         metavar="N",
         help="threads that work on batches (default: %(default)s)",
@@ -134,13 +140,6 @@ def _enricher(options: argparse.Namespace) -> Enricher | bool:
         authserv_ids=options.authserv_id,
         verify=options.verify_auth,
     )
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
 
 
 def do_run(options: argparse.Namespace) -> int:

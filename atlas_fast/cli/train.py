@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from atlas_fast.cli.outputs import check_output
+from atlas_fast.cli.outputs import check_output, write_output
 from atlas_fast.cli.terminal import print_json, print_table
+from atlas_fast.cli.values import whole
 from atlas_fast.errors import UsageError
 
 FOLDS = 5
@@ -45,7 +46,9 @@ def add_verbs(verbs: Any) -> None:
         help="test this model, or compare these two, on the folders of --test",
     )  # fmt: skip
     evaluate.add_argument("--html", type=Path, metavar="FILE", help="write a report with pictures")
-    evaluate.add_argument("--folds", type=int, default=FOLDS, metavar="N", help="default: 5")
+    evaluate.add_argument(
+        "--folds", type=whole(2, 1_000), default=FOLDS, metavar="N", help="default: 5"
+    )
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
     evaluate.set_defaults(do=do_evaluate)
 
@@ -66,8 +69,6 @@ def do_evaluate(options: argparse.Namespace) -> int:
             "evaluate: give either FOLDER..., or --train and --test, or one or two --model and "
             "--test"
         )
-    if options.folds < 2:
-        raise UsageError("evaluate: --folds needs at least 2")
     check_output(options.html, *options.model)
     from atlas_fast.classify import evaluate
     from atlas_fast.classify.model import load_model
@@ -97,9 +98,8 @@ def do_evaluate(options: argparse.Namespace) -> int:
     if options.html:
         from atlas_fast.classify.report import html_report
 
-        options.html.write_text(
-            html_report(how, list(zip(names, found, strict=True)), note), "utf-8"
-        )
+        report = html_report(how, list(zip(names, found, strict=True)), note)
+        write_output(options.html, report.encode())
     if options.json:
         print_json(found[0] if len(found) == 1 else {"models": found, **both})
         return 0

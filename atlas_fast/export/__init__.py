@@ -10,14 +10,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from atlas_fast.errors import UsageError
+from atlas_fast.errors import UsageError, extra
 from atlas_fast.export.lines import CsvWriter, JsonLinesWriter, RowWriter
 from atlas_fast.store import open_reader
-from atlas_fast.store.reading import Wanted
+from atlas_fast.store.reading import Reader, Wanted
+from atlas_fast.store.rows import CATEGORIES, OLD_CATEGORIES, UNKNOWN
 
 __all__ = ["FORMATS", "Wanted", "export"]
 
 FORMATS = ("parquet", "csv", "jsonl")
+NAMES = {*CATEGORIES, *OLD_CATEGORIES.values(), UNKNOWN}
+"""Categories of the engine: that no row has one of them is an answer."""
+
+SHOWN_RUNS, SHOWN_NAMES = 20, 40
 
 
 def export(
@@ -30,20 +35,39 @@ def export(
 
     `out` is the path of a file, `-` for standard output, or something with `write`. A file is
     written aside and takes its name when it is whole and on disk. The rows are those of one moment
-    of the store, by id. Raises UsageError for a format that is not known or needs a package that is
-    absent, StoreError when the store cannot be read.
+    of the store, by id. Raises UsageError for a run or category that is not there, and for a format
+    that is not known or needs a package that is absent; StoreError when the store cannot be read.
     """
-    with closing(open_reader(store)) as reader, _opened(out) as sink:
-        writer = _writer(format, sink)
-        number, whole = 0, False
-        try:
-            for rows in reader.rows(wanted or Wanted()):
-                writer.write(rows)
-                number += len(rows)
-            whole = True
-        finally:
-            writer.close(whole)
+    wanted = wanted or Wanted()
+    with closing(open_reader(store)) as reader:
+        _check(reader, wanted)
+        with _opened(out) as sink:
+            writer = _writer(format, sink)
+            number, whole = 0, False
+            try:
+                for rows in reader.rows(wanted):
+                    writer.write(rows)
+                    number += len(rows)
+                whole = True
+            finally:
+                writer.close(whole)
     return number
+
+
+def _check(reader: Reader, wanted: Wanted) -> None:
+    """UsageError for a run that is not there, and for a category that neither the engine nor the
+    store has: an empty file would hide a slip of the pen."""
+    if wanted.run is not None:
+        runs = reader.runs()
+        if wanted.run not in runs:
+            numbers = ", ".join(map(str, runs[-SHOWN_RUNS:])) or "none"
+            more = f" and {len(runs) - SHOWN_RUNS:,} older ones" if len(runs) > SHOWN_RUNS else ""
+            raise UsageError(f"run {wanted.run}: is not in this store; there are {numbers}{more}")
+    if wanted.category is not None and wanted.category not in NAMES:
+        there = reader.categories()
+        if wanted.category not in there:
+            names = ", ".join(sorted(there)[:SHOWN_NAMES]) or "none"
+            raise UsageError(f"category {wanted.category}: no row has it; there are {names}")
 
 
 def _writer(format: str, sink: BinaryIO) -> RowWriter:
@@ -56,7 +80,7 @@ def _writer(format: str, sink: BinaryIO) -> RowWriter:
     try:
         from atlas_fast.export.columnar import ParquetRows
     except ImportError as error:
-        raise UsageError("Parquet needs pyarrow: pip install 'atlas_fast[arrow]'") from error
+        raise UsageError(f"Parquet needs pyarrow: {extra('arrow')}") from error
     return ParquetRows(sink)
 
 
@@ -65,6 +89,16 @@ def _opened(out: str | Path | BinaryIO) -> Iterator[BinaryIO]:
     if not isinstance(out, str | Path):
         yield out
         return
+    try:
+        with _opened_path(out) as sink:
+            yield sink
+    except OSError as error:  # which may name a file aside, or none
+        place = "standard output" if str(out) == "-" else str(out)
+        raise OSError(error.errno, error.strerror, place) from error
+
+
+@contextmanager
+def _opened_path(out: str | Path) -> Iterator[BinaryIO]:
     if str(out) == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from atlas_fast.errors import StoreError, UsageError
+from atlas_fast.errors import StoreError, UsageError, extra
 from atlas_fast.store.base import Run, Store, Totals
 from atlas_fast.store.reading import Reader, SqliteReader
+from atlas_fast.store.readonly import SqliteView
 from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.sqlite import SqliteStore
 
@@ -53,13 +54,14 @@ def name_of(where: str | Path) -> str:
     return Dsn(str(where)).name
 
 
-def open_store(where: str | Path, *, make: bool = True) -> Store:
+def open_store(where: str | Path, *, make: bool = True, write: bool = True) -> Store:
     """Open, or make, the store at `where`: the path of an SQLite file, a postgresql:// URL, or a
-    folder whose name ends in .parquet.
+    folder whose name ends in .parquet. `write=False`: to ask it only; none is made then.
 
     Raises UsageError for a form that is not known or needs a package that is absent, StoreError
     when it cannot be opened, or is not there and `make` is False.
     """
+    make &= write
     kind = kind_of(where)
     if kind == "postgres":
         with _extra("postgres", "psycopg"):
@@ -68,7 +70,9 @@ def open_store(where: str | Path, *, make: bool = True) -> Store:
     if kind == "parquet":
         with _extra("arrow", "pyarrow"):
             from atlas_fast.store.parquet import ParquetStore
-        return ParquetStore(where, make=make)
+        return ParquetStore(where, make=make, write=write)
+    if not write:
+        return SqliteView(where)
     if not make and not Path(where).is_file():
         raise StoreError(f"{where}: there is no such file")
     return SqliteStore(where)
@@ -108,4 +112,4 @@ def _extra(name: str, package: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise UsageError(f"this store needs {package}: pip install 'atlas_fast[{name}]'") from error
+        raise UsageError(f"this store needs {package}: {extra(name)}") from error

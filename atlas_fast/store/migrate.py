@@ -1,9 +1,9 @@
 """Migrations: a store, or a database of Atlas_Email, from one revision to another.
 
-Needs Alembic (`pip install 'atlas_fast[db]'`); a run into a new or current store does not, as new
-stores are made from `schema.py`. A command is one transaction: it holds as a whole, or the store is
-what it was. `path` is a file, or the URL of a PostgreSQL database; there `keep` copies nothing, as
-that is what pg_dump is for.
+Needs Alembic (the extra `db`); a run into a new or current store does not, as new stores are made
+from `schema.py`. A command is one transaction: it holds as a whole, or the store is what it was.
+`path` is a file, or the URL of a PostgreSQL database; there `keep` copies nothing, as that is what
+pg_dump is for.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from atlas_fast.errors import StoreError, UsageError
+from atlas_fast.errors import StoreError, UsageError, extra
 from atlas_fast.store import kind_of, name_of
+from atlas_fast.store.reading import BUSY_SECONDS, ReadOnly
 from atlas_fast.store.schema import REVISION
-from atlas_fast.store.sqlite import BUSY_SECONDS
 from atlas_fast.store.sqlite import backup as copy_file
 from atlas_fast.store.state import State, state_of
 
@@ -55,17 +55,11 @@ def current(path: str | Path) -> State:
         return server_state(str(path))
     if kind_of(path) == "parquet":
         raise UsageError(f"{path}: a folder of Parquet files has no migrations")
-    path = Path(path)
-    if not path.is_file():
-        raise StoreError(f"{path}: there is no such file")
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    with closing(ReadOnly(path)) as file:
         try:
-            return state_of(connection)
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: {error}") from error
+            return state_of(file.connection)
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: {error}") from error
 
 
 def backup(path: str | Path, target: str | Path | None = None) -> Path:
@@ -145,7 +139,7 @@ def _alembic() -> Any:
         import alembic.script
     except ImportError as error:
         raise StoreError(
-            "migrations need Alembic: pip install 'atlas_fast[db]' (a new store does not)"
+            f"migrations need Alembic (a new store does not): {extra('db')}"
         ) from error
     return alembic
 

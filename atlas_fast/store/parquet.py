@@ -76,11 +76,15 @@ class _Group:
 class ParquetStore:
     """A store in a folder, made when it is not there; one program writes at a time.
 
-    Raises StoreError when the folder cannot be made or written, holds something else, or is being
-    written by another program for more than BUSY_SECONDS.
+    `write=False`: to ask it only, and while another program writes. Raises StoreError when the
+    folder cannot be made or written, holds something else, or is being written by another program
+    for more than BUSY_SECONDS.
     """
 
-    def __init__(self, path: str | Path, *, make: bool = True, busy_seconds: float = BUSY_SECONDS):
+    def __init__(
+        self, path: str | Path, *, make: bool = True, write: bool = True,
+        busy_seconds: float = BUSY_SECONDS,
+    ):  # fmt: skip
         self.path = Path(path)
         self.name = str(self.path)
         self._group: _Group | None = None
@@ -89,6 +93,8 @@ class ParquetStore:
             if make and not self.path.exists():
                 self.path.mkdir()
             check_folder(self.path, make)
+            if not write:
+                return
             self._lock = lock(self.path / "_lock", busy_seconds)
             try:
                 self._open()
@@ -404,7 +410,24 @@ class ParquetReader:
         self.path = Path(path)
         check_folder(self.path, False)
 
+    def runs(self) -> list[int]:
+        return sorted(map(number_of, (self.path / "_runs").glob("*.json")))
+
+    def categories(self) -> set[str]:
+        found: set[str | None] = set()
+        for rows in self._tables(["category_v2", "category"]):
+            for column in rows.columns:
+                found.update(column.unique().to_pylist())
+        return {name for name in found if name is not None}
+
     def rows(self, wanted: Wanted) -> Iterator[Sequence[Row]]:
+        for rows in self._tables():
+            kept = _wanted(rows, wanted)
+            if len(kept):
+                yield list(zip(*(one.to_pylist() for one in kept.columns), strict=True))
+
+    def _tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """All rows, some thousand at a time."""
         try:
             opened = [
                 pq.ParquetFile(path, page_checksum_verification=True)
@@ -412,10 +435,8 @@ class ParquetReader:
             ]
             try:
                 for part in opened:
-                    for batch in part.iter_batches(READ_ROWS):
-                        kept = _wanted(pa.table(batch), wanted)
-                        if len(kept):
-                            yield list(zip(*(one.to_pylist() for one in kept.columns), strict=True))
+                    for batch in part.iter_batches(READ_ROWS, columns=columns):
+                        yield pa.table(batch)
             finally:
                 for part in opened:
                     part.close()

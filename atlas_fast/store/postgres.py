@@ -24,7 +24,7 @@ from atlas_fast.errors import StoreError
 from atlas_fast.store import schema
 from atlas_fast.store.base import ErrorRow, Finding, Mark, Removed, Run
 from atlas_fast.store.dialect import postgres
-from atlas_fast.store.reading import COLUMNS, READ_ROWS, Row, Wanted
+from atlas_fast.store.reading import CATEGORIES, COLUMNS, READ_ROWS, RUNS, Row, Wanted
 from atlas_fast.store.rows import RowBlock
 from atlas_fast.store.server import Dsn, Passing, state_of
 from atlas_fast.store.sql import SqlStore
@@ -383,17 +383,31 @@ class PostgresReader:
         self._dsn = Dsn(url)
         self._connection = self._dsn.connect()
 
+    def runs(self) -> list[int]:
+        return [number for (number,) in self._ask(RUNS)]
+
+    def categories(self) -> set[str]:
+        return {name for (name,) in self._ask(CATEGORIES) if name is not None}
+
     def rows(self, wanted: Wanted) -> Iterator[Sequence[Row]]:
-        query, values = wanted.select("%({})s")
+        with self._errors():
+            self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            with self._connection.cursor("atlas_fast_rows") as cursor:
+                cursor.execute(*wanted.select("%({})s"))
+                while rows := cursor.fetchmany(READ_ROWS):
+                    yield rows
+
+    def _ask(self, query: str) -> list[Row]:
+        with self._errors():
+            return self._connection.execute(query).fetchall()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
         try:
             state = state_of(self._connection)
             if not state.current:
                 raise StoreError(state.refusal(self._dsn.name))
-            self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            with self._connection.cursor("atlas_fast_rows") as cursor:
-                cursor.execute(query, values)
-                while rows := cursor.fetchmany(READ_ROWS):
-                    yield rows
+            yield
         except psycopg.Error as error:
             raise self._dsn.failure(error) from error
 

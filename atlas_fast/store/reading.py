@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from atlas_fast.errors import StoreError, UsageError
 from atlas_fast.store import schema
 
-__all__ = ["COLUMNS", "Reader", "SqliteReader", "Wanted"]
+__all__ = ["COLUMNS", "ReadOnly", "Reader", "SqliteReader", "Wanted"]
 
 _KINDS = {"INTEGER": int, "BIGINT": int, "REAL": float, "TEXT": str, "BLOB": bytes}
 
@@ -44,10 +46,14 @@ class Wanted:
 
     def __post_init__(self) -> None:
         if self.since is not None:
-            if not _SINCE.fullmatch(self.since):
+            try:
+                if not _SINCE.fullmatch(self.since):
+                    raise ValueError
+                datetime.fromisoformat(self.since)
+            except ValueError:
                 raise UsageError(
                     f"since {self.since!r}: a date as 2026-01-31 or '2026-01-31 08:00' is needed"
-                )
+                ) from None
             object.__setattr__(self, "since", self.since.replace("T", " "))
 
     def select(self, bind: str) -> tuple[str, dict[str, Any]]:
@@ -70,8 +76,23 @@ class Wanted:
         )
 
 
+RUNS = "SELECT id FROM sessions ORDER BY id"
+CATEGORIES = (
+    f"SELECT category_v2 FROM {schema.MESSAGES} UNION SELECT category FROM {schema.MESSAGES}"
+)
+"""Names of categories that rows have, new and original ones."""
+
+
 class Reader(Protocol):
     """A store opened to read its message rows."""
+
+    def runs(self) -> list[int]:
+        """Numbers of the runs, the oldest first."""
+        ...
+
+    def categories(self) -> set[str]:
+        """Categories that rows have, by their new and original names; reads the whole store."""
+        ...
 
     def rows(self, wanted: Wanted) -> Iterator[Sequence[Row]]:
         """Rows by id, some thousand at a time, all of one moment of the store."""
@@ -80,34 +101,112 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-class SqliteReader:
-    """A store in an SQLite file, opened read-only; nothing is made, upgraded or locked.
+BUSY_SECONDS = 60.0
+"""How long a statement waits for another process that writes."""
 
-    Raises StoreError when there is no such file, or it is no store.
+NEEDS_FOLDER = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+"""What SQLite says when it cannot make its log's index; the low byte of the error."""
+
+
+class ReadOnly:
+    """An SQLite file opened to be read: `connection`. Nothing is made, upgraded or locked.
+
+    SQLite keeps a log and an index of it beside the file, also for one that only reads. Where the
+    folder cannot be written and no writer has left them there, the file is opened as one that
+    nobody changes (`immutable`), and `close` sees that nobody did. Raises StoreError when the file
+    is not there or cannot be read.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self._frozen: tuple[int, ...] | None = None
         if not self.path.is_file():
-            raise StoreError(f"{self.path}: there is no such store")
+            raise StoreError(f"{self.path}: there is no such file")
         try:
-            self._connection = sqlite3.connect(
-                f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None
-            )
+            open(self.path, "rb").close()
+            self.connection = self._open()
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {error}") from error
+        except OSError as error:
+            raise StoreError(f"{self.path}: {error.strerror}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect("mode=ro")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in (
+                sqlite3.SQLITE_CANTOPEN,
+                sqlite3.SQLITE_READONLY,
+            ):
+                raise
+        log = self.path.with_name(self.path.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            raise StoreError(
+                f"{self.path}: has rows in {log.name}, and its folder cannot be written; copy both "
+                "to a folder of your own and read them there"
+            )
+        self._frozen = self._stamp()
+        return self._connect("mode=ro&immutable=1")
+
+    def _connect(self, how: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self.path.resolve().as_uri()}?{how}", uri=True, timeout=BUSY_SECONDS,
+            isolation_level=None, check_same_thread=False,
+        )  # fmt: skip
+        try:
+            connection.execute("PRAGMA schema_version")  # the first to touch the file
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _stamp(self) -> tuple[int, ...]:
+        found = self.path.stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    def check(self) -> None:
+        """StoreError when a file that seemed to be nobody's was written to since."""
+        if self._frozen is not None and self._frozen != self._stamp():
+            raise StoreError(f"{self.path}: another program wrote to it meanwhile; read it again")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class SqliteReader:
+    """A store in an SQLite file, opened read-only. Raises StoreError as ReadOnly."""
+
+    def __init__(self, path: str | Path):
+        self._file = ReadOnly(path)
+        self.path = self._file.path
+        self._connection = self._file.connection
         # A file of another program may hold bytes that are no UTF-8.
         self._connection.text_factory = lambda data: data.decode("utf-8", "replace")
 
+    def runs(self) -> list[int]:
+        return [number for (number,) in self._ask(RUNS)]
+
+    def categories(self) -> set[str]:
+        return {name for (name,) in self._ask(CATEGORIES) if name is not None}
+
     def rows(self, wanted: Wanted) -> Iterator[Sequence[Row]]:
-        query, values = wanted.select(":{}")
-        try:
-            cursor = self._connection.execute(query, values)
+        with self._errors():
+            cursor = self._connection.execute(*wanted.select(":{}"))
             while rows := cursor.fetchmany(READ_ROWS):
                 yield rows
+            self._file.check()
+
+    def _ask(self, query: str) -> list[Row]:
+        with self._errors():
+            return self._connection.execute(query).fetchall()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             hint = "; atlas-fast db upgrade may help" if "no such" in str(error) else ""
             raise StoreError(f"{self.path}: {error}{hint}") from error
 
     def close(self) -> None:
-        self._connection.close()
+        self._file.close()

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cache
 from itertools import chain, count, islice, repeat
 from pathlib import Path
@@ -20,15 +20,13 @@ from typing import Any
 from atlas_fast.errors import StoreError
 from atlas_fast.store import schema
 from atlas_fast.store.base import ErrorRow, Finding, Mark, Removed, Run, Totals
+from atlas_fast.store.reading import BUSY_SECONDS, ReadOnly
 from atlas_fast.store.rows import RowBlock, Same
 from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.state import state_of
 from atlas_fast.store.summaries import Tally
 
 __all__ = ["ErrorRow", "Finding", "Mark", "Removed", "Run", "SqliteStore", "Totals", "local_now"]
-
-BUSY_SECONDS = 60.0
-"""How long a transaction waits for another process that writes."""
 
 PAGE_BYTES = 8192
 """Page size of a new file: fewer and fuller pages a batch than SQLite's 4,096."""
@@ -155,6 +153,8 @@ class SqliteStore(SqlStore):
         text = f"{self.path}: {error}"
         if "locked" in str(error):
             text += f" by another program for more than {BUSY_SECONDS:g} s"
+        elif "readonly" in str(error) or "unable to open" in str(error):
+            text += f"; may you write it, and into its folder {self.path.absolute().parent}?"
         elif "malformed" in str(error):
             text += f"; see what is left with `atlas-fast db check --store {self.path}`"
         return StoreError(text)
@@ -315,26 +315,22 @@ def backup(path: str | Path, target: str | Path | None = None) -> Path:
     """
     path = Path(path)
     target = Path(target) if target else path.with_name(f"{path.name}.backup-{_stamp()}")
-    if not path.is_file():
-        raise StoreError(f"{path}: there is no such file")
-    if target.exists():
-        raise StoreError(f"{target}: is there already; a backup overwrites nothing")
-    partial = target.with_name(target.name + ".part")
-    try:
-        source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        copy = sqlite3.connect(partial)
+    with closing(ReadOnly(path)) as source:
+        if target.exists():
+            raise StoreError(f"{target}: is there already; a backup overwrites nothing")
+        partial = target.with_name(target.name + ".part")
         try:
-            source.execute("PRAGMA schema_version")  # an error here is that of the source
-            source.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")
-        finally:
-            copy.close()
-            source.close()
-        partial.rename(target)
-    except (sqlite3.Error, OSError) as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise StoreError(f"{path}: cannot be copied to {target}: {error}") from error
+            with closing(sqlite3.connect(partial)) as copy:
+                source.connection.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")
+            source.check()
+            partial.rename(target)
+        except BaseException as error:
+            with suppress(OSError):
+                partial.unlink()
+            if isinstance(error, sqlite3.Error | OSError):
+                raise StoreError(f"{path}: cannot be copied to {target}: {error}") from error
+            raise
     return target
 
 

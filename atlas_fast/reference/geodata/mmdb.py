@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from atlas_fast import limits
-from atlas_fast.errors import ReferenceDataError
+from atlas_fast.errors import ReferenceDataError, extra
 from atlas_fast.reference.geodata.ranges import (
     ALIAS_6TO4,
     ALIAS_COMPATIBLE,
@@ -32,7 +32,7 @@ def _open(path: str | Path) -> Any:
         import maxminddb
     except ImportError:
         raise ReferenceDataError(
-            f"{path}: reading MMDB files needs the extra `atlas_fast[mmdb]`"
+            f"{path}: reading MMDB files needs maxminddb: {extra('mmdb')}"
         ) from None
     try:
         return maxminddb.open_database(os.fspath(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from atlas_fast.errors import UsageError
+from atlas_fast.errors import UsageError, extra
 from atlas_fast.sources.imap.secret import Secret
 
 __all__ = ["PASSWORD_VARIABLE", "SERVICE", "find_password"]
@@ -22,7 +22,7 @@ def find_password(account: str) -> Secret:
     if found is None:
         raise UsageError(
             f"no password for {account}: set {PASSWORD_VARIABLE}, or store one with "
-            f"`keyring set {SERVICE} {account}` (pip install 'atlas_fast[imap]')"
+            f"`keyring set {SERVICE} {account}` ({extra('imap')})"
         )
     return found
 
