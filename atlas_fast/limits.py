@@ -155,3 +155,31 @@ MAX_POLICY_FLAGS = 1_000_000
 
 MAX_LESSONS = 10_000
 """Corrected messages that a model learns from; the oldest go."""
+
+VIEW_SECONDS = 0.5
+"""Seconds that one question of a page to the store may take; then the page does without it."""
+
+VIEW_PAGE = 100
+"""Messages of one page of a list."""
+
+VIEW_LOOKED_AT = 20_000
+"""Rows that a search looks at one by one where the search index does not have them (yet); the page
+then says how far it came."""
+
+VIEW_COUNTED = 10_000
+"""Messages of a search that are counted; beyond, there are more than that."""
+
+VIEW_RUNS = 100
+"""Runs of one page of a list."""
+
+VIEW_IDS = 500
+"""Messages that one request may judge, protect or flag."""
+
+LIVE_STREAMS = 50
+"""Streams of live figures that are open at a time."""
+
+LIVE_SECONDS = 3_600
+"""Seconds that a stream of live figures lasts; the page opens another."""
+
+LIVE_BYTES = 256 << 10
+"""Bytes of a file of live figures; a longer one is not read."""
