@@ -11,7 +11,7 @@ import numpy as np
 
 from atlas_fast._kernels.score import contributions_batch
 from atlas_fast.batch import Batch
-from atlas_fast.classify.kinds import subcategories
+from atlas_fast.classify.kinds import SUBCATEGORIES, subcategories
 from atlas_fast.classify.model import Model
 from atlas_fast.classify.rollout import Trial
 from atlas_fast.flags import Flag
@@ -32,6 +32,10 @@ class Reasons:
     groups: np.ndarray
     columns: np.ndarray
     shares: np.ndarray
+
+
+_NAMES = np.full(256, None, object)
+_NAMES[: len(SUBCATEGORIES)] = [name for _, name in SUBCATEGORIES]
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,12 @@ class Verdicts:
     @cached_property
     def reasons(self) -> Reasons:
         return self.why()
+
+    @property
+    def subcategory_names(self) -> list[str | None]:
+        """Name of each row's subcategory, None for none."""
+        named: list[str | None] = _NAMES[self.subcategory].tolist()
+        return named
 
 
 def run(batch: Batch, model: Model) -> None:

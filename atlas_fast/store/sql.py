@@ -24,7 +24,7 @@ LOCAL_ACCOUNT = "local"
 
 RECENT_COLUMNS = ("sender_email", "subject", "action", "category_v2", "category_confidence_v2")
 
-RUN_TABLES = ("error_reports", "performance_metrics", "logs")
+RUN_TABLES = ("error_reports", "performance_metrics", "logs", "run_reports")
 """Rows of these belong to a run and go with it."""
 
 RUN_LINKS = ("user_feedback", "email_flags", "resume_marks", "imap_journal")

@@ -296,7 +296,7 @@ async def _fields(scope: Scope, kind: bytes, body: bytes) -> dict[str, list[str]
         if kind == b"application/x-www-form-urlencoded":
             return parse_qs(
                 body.decode("utf-8"), keep_blank_values=True,
-                max_num_fields=limits.MAX_WEB_CHOSEN + 50,
+                max_num_fields=limits.VIEW_IDS + 50,
             )  # fmt: skip
         if kind != b"multipart/form-data":
             return {}

@@ -109,8 +109,8 @@ def mark(request: Request) -> Response:
     ids = [one for one in map(number_of, form.get("id", [])) if one is not None]
     if what is None:
         raise UsageError("there is no such button")
-    if len(ids) > limits.MAX_WEB_CHOSEN:
-        raise UsageError(f"at most {limits.MAX_WEB_CHOSEN} messages at once")
+    if len(ids) > limits.VIEW_IDS:
+        raise UsageError(f"at most {limits.VIEW_IDS} messages at once")
     back = first(form, "back", 4_000)
     if not ids:
         return back_to("/messages", back, done="nothing")
