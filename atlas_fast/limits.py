@@ -156,6 +156,27 @@ MAX_POLICY_FLAGS = 1_000_000
 MAX_LESSONS = 10_000
 """Corrected messages that a model learns from; the oldest go."""
 
+MAX_WEB_BODY = 256 << 10
+"""Bytes of one request to the web interface; a longer one is refused (413)."""
+
+MAX_WEB_UPLOAD = 4 << 20
+"""Bytes of a request that imports settings."""
+
+MAX_WEB_SESSIONS = 10_000
+"""Log-outs that are remembered; when there are more, every session ends."""
+
+MAX_WEB_ADDRESSES = 10_000
+"""Client addresses that the rate limits tell apart; the ones seen longest ago are forgotten."""
+
+MAX_WEB_SECRET = 1_024
+"""Characters of a password or token that are looked at; a longer one is wrong."""
+
+MAX_WEB_TEXT = 2_000
+"""Characters of one value from mail on a page; the rest is cut, and the page says so."""
+
+MAX_WEB_SEARCH = 200
+"""Characters of one filter of the message list; a longer one is refused."""
+
 VIEW_SECONDS = 0.5
 """Seconds that one question of a page to the store may take; then the page does without it."""
 

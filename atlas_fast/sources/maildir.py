@@ -57,7 +57,7 @@ class Maildir:
             found.sort()
             yield from ((place, path) for key, place, path in found if not after or key > mark)
 
-    def _again(self, place: str) -> str | None:
+    def again(self, place: str) -> str | None:
         """Where a message lies that was moved to cur, or got other flags, since it was listed.
 
         A folder is listed again only when it has changed, so that many dead links cost little.
@@ -76,7 +76,7 @@ class Maildir:
         return self._listed[folder][1].get(unique)
 
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
-        reader = FileReader(self.identity, self.problems, self._again)
+        reader = FileReader(self.identity, self.problems, self.again)
         yield from reader.batches(self._paths(after), max_messages, max_bytes)
 
     def estimate(self) -> int | None:
