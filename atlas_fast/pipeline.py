@@ -244,10 +244,13 @@ def triage(
     counters = _CacheCounts(pipeline.enricher)
     with ExitStack() as stack:
         sink = _Sink(stack, store, report, pipeline, resume)
-        if pipeline.judge is not None and sink.store is not None:
+        if sink.store is not None:
             from atlas_fast import decision
 
-            decision.use_store(pipeline.judge, sink.store, models=not pipeline.given_model)
+            if pipeline.judge is not None:
+                decision.use_store(pipeline.judge, sink.store, models=not pipeline.given_model)
+            if pipeline.enricher is not None:
+                decision.use_relays(pipeline.enricher, sink.store)
         try:
             for opened in sources:
                 after, pipeline.known = sink.begin(opened)

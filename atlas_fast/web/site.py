@@ -57,6 +57,14 @@ class Site:
             finally:
                 self.reader.forget()
 
+    def alive(self) -> list[int]:
+        """Numbers of the runs that are on, by what their processes say."""
+        return []
+
+    def alive_reports(self) -> list[Any]:
+        """What the runs that are on say of themselves."""
+        return []
+
     def change(self, ids: Sequence[int], what: Change) -> Outcome:
         """Judge, protect or flag messages. Raises StoreError, UsageError."""
         self.reader.ask("SELECT 1")  # a page makes no store
