@@ -206,7 +206,7 @@ def row_block(batch: Batch, session_id: int, now: str, method: str = METHOD) -> 
         columns["subcategory"] = named
     tally = tally_columns(
         session_id, now, decided.counts, domain, decided.action, _countries(columns),
-        _kinds(columns, n), _networks(columns, n),
+        _kinds(columns, n), _networks(columns),
     )  # fmt: skip
     trial = None
     if getattr(getattr(batch, "verdict", None), "trial", None) is not None:
@@ -229,7 +229,7 @@ def block_of(columns: dict[str, Any]) -> RowBlock:
     tally = (
         tally_columns(
             lists["session_id"][0], lists["timestamp"][0], counts, lists["sender_domain"],
-            lists["action"], _countries(lists), _kinds(lists, n), _networks(lists, n),
+            lists["action"], _countries(lists), _kinds(lists, n), _networks(lists),
         )
         if n
         else Tally()
@@ -257,12 +257,11 @@ def _kinds(columns: dict[str, Any], n: int) -> Iterator[tuple[Any, Any, Any]]:
     return zip(countries, columns["category_v2"], columns["subcategory"], strict=True)
 
 
-def _networks(columns: dict[str, Any], n: int) -> Iterator[tuple[Any, Any, Any]]:
-    """(number, country, action) of the rows, where networks are known."""
+def _networks(columns: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """(number, action) of the rows, where networks are known."""
     if "sender_asn" not in columns:
         return iter(())
-    countries = columns.get("sender_country_code") or repeat(None, n)
-    return zip(columns["sender_asn"], countries, columns["action"], strict=True)
+    return zip(columns["sender_asn"], columns["action"], strict=True)
 
 
 @dataclass(slots=True)

@@ -328,10 +328,9 @@ TABLES = {
         PRIMARY KEY (country_code, category, subcategory)""",
     "summary_networks": """
         asn BIGINT NOT NULL,
-        country_code TEXT NOT NULL,
         deleted BIGINT NOT NULL,
         preserved BIGINT NOT NULL,
-        PRIMARY KEY (asn, country_code)""",
+        PRIMARY KEY (asn)""",
     "run_reports": """
         session_id INTEGER PRIMARY KEY REFERENCES sessions(id),
         report TEXT NOT NULL""",
@@ -383,6 +382,7 @@ INDEXES = {
     "idx_imap_journal_state": "imap_journal(account_id, folder_name, state)",
     "idx_imap_journal_session": "imap_journal(session_id)",
     "idx_ab_test_id": "ab_testing_results(test_id)",
+    "idx_summary_networks_deleted": "summary_networks(deleted)",
     f"idx_{MESSAGES}_judged": f"{MESSAGES}(validation_timestamp) "
     "WHERE validation_timestamp IS NOT NULL",
 }

@@ -125,12 +125,11 @@ KINDS = Summary(
 )
 NETWORKS = Summary(
     "summary_networks",
-    ("asn", "country_code"),
+    ("asn",),
     ("deleted", "preserved"),
-    "SELECT sender_asn, COALESCE(sender_country_code, ''), "
-    "SUM(CASE action WHEN 'DELETED' THEN 1 ELSE 0 END), "
+    "SELECT sender_asn, SUM(CASE action WHEN 'DELETED' THEN 1 ELSE 0 END), "
     "SUM(CASE action WHEN 'DELETED' THEN 0 ELSE 1 END) "
-    f"FROM {MESSAGES} WHERE sender_asn IS NOT NULL AND {{where}} GROUP BY 1, 2",
+    f"FROM {MESSAGES} WHERE sender_asn IS NOT NULL AND {{where}} GROUP BY 1",
     "deleted = 0 AND preserved = 0",
 )
 SUMMARIES = (HOURS, RUNS, COUNTRIES, DOMAINS, DAYS, KINDS, NETWORKS)
@@ -218,14 +217,14 @@ def tally_columns(
     actions: Sequence[str],
     countries: Iterable[tuple[str, str, str, float | None]] = (),
     kinds: Iterable[tuple[str | None, str | None, str | None]] = (),
-    networks: Iterable[tuple[int | None, str | None, str]] = (),
+    networks: Iterable[tuple[int | None, str]] = (),
 ) -> Tally:
     """The tally of rows that share a run and a time.
 
     `verdicts`: (category, action, band) to (rows, sum of confidence in tenths of a percent).
     `countries`: (code, category, action, risk) of each row that has a country.
-    `kinds`: (country, new category, subcategory) and `networks`: (number, country, action) of each
-    row; those without subcategory or number are left out.
+    `kinds`: (country, new category, subcategory) and `networks`: (number, action) of each row;
+    those without subcategory or number are left out.
     """
     tally = Tally()
     hour, day, month = timestamp[:13], timestamp[:10], timestamp[:7]
@@ -242,8 +241,8 @@ def tally_columns(
     for (country, kind, subcategory), number in Counter(kinds).items():
         if subcategory is not None:
             tally.add(KINDS, (country or "", kind or "", subcategory), (number,))
-    for (asn, country, action), number in Counter(networks).items():
+    for (asn, action), number in Counter(networks).items():
         if asn is not None:
             deleted = number if action == "DELETED" else 0
-            tally.add(NETWORKS, (asn, country or ""), (deleted, number - deleted))
+            tally.add(NETWORKS, (asn,), (deleted, number - deleted))
     return tally

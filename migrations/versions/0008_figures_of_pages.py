@@ -37,10 +37,9 @@ KEYED = {
     """,
     "summary_networks": """
         asn BIGINT NOT NULL,
-        country_code TEXT NOT NULL,
         deleted BIGINT NOT NULL,
         preserved BIGINT NOT NULL,
-        PRIMARY KEY (asn, country_code)
+        PRIMARY KEY (asn)
     """,
 }
 
@@ -49,10 +48,11 @@ REPORTS = """
     report TEXT NOT NULL
 """
 
-INDEX = (
-    f"idx_{MESSAGES}_judged",
-    f"{MESSAGES}(validation_timestamp) WHERE validation_timestamp IS NOT NULL",
-)
+INDEXES = {
+    "idx_summary_networks_deleted": "summary_networks(deleted)",
+    f"idx_{MESSAGES}_judged": f"{MESSAGES}(validation_timestamp) "
+    "WHERE validation_timestamp IS NOT NULL",
+}
 
 COUNTS = (
     """INSERT INTO summary_days
@@ -70,7 +70,8 @@ def upgrade():
     for name, definition in KEYED.items():
         add_table(name, definition, rowid=False)
     add_table("run_reports", REPORTS)
-    add_index(*INDEX)
+    for index in INDEXES.items():
+        add_index(*index)
     for count in COUNTS:
         run(count)
     add_version(10)
@@ -78,7 +79,8 @@ def upgrade():
 
 def downgrade():
     drop_version(10)
-    drop_index(*INDEX)
+    for index in INDEXES.items():
+        drop_index(*index)
     for name in ("run_reports", *KEYED):
         drop_table(name)
     drop_columns(MESSAGES, COLUMN)

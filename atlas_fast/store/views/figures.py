@@ -115,10 +115,9 @@ class CountryCount:
 
 @dataclass(frozen=True, slots=True)
 class NetworkCount:
-    """Mail from an autonomous system."""
+    """Mail from an autonomous system that sent what was deleted."""
 
     asn: int
-    country: str
     deleted: int
     preserved: int
 
@@ -362,9 +361,8 @@ def _countries(reader: StoreReader) -> list[CountryCount]:
 
 def _networks(reader: StoreReader) -> list[NetworkCount]:
     found = reader.ask(
-        "SELECT asn, MAX(country_code), SUM(deleted), SUM(preserved) FROM summary_networks "
-        "GROUP BY asn HAVING SUM(deleted) + SUM(preserved) > 0 "
-        "ORDER BY 3 DESC, 4 DESC LIMIT ?",
+        "SELECT asn, deleted, preserved FROM summary_networks WHERE deleted > 0 "
+        "ORDER BY deleted DESC LIMIT ?",
         (2 * TOP,),
     )
     return [NetworkCount(*row) for row in found]

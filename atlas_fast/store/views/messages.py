@@ -168,13 +168,16 @@ def messages(
     top = after if after is not None else (1 << 63) - 1
     low = _lowest(reader, wanted)
     top = min(top, _highest(reader, wanted))
-    counted, more = _count(reader, wanted, low) if count and after is None else (None, False)
     if "flag" in wanted.given:
         rows, complete, reached = _flagged(reader, wanted, top, limit), True, 0
         indexed = True
     else:
         indexed = _has_index(reader, wanted)
         rows, complete, reached = _find(reader, wanted, top, low, limit, indexed)
+    counted, more = None, False
+    if count and after is None:
+        short = complete and len(rows) < limit
+        counted, more = (len(rows), False) if short else _count(reader, wanted, low)
     following = rows[-1][0] if len(rows) >= limit else None if complete else reached
     return Page(_made(reader, rows), following, counted, more, complete, indexed)
 
@@ -184,6 +187,8 @@ def _find(
 ) -> tuple[list[tuple[Any, ...]], bool, int]:
     """Rows with low < id < top; whether all of the range was looked at, and how far down."""
     given = wanted.given
+    if wanted.judged:
+        return _judged(reader, wanted, top, low, limit), True, low
     if given <= {"since", "until"} or ("run" in given and given <= {"run", "since", "until"}):
         return _by_key(reader, wanted, top, low, limit), True, low
     if not indexed:
