@@ -21,7 +21,7 @@ from typing import Any
 from atlas_fast import limits
 from atlas_fast.batch import Batch
 from atlas_fast.classify.order import Decisions, Filters, Message, Order, Validate
-from atlas_fast.decision import use_store
+from atlas_fast.decision import use_relays, use_store
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.pipeline import Done, Pipeline
 from atlas_fast.sources.imap.delete import Changed, remove
@@ -150,6 +150,8 @@ class _FolderRun:
         if pipeline.judge is not None:  # the order of decisions stands in place of the policy
             models = not pipeline.given_model
             use_store(pipeline.judge, self.store, models=models, policy=False)
+        if pipeline.enricher is not None:
+            use_relays(pipeline.enricher, self.store)
         for done in pipeline.run(source, self.clock, "" if there is None else there.mark):
             now = int(done.mark.partition(":")[0])
             if now != validity:  # the first batch, or a folder that was made anew meanwhile

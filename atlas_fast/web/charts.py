@@ -15,11 +15,13 @@ WIDTH, HEIGHT = 720, 160
 TONES = {
     "Legitimate": "good", "Legitimate Marketing": "info", "Commercial Spam": "warn",
     "Scams": "hot", "Dangerous": "bad", "DELETED": "bad", "PRESERVED": "good",
+    "Not Spam": "good", "Promotional Email": "info", "Business Opportunity Spam": "warn",
+    "Payment Scam": "hot", "Phishing": "bad",
 }  # fmt: skip
 
 
 def tone_of(name: str | None) -> str:
-    """The colour class of a category or action."""
+    """The colour class of a category, under its new or its original name, or of an action."""
     return TONES.get(name or "", "plain")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 __all__ = ["TEXTS", "notice_of"]
 
 TEXTS = {
-    "judged": "Noted for {n} messages. `learn` takes it up.",
+    "judged": "Noted for {n} messages. atlas-fast learn takes it up.",
     "protected": "{n} messages are protected from deletion.",
     "deletion": "{n} messages are flagged for deletion by the next run.",
     "research": "{n} messages are flagged for research; runs keep them.",

@@ -103,6 +103,7 @@ class Pages:
         self.env.filters |= {
             "cut": cut, "number": number, "percent": percent, "confidence": confidence,
             "seconds": seconds, "size": size, "tone": tone_of,
+            "list_of": lambda value, kind: (value, kind), "swapped": lambda pair: pair[::-1],
         }  # fmt: skip
         self.env.globals |= {
             "asset": assets.url, "places": PLACES, "query": query, "store": store,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -22,6 +23,8 @@ from atlas_fast import limits
 from atlas_fast.web.limiting import Buckets
 from atlas_fast.web.sessions import KNOWN, Login, Session, Sessions
 from atlas_fast.web.settings import WebSettings
+
+log = logging.getLogger(__name__)
 
 __all__ = ["COOKIE", "FORM_FIELD", "FORM_HEADER", "Guard", "policy"]
 
@@ -94,7 +97,22 @@ class Guard:
         except Refused as refused:
             await self._refuse(scope, refused, send)
             return
-        await self.app(scope, receive, self._leaving(scope, send, cookie))
+        out = self._leaving(scope, send, cookie)
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await out(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception:
+            log.exception("%s %s", scope["method"], scope["path"])
+            if begun:
+                raise
+            wrong = Refused(500, "Something went wrong here; the server's log says what.")
+            await self._refuse(scope, wrong, send)
 
     # -- coming in ---------------------------------------------------------------------------
 
@@ -253,7 +271,7 @@ class Guard:
         accepts = dict(scope["headers"]).get(b"accept", b"")
         if b"text/html" in accepts:
             kind = b"text/html; charset=utf-8"
-            body = PLAIN.format(text=refused.text).encode()
+            body = PLAIN.format(title="Sorry" if refused.status >= 500 else "Refused", text=refused.text).encode()
         headers = [
             (b"content-type", kind), (b"content-length", str(len(body)).encode()),
             *refused.headers,
@@ -264,8 +282,9 @@ class Guard:
 
 
 PLAIN = (
-    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>atlas_fast</title></head>'
-    '<body><main><h1>Refused</h1><p>{text}</p><p><a href="/">To the overview</a></p></main>'
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>atlas_fast</title>'
+    '<link rel="icon" href="data:,"></head>'
+    '<body><main><h1>{title}</h1><p>{text}</p><p><a href="/">To the overview</a></p></main>'
     "</body></html>"
 )
 

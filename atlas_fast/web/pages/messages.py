@@ -24,6 +24,9 @@ ASKED = (
 )  # fmt: skip
 """Filters, as they stand in the address."""
 
+PAGE = 50
+"""Messages of one page."""
+
 DONE = {  # of a button: what it does, and the notice after it
     "right": (Change("right"), "judged"),
     "wrong": (Change("wrong"), "judged"),
@@ -78,7 +81,7 @@ def show_list(request: Request) -> Response:
     site = site_of(request)
     asked, wanted, problem = asked_of(request)
     after = number_of(request.query_params.get("after", ""))
-    found = messages(site.reader, wanted, after)
+    found = messages(site.reader, wanted, after, PAGE)
     query = {name: value for name, value in asked.items() if value}
     count = ""
     if found.count is not None:

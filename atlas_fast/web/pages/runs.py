@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from atlas_fast.store.views import Run, RunRow, run, runs
 from atlas_fast.web.pages.performance import Figures, figures_of
+from atlas_fast.web.render import query
 from atlas_fast.web.site import number_of, site_of
 from atlas_fast.web.states import State, states_of
 
@@ -43,6 +44,14 @@ class RunPage:
     state: State
     bands: list[tuple[str, int, int]]
     figures: Figures | None
+
+    @property
+    def bands_rows(self) -> list[tuple[str, int, str | None]]:
+        """Bands with the address of their messages."""
+        return [
+            (words, n, query("/messages", run=self.run.row.id, band=band))
+            for words, band, n in self.bands
+        ]
 
 
 @router.get("/runs/{number}")

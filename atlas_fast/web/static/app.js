@@ -61,7 +61,7 @@
       const answer = await fetch(form.action, {
         method: "POST", body: data, credentials: "same-origin",
       });
-      const said = one.querySelector("[data-said]");
+      const said = one.querySelector("[data-told]");
       if (!answer.ok) {
         said.textContent = "This could not be saved; load the page again.";
         return;
@@ -92,6 +92,10 @@
     });
     go(0);
   }
+
+  // A job is going on: look again.
+  const waiting = document.querySelector("[data-reload]");
+  if (waiting) setTimeout(() => location.reload(), Number(waiting.dataset.reload));
 
   // "/" goes to the search field.
   document.addEventListener("keydown", (event) => {

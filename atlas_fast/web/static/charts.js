@@ -22,7 +22,7 @@
     }));
   };
 
-  const layout = (figure) => ({
+  const layout = (figure, width) => ({
     margin: { l: 56, r: 12, t: 8, b: 40 },
     height: 240,
     barmode: "stack",
@@ -35,7 +35,7 @@
     font: { color: colour("--dim"), size: 12, family: getComputedStyle(document.body).fontFamily },
     hoverlabel: { bgcolor: colour("--surface"), bordercolor: colour("--line"),
       font: { color: colour("--text") } },
-    xaxis: { type: "category", nticks: 8, tickangle: 0, automargin: true, gridcolor: colour("--line"),
+    xaxis: { type: "category", nticks: Math.max(2, Math.floor(width / 110)), tickangle: 0, automargin: true, gridcolor: colour("--line"),
       linecolor: colour("--line"), fixedrange: true },
     yaxis: { rangemode: "tozero", gridcolor: colour("--line"), zerolinecolor: colour("--line"),
       fixedrange: true, automargin: true, title: { text: figure.dataset.unit, standoff: 8 } },
@@ -54,7 +54,7 @@
     plot.hidden = false;
     const bars = figure.querySelector("svg.bars");
     if (bars) bars.remove();
-    window.Plotly.react(plot, traces, layout(figure), { displayModeBar: false, responsive: true });
+    window.Plotly.react(plot, traces, layout(figure, figure.clientWidth), { displayModeBar: false, responsive: true });
   };
 
   const drawAll = () => figures.forEach(draw);
