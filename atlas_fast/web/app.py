@@ -15,6 +15,7 @@ from atlas_fast import __version__
 from atlas_fast.errors import AtlasFastError, StoreError, UsageError
 from atlas_fast.store import kind_of
 from atlas_fast.store.views import StoreReader, TooLong
+from atlas_fast.web import legacy
 from atlas_fast.web.assets import Assets
 from atlas_fast.web.jobs import Jobs
 from atlas_fast.web.limiting import Buckets
@@ -55,7 +56,7 @@ def create_app(store: str | Path, settings: WebSettings | None = None) -> FastAP
         description="Mail triage: what came in, what was decided, and why.",
     )  # fmt: skip
     app.state.site = site
-    for router in ROUTERS:
+    for router in (*ROUTERS, *legacy.ROUTERS):
         app.include_router(router)
     app.add_api_route("/static/{digest}/{name}", static, include_in_schema=False)
     app.add_api_route("/healthz", healthz, include_in_schema=True, response_class=PlainTextResponse)

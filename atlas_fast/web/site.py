@@ -65,16 +65,24 @@ class Site:
         """What the runs that are on say of themselves."""
         return []
 
-    def change(self, ids: Sequence[int], what: Change) -> Outcome:
-        """Judge, protect or flag messages. Raises StoreError, UsageError."""
+    @contextmanager
+    def plain(self) -> Iterator[sqlite3.Connection]:
+        """A connection for plain SQL, by one request at a time; who changes commits. Raises
+        StoreError when the store is not there."""
         self.reader.ask("SELECT 1")  # a page makes no store
         with self._writing:
             if self._plain is None:
                 self._plain = PlainConnections(self.where)
             try:
-                return change(self._plain, self.reader, ids, what)
+                with self._plain.lend() as connection:
+                    yield connection
             except sqlite3.Error as error:
                 raise StoreError(f"{self.name}: {error}") from error
+
+    def change(self, ids: Sequence[int], what: Change) -> Outcome:
+        """Judge, protect or flag messages. Raises StoreError, UsageError."""
+        with self.plain() as connection:
+            return change(connection, self.reader, ids, what)
 
 
 def site_of(request: Request) -> Site:

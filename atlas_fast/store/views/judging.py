@@ -8,14 +8,13 @@ is said is also feedback, from which `atlas-fast learn` makes the next model. A 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from atlas_fast.errors import UsageError
 from atlas_fast.limits import VIEW_IDS, VIEW_PAGE
 from atlas_fast.store import feedback, flags
-from atlas_fast.store.plain import PlainConnections
 from atlas_fast.store.rows import OLD_CATEGORIES
 from atlas_fast.store.schema import MESSAGES
 from atlas_fast.store.search import key
@@ -45,7 +44,9 @@ ORDER = (
 """What a message may be instead, in the order in which it is proposed."""
 
 FLAG_KINDS = (flags.PROTECT, flags.DELETE, flags.RESEARCH)
-KINDS = ("right", "wrong", "false_positive", "next", "protect", "unprotect", "flag", "unflag")
+KINDS = (
+    "right", "wrong", "false_positive", "next", "save", "protect", "unprotect", "flag", "unflag",
+)  # fmt: skip
 
 MAX_PAGE = 1_000
 """Numbered pages; beyond, a list goes on from key to key."""
@@ -57,6 +58,7 @@ class Change:
 
     - `right`: the verdict was right; `wrong`: it was not, and is `category` where that is given;
       `false_positive`: it is no spam; `next`: it was wrong, and is what comes next in ORDER;
+    - `save`: it is no spam, and is protected, its sender too;
     - `protect`, `unprotect`: keep it, whatever is decided of it later;
     - `flag` with `flag` PROTECT, DELETE or RESEARCH, and `unflag`.
     Raises UsageError for anything else.
@@ -181,32 +183,34 @@ def alternatives(current: str | None, rejected: Sequence[str] = ()) -> list[str]
 
 
 def change(
-    connections: PlainConnections, reader: StoreReader, ids: Sequence[int], what: Change
+    connection: sqlite3.Connection, reader: StoreReader, ids: Sequence[int], what: Change
 ) -> Outcome:
-    """Do it to all of these messages, in one transaction. Raises UsageError for more than
-    VIEW_IDS of them, and sqlite3.Error when nothing was done."""
+    """Do it to all of these messages, in one transaction of a connection of `PlainConnections`.
+    Raises UsageError for more than VIEW_IDS of them, and sqlite3.Error when nothing was done."""
     unique = list(dict.fromkeys(ids))
     if not 1 <= len(unique) <= VIEW_IDS:
         raise UsageError(f"ids: from 1 to {VIEW_IDS} messages at once")
     rows = {row.id: row for row in rows_of(reader, [one for one in unique if 0 <= one < 1 << 63])}
     made = Outcome(missing=[one for one in unique if one not in rows])
-    with connections.lend() as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        for number in unique:
-            row = rows.get(number)
-            if row is None:
-                continue
-            try:
-                made.done[number] = _DO[what.kind](connection, row, what)
-            except UsageError as error:
-                made.failed[number] = str(error)
-        connection.commit()
+    connection.execute("BEGIN IMMEDIATE")
+    for number in unique:
+        row = rows.get(number)
+        if row is None:
+            continue
+        try:
+            made.done[number] = _DO[what.kind](connection, row, what)
+        except UsageError as error:
+            made.failed[number] = str(error)
+    connection.commit()
     reader.forget()
     return made
 
 
-def reclassify_rejected(connections: PlainConnections, reader: StoreReader) -> dict[str, int]:
-    """Give every message that users rejected its next category; how many became what."""
+def reclassify_rejected(
+    do: Callable[[Sequence[int], Change], Outcome], reader: StoreReader
+) -> tuple[int, dict[str, int]]:
+    """Give every message that users rejected its next category: how many were rejected, and how
+    many became what. `do` changes at most VIEW_IDS messages."""
     ids = [
         number
         for (number,) in reader.ask(
@@ -218,10 +222,10 @@ def reclassify_rejected(connections: PlainConnections, reader: StoreReader) -> d
     for start in range(0, len(ids), VIEW_IDS):
         some = ids[start : start + VIEW_IDS]
         before = {row.id: row.category for row in rows_of(reader, some)}
-        for number, category in change(connections, reader, some, Change("next")).done.items():
+        for number, category in do(some, Change("next")).done.items():
             if category is not None and category != before.get(number):
                 made[category] = made.get(category, 0) + 1
-    return made
+    return len(ids), made
 
 
 def _right(connection: sqlite3.Connection, row: MessageRow, what: Change) -> str | None:
@@ -282,6 +286,21 @@ def _protect(connection: sqlite3.Connection, row: MessageRow, what: Change) -> s
     return _put(connection, row, flags.PROTECT, what)
 
 
+def _save(connection: sqlite3.Connection, row: MessageRow, what: Change) -> str | None:
+    _mark(connection, row, 1)
+    _rename(connection, row, NOT_SPAM, 95.0)
+    _say(connection, row, "false_positive", NOT_SPAM, what)
+    _protect(connection, row, what)
+    connection.execute(
+        "INSERT INTO protected_patterns (pattern_type, pattern_value, confidence_score, "
+        "source_email_id, notes) SELECT 'sender', ?, 0.9, ?, 'from a saved message' "
+        "WHERE NOT EXISTS (SELECT 1 FROM protected_patterns WHERE pattern_type = 'sender' "
+        "AND pattern_value = ?)",
+        (row.sender_email.lower(), row.id, row.sender_email.lower()),
+    )
+    return NOT_SPAM
+
+
 def _unprotect(connection: sqlite3.Connection, row: MessageRow, what: Change) -> str | None:
     connection.execute(
         f"UPDATE {MESSAGES} SET user_protected = 0, protection_date = NULL, "
@@ -303,7 +322,7 @@ def _unflag(connection: sqlite3.Connection, row: MessageRow, what: Change) -> st
 
 _DO = {
     "right": _right, "wrong": _wrong, "false_positive": _false_positive, "next": _next,
-    "protect": _protect, "unprotect": _unprotect, "flag": _flag, "unflag": _unflag,
+    "save": _save, "protect": _protect, "unprotect": _unprotect, "flag": _flag, "unflag": _unflag,
 }  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
+
 from atlas_fast.errors import StoreError
 from atlas_fast.limits import VIEW_SECONDS
 from atlas_fast.store.search import SearchIndex
@@ -86,6 +88,14 @@ class StoreReader:
         """The first row of a question, or None."""
         found = self.ask(query, values)
         return found[0] if found else None
+
+    def setting(self, name: str) -> Any:
+        """A setting of the store (SqlStore.change_setting), or None. Raises StoreError."""
+        found = self.one("SELECT setting_value FROM ml_settings WHERE setting_name = ?", (name,))
+        try:
+            return orjson.loads(found[0]) if found and found[0] else None
+        except orjson.JSONDecodeError as error:
+            raise StoreError(f"{self.path}: the setting {name} is damaged") from error
 
     def kept(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` answers, made anew only where the store has changed since.
