@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -20,15 +20,18 @@ from atlas_fast.classify.rollout import ModelFile, State
 from atlas_fast.errors import ModelError
 from atlas_fast.settings import section
 from atlas_fast.stages.judge import Judge
+from atlas_fast.stages.relays import relays_of
 from atlas_fast.store import trials
 from atlas_fast.store.trials import metrics, recommendation
 
 if TYPE_CHECKING:
+    from atlas_fast.stages.enrich import Enricher
     from atlas_fast.store.sql import SqlStore
 
 __all__ = [
     "ab_report", "change", "local_now", "make_judge", "model_file", "model_of", "policy_of",
-    "promote", "rollback", "set_rollout", "state_of", "status", "use_store",
+    "promote", "relays_of", "rollback", "set_rollout", "state_of", "status", "tuning_from",
+    "tuning_of", "use_relays", "use_store",
 ]  # fmt: skip
 
 SETTING = "atlas_fast classifier"
@@ -52,6 +55,38 @@ def use_store(judge: Judge, store: Any, *, models: bool, policy: bool = True) ->
         judge.model = model_of(state.current)
         judge.candidate = model_of(state.candidate) if state.running else None
         judge.percent, judge.sample = state.percent, state.sample
+        threshold = tuning_of(store)["threshold"]
+        if threshold is not None:
+            judge.model = replace(judge.model, threshold=threshold)
+            if judge.candidate is not None:
+                judge.candidate = replace(judge.candidate, threshold=threshold)
+
+
+TUNING = "atlas_fast tuning"
+
+
+def tuning_from(given: Any) -> dict[str, Any]:
+    """`threshold` (None: the model's own) and `trusted_relays`, as `preferences` keeps them; what
+    something else has put there counts as nothing."""
+    given = given if isinstance(given, dict) else {}
+    threshold, relays = given.get("threshold"), given.get("trusted_relays")
+    good = isinstance(threshold, float) and 0 < threshold < 1
+    texts = relays if isinstance(relays, list) else []
+    return {
+        "threshold": threshold if good else None,
+        "trusted_relays": [one for one in texts if isinstance(one, str)],
+    }
+
+
+def tuning_of(store: SqlStore) -> dict[str, Any]:
+    """What the store says of threshold and relays."""
+    return tuning_from(store.setting(TUNING))
+
+
+def use_relays(enricher: Enricher, store: Any) -> None:
+    """Let the enrichment trust the relays of a store beside its own."""
+    if hasattr(store, "setting"):
+        enricher.trust(tuning_of(store)["trusted_relays"])
 
 
 def policy_of(store: Any = None) -> Policy:

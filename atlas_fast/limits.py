@@ -158,3 +158,52 @@ MAX_POLICY_FLAGS = 1_000_000
 
 MAX_LESSONS = 10_000
 """Corrected messages that a model learns from; the oldest go."""
+
+MAX_WEB_BODY = 256 << 10
+"""Bytes of one request to the web interface; a longer one is refused (413)."""
+
+MAX_WEB_UPLOAD = 4 << 20
+"""Bytes of a request that imports settings."""
+
+MAX_WEB_SESSIONS = 10_000
+"""Log-outs that are remembered; when there are more, every session ends."""
+
+MAX_WEB_ADDRESSES = 10_000
+"""Client addresses that the rate limits tell apart; the ones seen longest ago are forgotten."""
+
+MAX_WEB_SECRET = 1_024
+"""Characters of a password or token that are looked at; a longer one is wrong."""
+
+MAX_WEB_TEXT = 2_000
+"""Characters of one value from mail on a page; the rest is cut, and the page says so."""
+
+MAX_WEB_SEARCH = 200
+"""Characters of one filter of the message list; a longer one is refused."""
+
+VIEW_SECONDS = 0.5
+"""Seconds that one question of a page to the store may take; then the page does without it."""
+
+VIEW_PAGE = 100
+"""Messages of one page of a list."""
+
+VIEW_LOOKED_AT = 20_000
+"""Rows that a search looks at one by one where the search index does not have them (yet); the page
+then says how far it came."""
+
+VIEW_COUNTED = 10_000
+"""Messages of a search that are counted; beyond, there are more than that."""
+
+VIEW_RUNS = 100
+"""Runs of one page of a list."""
+
+VIEW_IDS = 500
+"""Messages that one request may judge, protect or flag."""
+
+LIVE_STREAMS = 50
+"""Streams of live figures that are open at a time."""
+
+LIVE_SECONDS = 3_600
+"""Seconds that a stream of live figures lasts; the page opens another."""
+
+LIVE_BYTES = 256 << 10
+"""Bytes of a file of live figures; a longer one is not read."""

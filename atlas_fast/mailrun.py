@@ -22,7 +22,7 @@ from typing import Any
 from atlas_fast import limits
 from atlas_fast.batch import Batch
 from atlas_fast.classify.policy import Filters, Policy, Validate
-from atlas_fast.decision import policy_of, use_store
+from atlas_fast.decision import policy_of, use_relays, use_store
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.pipeline import Done, Pipeline
 from atlas_fast.sources.imap.delete import Changed, remove
@@ -154,6 +154,8 @@ class _FolderRun:
             models = not pipeline.given_model
             use_store(pipeline.judge, self.store, models=models, policy=False)
         rules = policy_of(self.store)
+        if pipeline.enricher is not None:
+            use_relays(pipeline.enricher, self.store)
         for done in pipeline.run(source, self.clock, "" if there is None else there.mark):
             now = int(done.mark.partition(":")[0])
             if now != validity:  # the first batch, or a folder that was made anew meanwhile

@@ -52,12 +52,12 @@ def test_runs_delete_and_prune(db, capsys):
 
 def test_migrations(db, tmp_path):
     pytest.importorskip("alembic")
-    assert "0007" in db("current").out and "a store of atlas_fast" in db("current").out
+    assert "0008" in db("current").out and "a store of atlas_fast" in db("current").out
     assert [line.split()[0] for line in db("history").out.splitlines()][1:] == [
-        "0001", "0002", "0003", "0004", "0005", "0006", "0007",
+        "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008",
     ]  # fmt: skip
-    assert "is at 0007 already" in db("upgrade").out
-    assert "0007 -> 0003" in db("downgrade", "0003", "--no-backup").out
+    assert "is at 0008 already" in db("upgrade").out
+    assert "0008 -> 0003" in db("downgrade", "0003", "--no-backup").out
     assert list(tmp_path.iterdir()) == [db.path]
     assert "db upgrade" in db("check", code=1).err
     assert "backup: " in db("upgrade").out
@@ -66,8 +66,8 @@ def test_migrations(db, tmp_path):
     old = tmp_path / "mail_filter.db"
     original.make(old, "5")
     assert "a database of Atlas_Email" in db("current", store=old).out
-    assert "no store -> 0007" in db("upgrade", store=old).out
-    assert "0007 -> as it was at first" in db("downgrade", "base", "--no-backup", store=old).out
+    assert "no store -> 0008" in db("upgrade", store=old).out
+    assert "0008 -> as it was at first" in db("downgrade", "base", "--no-backup", store=old).out
 
 
 def test_a_store_that_is_not_there_is_not_made(db, tmp_path):

@@ -44,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
         reference,
         rollout,
         run,
+        serve,
         train,
         version,
     )
@@ -51,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="atlas-fast", description="Mail triage: classify a mailbox into a store.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for module in (
-        run, explain, rollout, imap, db, export, train, reference, cache, bench, version,
+        run, explain, rollout, imap, serve, db, export, train, reference, cache, bench, version,
     ):  # fmt: skip
         module.add_verbs(verbs)
     return parser

@@ -58,7 +58,7 @@ class Maildir:
             found.sort()
             yield from ((place, path) for key, place, path in found if not after or key > mark)
 
-    def _again(self, place: str) -> str | None:
+    def again(self, place: str) -> str | None:
         """Where a message lies that was moved to cur, or got other flags, since it was listed.
 
         A folder is listed again only when it has changed, so that many dead links cost little.
@@ -77,7 +77,7 @@ class Maildir:
         return self._listed[folder][1].get(unique)
 
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:
-        reader = FileReader(self.identity, self.problems, self._again, self.headers_only)
+        reader = FileReader(self.identity, self.problems, self.again, self.headers_only)
         yield from reader.batches(self._paths(after), max_messages, max_bytes)
 
     def estimate(self) -> int | None:

@@ -13,7 +13,7 @@ from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.features import LAYOUT
 from atlas_fast._kernels.score import contributions_batch, reasons_text
 from atlas_fast.batch import Batch
-from atlas_fast.classify.kinds import subcategories
+from atlas_fast.classify.kinds import SUBCATEGORIES, subcategories
 from atlas_fast.classify.model import Model
 from atlas_fast.classify.rollout import Trial
 from atlas_fast.flags import Flag
@@ -50,6 +50,10 @@ class Reasons:
         return TextColumn(text, offsets)
 
 
+_NAMES = np.full(256, None, object)
+_NAMES[: len(SUBCATEGORIES)] = [name for _, name in SUBCATEGORIES]
+
+
 @dataclass(frozen=True)
 class Verdicts:
     """`probability` of spam float32 (n,); `category` uint8 (n,): position in
@@ -75,6 +79,12 @@ class Verdicts:
     @cached_property
     def reasons(self) -> Reasons:
         return self.why()
+
+    @property
+    def subcategory_names(self) -> list[str | None]:
+        """Name of each row's subcategory, None for none."""
+        named: list[str | None] = _NAMES[self.subcategory].tolist()
+        return named
 
 
 def run(batch: Batch, model: Model) -> None:

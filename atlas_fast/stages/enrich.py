@@ -27,6 +27,7 @@ from atlas_fast.errors import ReferenceDataError
 from atlas_fast.geo import GEO_DTYPE, UNKNOWN, Geo, open_geo
 from atlas_fast.headers import TextColumn
 from atlas_fast.origin import OriginColumns, Trusted
+from atlas_fast.stages.relays import relays_of
 
 __all__ = ["DOMAIN_DTYPE", "Enricher", "Enrichment"]
 
@@ -104,9 +105,9 @@ class Enricher:
         verify: bool = False,
         cache: Cache | None = None,
     ):
-        addresses, names = _relays(trusted_relays)
-        self.trusted = Trusted(addresses, names)
-        self.auth_settings = AuthSettings(authserv_ids, trusted=self.trusted)
+        self._relays, self._authserv_ids = tuple(trusted_relays), tuple(authserv_ids)
+        self._checks: _Checks | None = None
+        self.trust()
         self.cache = open_cache() if cache is None else cache
         self._notes: list[str] = []
         self._lock = threading.Lock()
@@ -115,6 +116,14 @@ class Enricher:
         self._risks = b""
         self._checks = _Checks(self.trusted) if verify else None
         self._refresh()
+
+    def trust(self, relays: Iterable[str] = ()) -> None:
+        """Count these as the receiver's own, beside `trusted_relays`; not while a run lasts.
+        Raises UsageError."""
+        self.trusted = Trusted(*relays_of((*self._relays, *relays)))
+        self.auth_settings = AuthSettings(self._authserv_ids, trusted=self.trusted)
+        if self._checks is not None:
+            self._checks = _Checks(self.trusted)
 
     @property
     def notes(self) -> list[str]:
@@ -309,16 +318,6 @@ class _Checks:
             batch, self._resolver, self._answers, trusted=self._trusted,
             organizational=domains.registrable,
         )  # fmt: skip
-
-
-def _relays(texts: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Addresses and prefixes, and names: what has a letter beyond hex, or a dot and a letter."""
-    addresses: list[str] = []
-    names: list[str] = []
-    for text in texts:
-        is_name = ":" not in text and any(c.isalpha() for c in text)
-        (names if is_name else addresses).append(text)
-    return addresses, names
 
 
 def _has_domains(geo: Geo) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,17 @@ from atlas_fast.store.schema import MESSAGES
 if TYPE_CHECKING:
     from atlas_fast.store.sql import SqlStore
 
-__all__ = ["COLUMNS", "Correction", "add", "corrections", "for_training", "mark_processed", "stats"]
+__all__ = [
+    "COLUMNS",
+    "Correction",
+    "add",
+    "corrections",
+    "count_given",
+    "counted",
+    "for_training",
+    "mark_processed",
+    "stats",
+]
 
 COLUMNS = (
     "email_uid", "session_id", "sender", "subject", "original_classification",
@@ -78,9 +88,7 @@ def corrections(store: SqlStore, again: bool = False) -> list[Correction]:
                 and (sender is None or one[1] in sender)
             ]  # fmt: skip
         source, place, key = fitting[0][3:] if len(fitting) == 1 else ("", "", b"")
-        found.append(
-            Correction(number, kind, original, user, str(at), source, place, bytes(key))
-        )
+        found.append(Correction(number, kind, original, user, str(at), source, place, bytes(key)))
     return found
 
 
@@ -94,17 +102,28 @@ def add(connection: sqlite3.Connection, values: dict[str, Any]) -> int:
     return cursor.lastrowid or 0
 
 
+def count_given(connection: sqlite3.Connection, n: int = 1) -> None:
+    """Count feedback among what users did today."""
+    done = connection.execute(
+        "UPDATE user_analytics SET feedback_given = COALESCE(feedback_given, 0) + ?, "
+        "updated_at = CURRENT_TIMESTAMP WHERE session_date = CURRENT_DATE",
+        (n,),
+    )
+    if done.rowcount == 0:
+        connection.execute("INSERT INTO user_analytics (feedback_given) VALUES (?)", (n,))
+
+
 def stats(connection: sqlite3.Connection) -> dict[str, Any]:
     """Counts in all, by type and of seven days, and the share of `correct`."""
-    by_type = {
-        kind: n
-        for kind, n in connection.execute(
-            "SELECT feedback_type, COUNT(*) FROM user_feedback GROUP BY 1"
-        )
-    }
-    recent = connection.execute(
+    return counted(lambda query: connection.execute(query).fetchall())
+
+
+def counted(ask: Callable[[str], Sequence[Any]]) -> dict[str, Any]:
+    """The same for who has no connection but a way to ask."""
+    by_type = dict(ask("SELECT feedback_type, COUNT(*) FROM user_feedback GROUP BY 1"))
+    ((recent,),) = ask(
         "SELECT COUNT(*) FROM user_feedback WHERE timestamp >= datetime('now', '-7 days')"
-    ).fetchone()[0]
+    )
     total = sum(by_type.values())
     return {
         "total_feedback": total,

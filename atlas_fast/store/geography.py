@@ -21,6 +21,7 @@ COLUMNS = (
     "sender_country_name",
     "geographic_risk_score",
     "detection_method",
+    "sender_asn",
 )
 
 FOUND = "GEOIP2FAST_LOOKUP"
@@ -46,6 +47,7 @@ def geography(batch: Batch) -> dict[str, list[Any]]:
         method[there], risk[there] = NO_LOOKUP, NO_LOOKUP_RISK
         code: list[Any] = [None] * n
         name: list[Any] = [None] * n
+        asn: list[Any] = [None] * n
     else:
         known = there[geo["country"][there] != b""]
         method[there], risk[there] = NO_COUNTRY, NO_COUNTRY_RISK
@@ -54,7 +56,10 @@ def geography(batch: Batch) -> dict[str, list[Any]]:
         codes = geo["country"][known]
         code = _spread(n, known, codes, _code)
         name = _spread(n, known, codes, lambda raw: COUNTRY_NAMES.get(_code(raw), _code(raw)))
-    values = (ip, code, name, risk.tolist(), method.tolist())
+        numbers = geo["asn"].astype(object)
+        numbers[geo["asn"] == 0] = None
+        asn = numbers.tolist()
+    values = (ip, code, name, risk.tolist(), method.tolist(), asn)
     return dict(zip(COLUMNS, values, strict=True))
 
 

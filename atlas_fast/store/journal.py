@@ -25,8 +25,8 @@ from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.sqlite import local_now
 
 __all__ = [
-    "Account", "Journal", "Moved", "Open", "account_of", "begin_imap_run", "key_variant",
-    "note_restored", "note_validated", "open_account", "quarantined", "run_of",
+    "Account", "Journal", "Moved", "Open", "account_of", "begin_imap_run", "change_account",
+    "key_variant", "note_restored", "note_validated", "open_account", "quarantined", "run_of",
 ]  # fmt: skip
 
 OPEN = ("decided", "sent", "copied", "flagged")
@@ -81,6 +81,19 @@ def open_account(
             "SELECT id FROM accounts WHERE email_address = ?", (address,)
         ).fetchall()
     return Account(found[0][0], address)
+
+
+def change_account(
+    store: SqlStore, account_id: int, *, folders: Sequence[str] | None = None, active: bool = True
+) -> None:
+    """Set whether an account is in use, and its folders where they are given."""
+    with store.transaction():
+        store._execute("UPDATE accounts SET is_active = ? WHERE id = ?", (active, account_id))
+        if folders is not None:
+            store._execute(
+                "UPDATE accounts SET target_folders = ? WHERE id = ?",
+                (json.dumps([clean(name) for name in folders]), account_id),
+            )
 
 
 def account_of(store: SqlStore, account_id: int) -> Account | None:

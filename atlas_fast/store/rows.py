@@ -198,9 +198,13 @@ def row_block(
         "message_key": batch.keys.view(f"V{batch.keys.shape[1]}").ravel().tolist(),
     }
     columns |= geography(batch)
+    named = getattr(getattr(batch, "verdict", None), "subcategory_names", None)
+    if named is not None:
+        columns["subcategory"] = named
     tally = tally_columns(
-        session_id, now, decided.counts, domain, decided.action, _countries(columns)
-    )
+        session_id, now, decided.counts, domain, decided.action, _countries(columns),
+        _kinds(columns, n), _networks(columns),
+    )  # fmt: skip
     trial = None
     if getattr(getattr(batch, "verdict", None), "trial", None) is not None:
         trial = trial_block(batch.verdict, now, columns["uid"], address, subject, CATEGORIES)
@@ -222,7 +226,7 @@ def block_of(columns: dict[str, Any]) -> RowBlock:
     tally = (
         tally_columns(
             lists["session_id"][0], lists["timestamp"][0], counts, lists["sender_domain"],
-            lists["action"], _countries(lists),
+            lists["action"], _countries(lists), _kinds(lists, n), _networks(lists),
         )
         if n
         else Tally()
@@ -249,6 +253,21 @@ def _reasons_of(batch: Batch, n: int) -> list[str] | Same:
         return Same(None, n)
     found: list[str] = made.stored().tolist()
     return found
+
+
+def _kinds(columns: dict[str, Any], n: int) -> Iterator[tuple[Any, Any, Any]]:
+    """(country, new category, subcategory) of the rows, where subcategories are known."""
+    if "subcategory" not in columns:
+        return iter(())
+    countries = columns.get("sender_country_code") or repeat(None, n)
+    return zip(countries, columns["category_v2"], columns["subcategory"], strict=True)
+
+
+def _networks(columns: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """(number, action) of the rows, where networks are known."""
+    if "sender_asn" not in columns:
+        return iter(())
+    return zip(columns["sender_asn"], columns["action"], strict=True)
 
 
 @dataclass(slots=True)

@@ -13,10 +13,10 @@ The texts are SQLite's; `dialect.py` says them for PostgreSQL.
 
 from __future__ import annotations
 
-REVISION = "0007"
+REVISION = "0008"
 """The migration that this schema is at."""
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """What `schema_version` holds for the original's code, which leaves a newer database alone."""
 
 MESSAGES = "processed_emails_bulletproof"
@@ -91,7 +91,8 @@ TABLES = {
         reviewed INTEGER DEFAULT 0,
         sender_name TEXT,
         flags BIGINT NOT NULL DEFAULT 0,
-        message_key BLOB""",
+        message_key BLOB,
+        sender_asn BIGINT""",
     "domains": f"""
         {_PK},
         domain VARCHAR(255) UNIQUE NOT NULL,
@@ -312,6 +313,27 @@ TABLES = {
         n BIGINT NOT NULL,
         nanoseconds BIGINT NOT NULL,
         PRIMARY KEY (test_id, classifier, category)""",
+    "summary_days": """
+        day TEXT NOT NULL,
+        category TEXT NOT NULL,
+        action TEXT NOT NULL,
+        n BIGINT NOT NULL,
+        confidence_tenths BIGINT NOT NULL,
+        PRIMARY KEY (day, category, action)""",
+    "summary_kinds": """
+        country_code TEXT NOT NULL,
+        category TEXT NOT NULL,
+        subcategory TEXT NOT NULL,
+        n BIGINT NOT NULL,
+        PRIMARY KEY (country_code, category, subcategory)""",
+    "summary_networks": """
+        asn BIGINT NOT NULL,
+        deleted BIGINT NOT NULL,
+        preserved BIGINT NOT NULL,
+        PRIMARY KEY (asn)""",
+    "run_reports": """
+        session_id INTEGER PRIMARY KEY REFERENCES sessions(id),
+        report TEXT NOT NULL""",
 }
 """Table name to its column definitions, in the order of creation."""
 
@@ -323,6 +345,9 @@ WITHOUT_ROWID = frozenset(
         "summary_countries",
         "summary_domains",
         "summary_classifiers",
+        "summary_days",
+        "summary_kinds",
+        "summary_networks",
     )
 )
 """Tables that are nothing but their primary key and counters: one B-tree in place of two."""
@@ -357,6 +382,9 @@ INDEXES = {
     "idx_imap_journal_state": "imap_journal(account_id, folder_name, state)",
     "idx_imap_journal_session": "imap_journal(session_id)",
     "idx_ab_test_id": "ab_testing_results(test_id)",
+    "idx_summary_networks_deleted": "summary_networks(deleted)",
+    f"idx_{MESSAGES}_judged": f"{MESSAGES}(validation_timestamp) "
+    "WHERE validation_timestamp IS NOT NULL",
 }
 """Index name to table and columns; none of them unique."""
 

@@ -108,7 +108,31 @@ DOMAINS = Summary(
     f"FROM {MESSAGES} WHERE {{where}} GROUP BY 1, 2",
     "deleted = 0 AND preserved = 0",
 )
-SUMMARIES = (HOURS, RUNS, COUNTRIES, DOMAINS)
+DAYS = Summary(
+    "summary_days",
+    ("day", "category", "action"),
+    HOURS.counters,
+    HOURS.counts.replace("substr(timestamp, 1, 13)", "substr(timestamp, 1, 10)"),
+    "n = 0",
+)
+KINDS = Summary(
+    "summary_kinds",
+    ("country_code", "category", "subcategory"),
+    ("n",),
+    "SELECT COALESCE(sender_country_code, ''), COALESCE(category_v2, category, ''), subcategory, "
+    f"COUNT(*) FROM {MESSAGES} WHERE subcategory IS NOT NULL AND {{where}} GROUP BY 1, 2, 3",
+    "n = 0",
+)
+NETWORKS = Summary(
+    "summary_networks",
+    ("asn",),
+    ("deleted", "preserved"),
+    "SELECT sender_asn, SUM(CASE action WHEN 'DELETED' THEN 1 ELSE 0 END), "
+    "SUM(CASE action WHEN 'DELETED' THEN 0 ELSE 1 END) "
+    f"FROM {MESSAGES} WHERE sender_asn IS NOT NULL AND {{where}} GROUP BY 1",
+    "deleted = 0 AND preserved = 0",
+)
+SUMMARIES = (HOURS, RUNS, COUNTRIES, DOMAINS, DAYS, KINDS, NETWORKS)
 
 
 BANDS = range(4)
@@ -128,7 +152,7 @@ def triggers() -> list[str]:
     goes = " ".join(summary.follow("OLD.id", "-") for summary in SUMMARIES)
     of = (
         "timestamp, session_id, category, action, confidence_score, sender_domain, "
-        "sender_country_code, geographic_risk_score"
+        "sender_country_code, geographic_risk_score, subcategory, category_v2, sender_asn"
     )
     return [
         f"CREATE TEMP TRIGGER message_comes AFTER INSERT ON main.{MESSAGES} BEGIN {comes} END",
@@ -192,16 +216,21 @@ def tally_columns(
     domains: Sequence[str],
     actions: Sequence[str],
     countries: Iterable[tuple[str, str, str, float | None]] = (),
+    kinds: Iterable[tuple[str | None, str | None, str | None]] = (),
+    networks: Iterable[tuple[int | None, str]] = (),
 ) -> Tally:
     """The tally of rows that share a run and a time.
 
     `verdicts`: (category, action, band) to (rows, sum of confidence in tenths of a percent).
     `countries`: (code, category, action, risk) of each row that has a country.
+    `kinds`: (country, new category, subcategory) and `networks`: (number, action) of each row;
+    those without subcategory or number are left out.
     """
     tally = Tally()
-    hour, month = timestamp[:13], timestamp[:7]
+    hour, day, month = timestamp[:13], timestamp[:10], timestamp[:7]
     for (category, action, of_band), (number, tenths) in verdicts.items():
         tally.add(HOURS, (hour, category, action), (number, tenths))
+        tally.add(DAYS, (day, category, action), (number, tenths))
         tally.add(RUNS, (session_id, category, action, of_band), (number,))
     for (domain, action), number in Counter(zip(domains, actions, strict=True)).items():
         deleted = number if action == "DELETED" else 0
@@ -209,4 +238,11 @@ def tally_columns(
     for code, category, action, risk in countries:
         thousandths = 0 if risk is None else int(risk * 1000 + 0.5)
         tally.add(COUNTRIES, (code, category, action), (1, thousandths))
+    for (country, kind, subcategory), number in Counter(kinds).items():
+        if subcategory is not None:
+            tally.add(KINDS, (country or "", kind or "", subcategory), (number,))
+    for (asn, action), number in Counter(networks).items():
+        if asn is not None:
+            deleted = number if action == "DELETED" else 0
+            tally.add(NETWORKS, (asn,), (deleted, number - deleted))
     return tally

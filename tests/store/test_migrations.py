@@ -198,6 +198,7 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path, revision, way, mo
         ("0005", "up"): "INSERT INTO summary_domains", ("0005", "down"): "DROP TABLE summary_hours",
         ("0006", "up"): "idx_imap_journal_session", ("0006", "down"): "DROP TABLE imap_journal",
         ("0007", "up"): "summary_classifiers", ("0007", "down"): "DROP TABLE summary_classifiers",
+        ("0008", "up"): "INTO summary_kinds", ("0008", "down"): "DROP COLUMN sender_asn",
     }[revision, way]  # fmt: skip
     monkeypatch.setattr(steps, "run", run)
     with pytest.raises(StoreError, match="nothing was changed: the disk is gone"):

@@ -54,7 +54,8 @@ def content(where):
         rows = [tuple(row[i] for i in kept) for chunk in reader.rows(Wanted()) for row in chunk]
     finally:
         reader.close()
-    return sorted(rows, key=lambda row: row[-1] or b"")
+    key = [name for name in COLUMNS if name not in WRITTEN].index("message_key")
+    return sorted(rows, key=lambda row: row[key] or b"")
 
 
 def summaries(store):

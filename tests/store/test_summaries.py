@@ -154,7 +154,7 @@ def test_check_sees_what_other_programs_did_and_recount_mends_it(tmp_path):
             other.execute(f"DELETE FROM {schema.MESSAGES} WHERE uid = '1'")
         other.close()
         kinds = Counter(finding.kind for finding in store.check())
-        assert kinds["summary"] == 3 and kinds["integrity"] == 0
+        assert kinds["summary"] == 4 and kinds["integrity"] == 0
         store.recount()
         assert [finding.kind for finding in store.check()] == ["total"]
 

@@ -228,8 +228,8 @@ class DatabaseManager:
     ) -> bool:
         """Protect a message; a flag for deletion gives way."""
         return self._flag(
-            flags.PROTECT, (flags.PROTECT, flags.RESEARCH), (), email_uid, folder_name, account_id,
-            session_id, sender_email, subject, flag_reason, created_by,
+            flags.PROTECT, email_uid, folder_name, account_id, session_id, sender_email, subject,
+            flag_reason, created_by,
         )  # fmt: skip
 
     def flag_email_for_deletion(
@@ -245,8 +245,8 @@ class DatabaseManager:
     ) -> bool:
         """Mark a message for deletion; another flag is changed."""
         return self._flag(
-            flags.DELETE, (flags.DELETE,), (), email_uid, folder_name, account_id, session_id,
-            sender_email, subject, flag_reason or "User requested deletion", created_by,
+            flags.DELETE, email_uid, folder_name, account_id, session_id, sender_email, subject,
+            flag_reason or "User requested deletion", created_by,
         )  # fmt: skip
 
     def flag_email_for_research(
@@ -262,15 +262,13 @@ class DatabaseManager:
     ) -> bool:
         """Mark a message for a closer look; False when it has another flag."""
         return self._flag(
-            flags.RESEARCH, (flags.RESEARCH,), (flags.PROTECT, flags.DELETE), email_uid,
-            folder_name, account_id, session_id, sender_email, subject, flag_reason, created_by,
+            flags.RESEARCH, email_uid, folder_name, account_id, session_id, sender_email, subject,
+            flag_reason, created_by,
         )  # fmt: skip
 
     def _flag(
         self,
         kind: str,
-        enough: tuple[str, ...],
-        stronger: tuple[str, ...],
         uid: str,
         folder: str,
         account: int,
@@ -280,20 +278,12 @@ class DatabaseManager:
         reason: str | None,
         by: str,
     ) -> bool:
-        """Put a flag unless there is one that is `enough` (True) or `stronger` (False)."""
-
         def do(connection: sqlite3.Connection) -> bool:
             connection.execute("BEGIN IMMEDIATE")
-            there = flags.active(connection, str(uid), folder, account)
-            if there in enough:
-                return True
-            if there in stronger:
-                return False
-            flags.put(
+            return flags.ask_for(
                 connection, str(uid), folder, account, kind,
                 session=session, sender=sender, subject=subject, reason=reason, by=by,
             )  # fmt: skip
-            return True
 
         return self._change(f"flag {kind}", False, do)
 

@@ -7,7 +7,7 @@ import os
 from atlas_fast.errors import UsageError, extra
 from atlas_fast.sources.imap.secret import Secret
 
-__all__ = ["PASSWORD_VARIABLE", "SERVICE", "find_password"]
+__all__ = ["PASSWORD_VARIABLE", "SERVICE", "find_password", "keep_password"]
 
 PASSWORD_VARIABLE = "ATLAS_FAST_IMAP_PASSWORD"
 SERVICE = "atlas_fast"
@@ -25,6 +25,20 @@ def find_password(account: str) -> Secret:
             f"`keyring set {SERVICE} {account}` ({extra('imap')})"
         )
     return found
+
+
+def keep_password(account: str, password: str) -> None:
+    """Put the password of an account into the system's keyring. Raises UsageError where there is
+    none."""
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError:
+        raise UsageError("a keyring is needed: pip install 'atlas_fast[imap]'") from None
+    try:
+        keyring.set_password(SERVICE, account, password)
+    except keyring.errors.KeyringError as error:
+        raise UsageError(f"the keyring does not take it: {type(error).__name__}") from None
 
 
 def _from_keyring(account: str) -> Secret | None:

@@ -1,0 +1,188 @@
+"""Read-only connections for pages: one a thread, with a limit on how long a question may take.
+
+A question that takes longer than its limit raises TooLong; nothing that a visitor asks for can
+keep a processor busy beyond that.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+
+from atlas_fast.errors import StoreError
+from atlas_fast.limits import VIEW_SECONDS
+from atlas_fast.store.search import SearchIndex
+from atlas_fast.store.state import state_of
+
+__all__ = ["StoreReader", "TooLong"]
+
+T = TypeVar("T")
+
+STEPS = 20_000
+"""Instructions of SQLite between two looks at the clock: a millisecond or less."""
+
+CACHE_KIB = 16 << 10
+"""Page cache of one thread."""
+
+FRESH_SECONDS = 0.5
+"""An answer that is younger is given again even where the store has changed meanwhile."""
+
+KEPT_ANSWERS = 256
+"""Answers that a thread keeps; when there are more it starts anew."""
+
+
+class TooLong(StoreError):
+    """A question took longer than a page may."""
+
+
+class _Mine(threading.local):
+    def __init__(self) -> None:
+        self.connection: sqlite3.Connection | None = None
+        self.deadline = 0.0
+        self.searching = False
+        self.forgotten = 0
+        self.kept: dict[Hashable, tuple[float, int, Any]] = {}
+
+
+class StoreReader:
+    """A store in an SQLite file, read for pages by any number of threads.
+
+    Nothing is made, changed or locked. Raises StoreError from any question when the file is not
+    there, is no store, or is older or newer than this code.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.search = SearchIndex(self.path)
+        self._mine = _Mine()
+        self._forgotten = 0
+        self._all: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The store as messages name it."""
+        return str(self.path)
+
+    def ask(
+        self, query: str, values: Sequence[Any] = (), *, seconds: float = VIEW_SECONDS
+    ) -> list[tuple[Any, ...]]:
+        """All rows of a question. Raises TooLong after `seconds`, and StoreError."""
+        mine = self._mine
+        try:
+            connection = mine.connection or self._connect()
+            mine.deadline = time.monotonic() + seconds
+            return connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                raise TooLong(f"{self.path}: took longer than {seconds:g} s") from None
+            raise StoreError(f"{self.path}: {error}") from error
+
+    def one(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row of a question, or None."""
+        found = self.ask(query, values)
+        return found[0] if found else None
+
+    def setting(self, name: str) -> Any:
+        """A setting of the store (SqlStore.change_setting), or None. Raises StoreError."""
+        found = self.one("SELECT setting_value FROM ml_settings WHERE setting_name = ?", (name,))
+        try:
+            return orjson.loads(found[0]) if found and found[0] else None
+        except orjson.JSONDecodeError as error:
+            raise StoreError(f"{self.path}: the setting {name} is damaged") from error
+
+    def kept(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` answers, made anew only where the store has changed since.
+
+        An answer is at most FRESH_SECONDS behind; one that this process changed itself
+        (`forget`) is not behind at all.
+        """
+        mine, now = self._mine, time.monotonic()
+        if mine.forgotten != self._forgotten or len(mine.kept) > KEPT_ANSWERS:
+            mine.kept.clear()
+            mine.forgotten = self._forgotten
+        there = mine.kept.get(key)
+        if there is not None and now - there[0] < FRESH_SECONDS:
+            return there[2]  # type: ignore[no-any-return]
+        version = int(self.ask("PRAGMA data_version")[0][0])
+        if there is not None and there[1] == version:
+            mine.kept[key] = (now, version, there[2])
+            return there[2]  # type: ignore[no-any-return]
+        value = make()
+        mine.kept[key] = (now, version, value)
+        return value
+
+    def forget(self) -> None:
+        """Drop what `kept` keeps, in every thread: this process has changed the store."""
+        self._forgotten += 1
+
+    def searching(self) -> bool:
+        """Does this thread's connection have the search index? It is attached when there is one."""
+        mine = self._mine
+        if mine.connection is None:
+            self.ask("SELECT 1")
+        assert mine.connection is not None
+        if mine.searching and not self.search.path.exists():
+            self._drop(mine)
+            self.ask("SELECT 1")
+        if not mine.searching and self.search.path.exists():
+            try:
+                mine.connection.execute(
+                    "ATTACH ? AS search", (f"{self.search.path.absolute().as_uri()}?mode=ro",)
+                )
+                mine.searching = self.search.usable(mine.connection)
+                if not mine.searching:
+                    mine.connection.execute("DETACH search")
+            except sqlite3.Error:
+                return False
+        return mine.searching
+
+    def _connect(self) -> sqlite3.Connection:
+        mine = self._mine
+        if not self.path.is_file():
+            raise StoreError(f"{self.path}: there is no such store yet")
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None,
+            check_same_thread=False, cached_statements=256,
+        )  # fmt: skip
+        connection.text_factory = _text
+        connection.set_progress_handler(lambda: time.monotonic() > mine.deadline, STEPS)
+        mine.deadline = time.monotonic() + VIEW_SECONDS
+        state = state_of(connection)
+        if not state.current:
+            connection.close()
+            raise StoreError(
+                f"{self.path}: is empty" if state.kind == "empty" else state.refusal(self.path)
+            )
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+        with self._lock:
+            self._all.append(connection)
+        mine.connection, mine.searching = connection, False
+        return connection
+
+    def _drop(self, mine: _Mine) -> None:
+        if mine.connection is not None:
+            with self._lock:
+                self._all.remove(mine.connection)
+            mine.connection.close()
+        mine.connection, mine.searching = None, False
+
+    def close(self) -> None:
+        """Close the connections of all threads; none may be asking."""
+        with self._lock:
+            for connection in self._all:
+                connection.close()
+            self._all.clear()
+        self._mine = _Mine()
+
+
+def _text(data: bytes) -> str:
+    """A file of another program may hold bytes that are no UTF-8."""
+    return data.decode("utf-8", "replace")

@@ -1,0 +1,117 @@
+"""What all routes share: the store, the settings, the templates; one object in `app.state.site`."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+
+from atlas_fast.errors import StoreError, UsageError
+from atlas_fast.observe.live import Live, live_folder, live_runs
+from atlas_fast.store import name_of, open_store
+from atlas_fast.store.plain import PlainConnections
+from atlas_fast.store.sqlite import SqliteStore
+from atlas_fast.store.views import Change, Outcome, StoreReader, change
+from atlas_fast.web.assets import Assets
+from atlas_fast.web.jobs import Jobs
+from atlas_fast.web.render import Pages
+from atlas_fast.web.sessions import Sessions
+from atlas_fast.web.settings import WebSettings
+
+__all__ = ["Site", "back_to", "first", "form_of", "number_of", "site_of"]
+
+
+@dataclass(slots=True)
+class Site:
+    """`where` is the store's file; `reader` is for pages, `writing` for changes."""
+
+    where: str
+    settings: WebSettings
+    reader: StoreReader
+    assets: Assets
+    pages: Pages
+    sessions: Sessions
+    jobs: Jobs
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+    _plain: PlainConnections | None = None
+
+    @property
+    def name(self) -> str:
+        return name_of(self.where)
+
+    @contextmanager
+    def writing(self) -> Iterator[SqliteStore]:
+        """The store to change, by one request at a time; pages read anew afterwards. Raises
+        StoreError when it is not there: a page makes none."""
+        with self._writing, closing(open_store(self.where, make=False)) as store:
+            if not isinstance(store, SqliteStore):
+                raise UsageError(f"{self.name}: the web interface needs a store in an SQLite file")
+            try:
+                yield store
+            finally:
+                self.reader.forget()
+
+    def alive(self) -> list[int]:
+        """Numbers of the runs that are on, by what their processes say."""
+        return [one.run for one in self.alive_reports()]
+
+    def alive_reports(self) -> list[Live]:
+        """What the runs that are on say of themselves."""
+        return [one for one in live_runs(live_folder(self.where)) if one.alive]
+
+    @contextmanager
+    def plain(self) -> Iterator[sqlite3.Connection]:
+        """A connection for plain SQL, by one request at a time; who changes commits. Raises
+        StoreError when the store is not there."""
+        self.reader.ask("SELECT 1")  # a page makes no store
+        with self._writing:
+            if self._plain is None:
+                self._plain = PlainConnections(self.where)
+            try:
+                with self._plain.lend() as connection:
+                    yield connection
+            except sqlite3.Error as error:
+                raise StoreError(f"{self.name}: {error}") from error
+
+    def change(self, ids: Sequence[int], what: Change) -> Outcome:
+        """Judge, protect or flag messages. Raises StoreError, UsageError."""
+        with self.plain() as connection:
+            return change(connection, self.reader, ids, what)
+
+
+def site_of(request: Request) -> Site:
+    site: Site = request.app.state.site
+    return site
+
+
+def form_of(request: Request) -> dict[str, list[str]]:
+    """The fields of the form, read and checked by the guard."""
+    found: dict[str, list[str]] = request.scope["state"].get("form", {})
+    return found
+
+
+def first(form: dict[str, list[str]], name: str, most: int = 1_000) -> str:
+    """A field's value without blanks around it, at most `most` characters of it."""
+    return form.get(name, [""])[0].strip()[:most]
+
+
+def number_of(text: str) -> int | None:
+    """A number from 0 that SQLite can hold, None for anything else."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def back_to(path: str, query: str = "", **notice: Any) -> RedirectResponse:
+    """After a change: to a page of ours. `query` came from a form and is taken apart, so that it
+    cannot lead anywhere else."""
+    pairs = [(k, v) for k, v in parse_qsl(query, max_num_fields=50) if k not in ("done", "n")]
+    pairs += [(name, str(value)) for name, value in notice.items()]
+    target = f"{path}?{urlencode(pairs, errors='replace')}" if pairs else path
+    return RedirectResponse(target, 303)
