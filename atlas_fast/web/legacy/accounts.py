@@ -167,7 +167,7 @@ def _runs(text: str) -> list[tuple[int, str]]:
 
 class NewAccount(Body):
     email_address: Annotated[Text, Field(max_length=255)] | None = None
-    password: Annotated[str, Field(max_length=1_000, repr=False)] | None = None
+    password: Annotated[str | None, Field(max_length=1_000, repr=False)] = None
     provider: Annotated[Text, Field(max_length=50)] | None = None
     imap_server: Annotated[Text, Field(max_length=255)] | None = None
     imap_port: Annotated[int, Field(ge=1, le=65_535)] = 993
