@@ -20,17 +20,17 @@ class SqliteView(SqliteStore):
     """
 
     def _open(self) -> sqlite3.Connection:
-        self._file = ReadOnly(self.path)
+        self._reading = ReadOnly(self.path)
         try:
-            state = state_of(self._file.connection)
+            state = state_of(self._reading.connection)
             if not state.current:
                 raise StoreError(state.refusal(self.path))
         except BaseException:
-            self._file.close()
+            self._reading.close()
             raise
-        return self._file.connection
+        return self._reading.connection
 
     def close(self) -> None:
         """Close the file; may be called twice."""
         super().close()
-        self._file.check()
+        self._reading.check()
