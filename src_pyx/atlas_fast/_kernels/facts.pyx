@@ -8,6 +8,8 @@
     facts_authentication: what Authentication-Results says, whether the message is signed.
 Counts go in by powers of two. No value of a recipient, no host of a trace, no date goes in.
 """
+from libc.string cimport memcmp
+
 from atlas_fast._kernels.arena cimport Arena
 from atlas_fast._kernels.ascii cimport is_alpha, is_digit, is_lwsp, lower
 from atlas_fast._kernels.counts cimport Counts, count_bytes
@@ -26,7 +28,7 @@ from atlas_fast._kernels.rows cimport (
     N_URL_WORD, Row, Text, fold_hash, last_label, log2_of, row_add, row_column, row_fact, same_fold, shape_hash,
     site_of,
 )
-from atlas_fast._kernels.scan cimport find_byte, skip_lwsp, starts_fold
+from atlas_fast._kernels.scan cimport equals_fold, find_byte, skip_lwsp, starts_fold
 from atlas_fast._kernels.types cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 cdef enum:
@@ -37,6 +39,10 @@ cdef enum:
     MAX_VALUE = 500             # bytes of a field that are looked at
     N_PRESENT_FIELDS = 11
     N_FREE = 64
+    N_USUAL = 3
+    F_ENCODING = 8              # positions in FIELD_NAMES that this kernel alone uses
+    F_DISPOSITION = 9
+    F_CC = 25
 
 cdef int PRESENT_FIELDS[N_PRESENT_FIELDS]
 PRESENT_FIELDS[:] = [
@@ -44,7 +50,12 @@ PRESENT_FIELDS[:] = [
     F_X_PRIORITY, F_IMPORTANCE, F_ORGANIZATION,
 ]
 
+cdef uint8_t KINDS[256]         # classes of bytes: digits, lower case, upper case, above 0x7f; any
+                                # other byte is its own, `+` counts as `-`
 cdef uint8_t NAMED[N_KNOWN]     # known fields whose name's spelling is a feature
+cdef const char* USUAL[N_KNOWN][N_USUAL]    # of those, the spellings that are met most
+cdef uint8_t USUAL_SIZE[N_KNOWN][N_USUAL]   # 0: no more
+cdef uint64_t USUAL_HASH[N_KNOWN][N_USUAL]
 cdef uint64_t FREE[N_FREE]      # hashes of the domains that give addresses to anybody
 
 ROLES = (
@@ -58,6 +69,18 @@ FREE_DOMAINS = (
     "altavista.com usa.net compuserve.com rocketmail.com 163.com sina.com qq.com web.de yahoo.fr "
     "yahoo.co.uk googlemail.com yandex.ru proton.me protonmail.com"
 )
+
+SPELLINGS = {                   # what is spelled otherwise is hashed when it is met
+    F_FROM: (b"From",), F_TO: (b"To",), F_SUBJECT: (b"Subject",), F_DATE: (b"Date",),
+    F_MESSAGE_ID: (b"Message-Id", b"Message-ID", b"Message-id"), F_REPLY_TO: (b"Reply-To",),
+    F_CONTENT_TYPE: (b"Content-Type", b"Content-type"),
+    F_ENCODING: (b"Content-Transfer-Encoding", b"Content-transfer-encoding"),
+    F_DISPOSITION: (b"Content-Disposition",), F_CC: (b"Cc", b"CC"),
+    F_IN_REPLY_TO: (b"In-Reply-To", b"In-reply-to"), F_REFERENCES: (b"References",),
+    F_MIME_VERSION: (b"MIME-Version", b"Mime-Version", b"MIME-version"), F_X_MAILER: (b"X-Mailer",),
+    F_USER_AGENT: (b"User-Agent",), F_X_PRIORITY: (b"X-Priority",), F_IMPORTANCE: (b"Importance",),
+    F_ORGANIZATION: (b"Organization",),
+}
 
 cdef void facts_text(Row* row, const Text* text) noexcept nogil:
     cdef int64_t size = text.stop - text.start
@@ -240,7 +263,7 @@ cdef void _url_words(Row* row, const LinkRecord* link, const uint8_t* buf) noexc
         return
     row_add(row, _site_hash(buf, start, end))
     row_fact(row, N_URL, 0, starts_fold(buf, start, end, b"www.", 4))
-    row_add(row, shape_hash(hash_word(hash_start(N_URL), 1), buf, start,
+    row_add(row, shape_hash(hash_word(hash_start(N_URL), 1), KINDS, buf, start,
                             find_byte(buf, start, end, 46), 6))
     query = find_byte(buf, end, stop, 63)
     while pos < query and n < 10:                           # words of the path
@@ -392,9 +415,10 @@ cdef void facts_sender(
     row_fact(row, N_FROM, 9, in_domain)
     row_fact(row, N_FROM, 10, _is_free(domain))
     row_fact(row, N_FROM, 11, _role(address.buf, address.start, local))
-    row_add(row, shape_hash(hash_word(hash_start(N_FROM_SHAPE), 0), buf, name.start, name.stop, 12))
     row_add(row, shape_hash(
-        hash_word(hash_start(N_FROM_SHAPE), 1), address.buf, address.start, local, 8))
+        hash_word(hash_start(N_FROM_SHAPE), 0), KINDS, buf, name.start, name.stop, 12))
+    row_add(row, shape_hash(
+        hash_word(hash_start(N_FROM_SHAPE), 1), KINDS, address.buf, address.start, local, 8))
     row_add(row, fold_hash(
         hash_start(N_FROM_LABEL), domain.buf, last_label(domain.buf, domain.start, domain.stop),
         domain.stop))
@@ -437,7 +461,7 @@ cdef void facts_identity(
     row_fact(row, N_ID, 4, log2_of(at - id.start))
     row_fact(row, N_ID, 5, find_byte(id.buf, at, id.stop, 46) < id.stop)
     row_fact(row, N_ID, 6, (at - id.start) // 4 if at - id.start < 60 else 15)
-    row_add(row, shape_hash(hash_start(N_ID_SHAPE), id.buf, id.start, at, 40))
+    row_add(row, shape_hash(hash_start(N_ID_SHAPE), KINDS, id.buf, id.start, at, 40))
     for i in range(N_PRESENT_FIELDS):
         row_fact(row, N_PRESENT, PRESENT_FIELDS[i], first[PRESENT_FIELDS[i]] >= 0)
     for i in range(2):
@@ -458,10 +482,11 @@ cdef Py_ssize_t _parameter(
     const uint8_t* raw, Py_ssize_t start, Py_ssize_t stop, const char* name, Py_ssize_t size,
 ) noexcept nogil:
     """Behind `name=`, or -1."""
-    while stop - start > size:
-        if raw[start + size] == 61 and starts_fold(raw, start, stop, name, size):
-            return start + size + 1
-        start += 1
+    cdef Py_ssize_t at = find_byte(raw, start + size, stop, 61)
+    while at < stop:
+        if equals_fold(raw, at - size, at, name, size):
+            return at + 1
+        at = find_byte(raw, at + 1, stop, 61)
     return -1
 
 
@@ -469,12 +494,12 @@ cdef void _content_type(Row* row, const uint8_t* raw, const FieldRecord* field) 
     cdef Py_ssize_t start = field.start, stop = _value_stop(field), at
     cdef bint quoted
     row_add(row, shape_hash(
-        hash_word(hash_start(N_TYPE), 0), raw, start, find_byte(raw, start, stop, 59), 20))
+        hash_word(hash_start(N_TYPE), 0), KINDS, raw, start, find_byte(raw, start, stop, 59), 20))
     at = _parameter(raw, start, stop, b"boundary", 8)
     if at >= 0:
         quoted = at < stop and raw[at] == 34
         row_add(row, shape_hash(
-            hash_word(hash_start(N_TYPE), 1 + quoted), raw, at + quoted, stop, 12))
+            hash_word(hash_start(N_TYPE), 1 + quoted), KINDS, raw, at + quoted, stop, 12))
     at = _parameter(raw, start, stop, b"charset", 7)
     if at >= 0:
         quoted = at < stop and raw[at] == 34
@@ -518,7 +543,7 @@ cdef void facts_fields(
         if field.id < 0 or not NAMED[field.id]:
             continue
         start = field.start - field.name_gap
-        row_add(row, _spelled(raw, start, start + field.name_size))
+        row_add(row, _spelled(raw, start, start + field.name_size, field.id))
     if first[F_CONTENT_TYPE] >= 0:
         _content_type(row, raw, &fields[first[F_CONTENT_TYPE]])
     if first[F_DATE] >= 0:
@@ -530,8 +555,18 @@ cdef void facts_fields(
 
 
 cdef inline uint64_t _spelled(
-    const uint8_t* raw, Py_ssize_t start, Py_ssize_t stop,
+    const uint8_t* raw, Py_ssize_t start, Py_ssize_t stop, int known,
 ) noexcept nogil:
+    """Hash of a name as it is written; of the usual ones it is known."""
+    cdef int i
+    for i in range(N_USUAL):
+        if USUAL_SIZE[known][i] == stop - start and memcmp(
+                USUAL[known][i], raw + start, <size_t> (stop - start)) == 0:
+            return USUAL_HASH[known][i]
+    return _exact(raw, start, stop)
+
+
+cdef uint64_t _exact(const uint8_t* raw, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     cdef uint64_t h = hash_start(N_FIELD_NAME)
     while start < stop:
         h = hash_byte(h, raw[start])
@@ -543,9 +578,10 @@ cdef void facts_origin(
     Row* row, const FieldRecord* fields, Py_ssize_t n, const uint8_t* raw, const Text* domain,
 ) noexcept nogil:
     """The oldest Received field: the form of its names, never a name."""
-    cdef Py_ssize_t i = n - 1, pos, stop, word, end
+    cdef Py_ssize_t i = n - 1, pos, stop, word, end, part
     cdef bint address = False, unknown = False, by = False, recipient = False, id = False
     cdef uint64_t protocol = 0, helo
+    cdef uint8_t c
     while i >= 0 and fields[i].id != F_RECEIVED:
         i -= 1
     if i < 0:
@@ -557,34 +593,55 @@ cdef void facts_origin(
         while end < stop and not is_lwsp(raw[end]):
             end += 1
         helo = fold_hash(hash_start(N_URL_HOST), raw, site_of(raw, word, end), end)
-        row_add(row, shape_hash(hash_word(hash_start(N_ORIGIN), 0), raw, word, end, 6))
+        row_add(row, shape_hash(hash_word(hash_start(N_ORIGIN), 0), KINDS, raw, word, end, 6))
         row_fact(row, N_ORIGIN, 1, domain.stop > domain.start and helo == _site_hash(
             domain.buf, domain.start, domain.stop))
         pos = end
     else:
         row_fact(row, N_ORIGIN, 2, 0)
+    part = pos                                              # what is not a protocol, from here on
     while pos < stop:
         word = skip_lwsp(raw, pos, stop)
         end = word
         while end < stop and not is_lwsp(raw[end]):
-            address = address or raw[end] == 91
             end += 1
-        by = by or (end - word == 2 and starts_fold(raw, word, end, b"by", 2))
-        id = id or (end - word == 2 and starts_fold(raw, word, end, b"id", 2))
-        recipient = recipient or (end - word == 3 and starts_fold(raw, word, end, b"for", 3))
-        unknown = unknown or _within(<const uint8_t*> b"unknown", 7, raw, word, end)
         pos = end
-        if end - word == 4 and protocol == 0 and starts_fold(raw, word, end, b"with", 4):
+        if not 2 <= end - word <= 4:
+            continue
+        c = raw[word] | 32
+        by = by or (end - word == 2 and c == 98 and raw[word + 1] | 32 == 121)
+        id = id or (end - word == 2 and c == 105 and raw[word + 1] | 32 == 100)
+        recipient = recipient or (end - word == 3 and c == 102 and starts_fold(
+            raw, word, end, b"for", 3))
+        if c == 119 and end - word == 4 and protocol == 0 and starts_fold(
+                raw, word, end, b"with", 4):
+            address = address or find_byte(raw, part, end, 91) < end
+            unknown = unknown or _has_unknown(raw, part, end)
             word = skip_lwsp(raw, end, stop)
             end = word
             while end < stop and is_alpha(raw[end]):
                 end += 1
             protocol = fold_hash(hash_word(hash_start(N_ORIGIN), 3), raw, word, end)
             row_add(row, protocol)
-            pos = end
+            part = pos = end
+    address = address or find_byte(raw, part, stop, 91) < stop
+    unknown = unknown or _has_unknown(raw, part, stop)
     row_fact(row, N_ORIGIN, 4, by * 4 + id * 2 + recipient)
     row_fact(row, N_ORIGIN, 5, address * 2 + unknown)
     row_fact(row, N_ORIGIN, 6, protocol != 0)
+
+
+cdef bint _has_unknown(const uint8_t* raw, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Found by its k, which is rare."""
+    cdef Py_ssize_t at
+    cdef uint8_t k
+    for k in range(75, 108, 32):                            # K and k
+        at = find_byte(raw, start + 2, stop, k)
+        while at < stop:
+            if starts_fold(raw, at - 2, stop, b"unknown", 7):
+                return True
+            at = find_byte(raw, at + 1, stop, k)
+    return False
 
 
 cdef void facts_authentication(
@@ -671,12 +728,16 @@ def _build():
         while FREE[at]:
             at = (at + 1) & (N_FREE - 1)
         FREE[at] = h
-    for known in range(N_KNOWN):
-        NAMED[known] = known in (
-            F_FROM, F_TO, F_SUBJECT, F_DATE, F_MESSAGE_ID, F_REPLY_TO, F_CONTENT_TYPE, 8, 9, 25,
-            F_IN_REPLY_TO, F_REFERENCES, F_MIME_VERSION, F_X_MAILER, F_USER_AGENT, F_X_PRIORITY,
-            F_IMPORTANCE, F_ORGANIZATION,
+    for byte in range(256):
+        KINDS[byte] = (
+            57 if 48 <= byte <= 57 else 97 if 97 <= byte <= 122 else 65 if 65 <= byte <= 90
+            else 128 if byte >= 128 else 45 if byte == 43 else byte
         )
+    for known, spellings in SPELLINGS.items():
+        NAMED[known] = True
+        for i, name in enumerate(spellings):
+            USUAL[known][i], USUAL_SIZE[known][i] = name, len(name)     # SPELLINGS keeps the bytes
+            USUAL_HASH[known][i] = _exact(<const uint8_t*> USUAL[known][i], 0, len(name))
 
 
 _build()

@@ -26,6 +26,7 @@ cdef enum:
     FORM_BUCKETS = 1 << 16      # columns of what it looks like: behind those
     BUCKETS = TEXT_BUCKETS + FORM_BUCKETS
     MOST = 1 << 14              # a row has three quarters of that at most
+    MOST_SHAPE = 40             # classes of bytes in the shape of a name
     SEEN = BUCKETS // 32        # a bit a column: those of the row that is being made
 
 cdef enum:                      # namespaces: no feature of one equals a feature of another
@@ -219,18 +220,19 @@ cdef inline bint same_fold(const uint8_t* a, const uint8_t* b, Py_ssize_t n) noe
 
 
 cdef inline uint64_t shape_hash(
-    uint64_t h, const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, int most,
+    uint64_t h, const uint8_t* kinds, const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, int most,
 ) noexcept nogil:
-    """Hash of the classes of bytes, a run of one class once, `most` classes at most: digits,
-    lower case, upper case, above 0x7f; any other byte is its own class, `+` counts as `-`."""
-    cdef uint8_t c, kind, last = 0
-    while start < stop and most > 0:
-        c = buf[start]
-        kind = (57 if <uint8_t> (c - 48) < 10 else 97 if <uint8_t> (c - 97) < 26
-                else 65 if <uint8_t> (c - 65) < 26 else 128 if c >= 128 else 45 if c == 43 else c)
-        if kind != last:
-            h = hash_byte(h, kind)
-            last = kind
-            most -= 1
+    """Hash of the classes of bytes (`kinds` of each), a run of one class once, `most` classes at
+    most, MOST_SHAPE above all."""
+    cdef uint8_t shape[MOST_SHAPE + 1]
+    cdef uint8_t kind, last = 0
+    cdef int n = 0, i
+    while start < stop and n < most:                        # no branch on where a run ends
+        kind = kinds[buf[start]]
+        shape[n] = kind
+        n += kind != last
+        last = kind
         start += 1
+    for i in range(n):
+        h = hash_byte(h, shape[i])
     return h
