@@ -18,8 +18,9 @@ from atlas_fast._kernels.arena cimport (
 )
 from atlas_fast._kernels.ascii cimport lower
 from atlas_fast._kernels.types cimport (
-    CHARSET_BAD, CHARSET_UNKNOWN, int32_t, uint8_t, uint16_t, uint32_t, uint64_t,
+    CHARSET_BAD, CHARSET_UNKNOWN, int32_t, uint8_t, uint16_t, uint32_t,
 )
+from atlas_fast._kernels.wide cimport find_high
 
 cdef enum:
     N_SLOTS = 2048          # power of two, at least twice the number of names
@@ -104,21 +105,6 @@ cdef int32_t charset_id(
     return CS_UNKNOWN
 
 
-cdef inline Py_ssize_t _ascii_run(
-    const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop,
-) noexcept nogil:
-    """First position in [pos, stop) with a byte above 0x7f, or stop; eight bytes a step."""
-    cdef uint64_t eight
-    while stop - pos >= 8:
-        memcpy(&eight, buf + pos, 8)
-        if eight & 0x8080808080808080u:
-            break
-        pos += 8
-    while pos < stop and buf[pos] < 0x80:
-        pos += 1
-    return pos
-
-
 cdef inline Py_ssize_t _sequence(
     const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop, bint* good,
 ) noexcept nogil:
@@ -153,12 +139,12 @@ cdef inline Py_ssize_t _sequence(
 
 cdef bint utf8_valid(const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     cdef bint good = True
-    start = _ascii_run(buf, start, stop)
+    start = find_high(buf, start, stop)
     while start < stop:
         start += _sequence(buf, start, stop, &good)
         if not good:
             return False
-        start = _ascii_run(buf, start, stop)
+        start = find_high(buf, start, stop)
     return True
 
 
@@ -167,7 +153,7 @@ cdef void utf8_append(
 ) noexcept nogil:
     cdef Py_ssize_t run = start, size
     cdef bint good = True
-    start = _ascii_run(buf, start, stop)
+    start = find_high(buf, start, stop)
     while start < stop:
         size = _sequence(buf, start, stop, &good)
         if not good:
@@ -175,7 +161,7 @@ cdef void utf8_append(
             arena_push_codepoint(out, 0xFFFD)
             flags[0] |= CHARSET_BAD
             run = start + size
-        start = _ascii_run(buf, start + size, stop)
+        start = find_high(buf, start + size, stop)
     arena_append(out, buf, run, stop)
 
 
@@ -185,7 +171,7 @@ cdef void _single_append(
 ) noexcept nogil:
     cdef Py_ssize_t run
     while start < stop:
-        run = _ascii_run(buf, start, stop)
+        run = find_high(buf, start, stop)
         arena_append(out, buf, start, run)
         start = run
         while start < stop and buf[start] >= 0x80:

@@ -184,7 +184,7 @@ cdef Py_ssize_t _tag_end(Reader* r, Py_ssize_t at) noexcept nogil:
     if r.no_close:
         return -1
     while True:
-        at = find3(buf, at, stop, 62, 34, 39)
+        at = find3(buf, at, stop, r.stop, 62, 34, 39)
         if at >= stop or buf[at] == 62:
             break
         quote = buf[at]
@@ -192,7 +192,7 @@ cdef Py_ssize_t _tag_end(Reader* r, Py_ssize_t at) noexcept nogil:
         if buf[at - 2] != 61:
             continue
         while True:
-            at = find3(buf, at, stop, quote, quote if plain >= 0 else 62, quote)
+            at = find3(buf, at, stop, r.stop, quote, quote if plain >= 0 else 62, quote)
             if at >= stop or buf[at] == quote:
                 break
             plain = at
@@ -285,7 +285,7 @@ cdef void _add_link(
             next_pos = start + 1
         else:
             next_pos = find_low(
-                buf, start, min(stop, start + MAX_URL - (sink.strings.size - mark)), 38)
+                buf, start, min(stop, start + MAX_URL - (sink.strings.size - mark)), stop, 38)
             arena_append(sink.strings, buf, start, next_pos)
         start = next_pos
     sink.strings.size = whole_utf8(sink.strings.data, mark, sink.strings.size)

@@ -8,21 +8,22 @@
 (c) decode_transfer: the door for one body. Damage is B64_BAD, B64_TRUNCATED or QP_BAD.
 """
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.string cimport memcpy
 
-from atlas_fast._kernels.arena cimport (
-    Arena, arena_append, arena_free, arena_init, arena_push, arena_reserve,
-)
+from atlas_fast._kernels.arena cimport Arena, arena_free, arena_init, arena_reserve
 from atlas_fast._kernels.ascii cimport hex_digit, is_lwsp, is_wsp
 from atlas_fast._kernels.scan cimport find_byte, skip_lwsp
 from atlas_fast._kernels.types cimport (
-    B64_BAD, B64_TRUNCATED, QP_BAD, int32_t, uint8_t, uint32_t,
+    B64_BAD, B64_TRUNCATED, QP_BAD, int8_t, int32_t, uint8_t, uint32_t,
 )
+from atlas_fast._kernels.wide cimport find3
 
 cdef enum:
     SKIP = 0x1000000            # above any sum of clean values: not of the alphabet
 
 # Value of a character, shifted to its place in the quantum; filled when the module is imported.
 cdef uint32_t PLACE[4][256]
+cdef int8_t HEX[256]            # 0-15, or -1; filled with it
 
 
 cdef inline void _store(Arena* out, uint32_t bits) noexcept nogil:
@@ -107,8 +108,9 @@ cdef void base64_append(
 cdef void quoted_printable_append(
     const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, Arena* out, uint32_t* flags,
 ) noexcept nogil:
-    cdef Py_ssize_t lf, end, line = 0
-    if not arena_reserve(out, stop - start):
+    cdef Py_ssize_t lf, end
+    cdef bint soft
+    if not arena_reserve(out, stop - start):                # no byte becomes more than one
         return
     while start < stop:
         lf = find_byte(buf, start, stop, 10)
@@ -117,37 +119,44 @@ cdef void quoted_printable_append(
             end -= 1
         while lf < stop and end > start and is_wsp(buf[end - 1]):
             end -= 1
-        line = _line(buf, start, end, out, flags)
-        if lf < stop and not line:                          # a hard line break
+        soft = _line(buf, start, end, stop, out, flags)
+        if lf < stop and not soft:                          # a hard line break
             if lf > start and buf[lf - 1] == 13:
-                arena_push(out, 13)
-            arena_push(out, 10)
+                out.data[out.size] = 13
+                out.size += 1
+            out.data[out.size] = 10
+            out.size += 1
         start = lf + 1
 
 
-cdef bint _line(
-    const uint8_t* buf, Py_ssize_t start, Py_ssize_t end, Arena* out, uint32_t* flags,
+cdef inline bint _line(
+    const uint8_t* buf, Py_ssize_t start, Py_ssize_t end, Py_ssize_t stop,  # IN   stop: of the body
+    Arena* out, uint32_t* flags,                                            # OUT
 ) noexcept nogil:
-    """One line; True when it ends in a soft line break."""
-    cdef Py_ssize_t equals
-    cdef int high, low
+    """The line [start, end); room is reserved. True when it ends in a soft line break."""
+    cdef Py_ssize_t equals, size = out.size
+    cdef int value
+    cdef bint soft = False
     while start < end:
-        equals = find_byte(buf, start, end, 61)
-        arena_append(out, buf, start, equals)
-        if equals == end:
-            return False
-        if equals + 1 == end:
-            return True
-        high = hex_digit(buf[equals + 1])
-        low = hex_digit(buf[equals + 2]) if equals + 2 < end else -1
-        if high >= 0 and low >= 0:
-            arena_push(out, <uint8_t> (high << 4 | low))
-            start = equals + 3
+        equals = find3(buf, start, end, stop, 61, 61, 61)
+        memcpy(out.data + size, buf + start, <size_t> (equals - start))
+        size += equals - start
+        start = equals + 1
+        if start >= end:
+            soft = equals < end
+            break
+        value = -1
+        if start + 1 < end:
+            value = HEX[buf[start]] * 16 | HEX[buf[start + 1]]
+        if value >= 0:
+            out.data[size] = <uint8_t> value
+            start += 2
         else:
             flags[0] |= QP_BAD
-            arena_push(out, 61)
-            start = equals + 1
-    return False
+            out.data[size] = 61
+        size += 1
+    out.size = size
+    return soft
 
 
 def decode_transfer(const uint8_t[::1] raw not None, bint base64):
@@ -174,6 +183,8 @@ def decode_transfer(const uint8_t[::1] raw not None, bint base64):
 
 def _build():
     alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    for byte in range(256):
+        HEX[byte] = hex_digit(byte)
     for place in range(4):
         for byte in range(256):
             PLACE[place][byte] = SKIP

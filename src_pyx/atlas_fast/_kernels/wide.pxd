@@ -1,8 +1,9 @@
 """Bounded finders that look at sixteen bytes a step. Header only.
 
-Each gives the first position in [start, stop) that it looks for, or stop, and reads no byte
-outside. Vectors are those of gcc and clang, 16 bytes of the baseline of x86-64 and ARM64; what is
-left at the end goes byte by byte, as everything does with another compiler or byte order.
+Each gives the first position in [start, stop) that it looks for, or stop. Bytes up to `end`, which
+is stop at least, may be read: so a short run in a long buffer is one step. Vectors are those of gcc and clang, 16 bytes of the baseline of x86-64 and ARM64. What is
+left at the end goes byte by byte, as everything does with another compiler or byte order, and in
+the debug build, so that both are tested.
 """
 from atlas_fast._kernels.types cimport uint8_t
 
@@ -11,7 +12,7 @@ cdef extern from *:
     #include <stddef.h>
     #include <stdint.h>
     #include <string.h>
-    #if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    #if defined(__GNUC__) && defined(__OPTIMIZE__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     #define ATLAS_WIDE 1
     #if defined(__SSE2__)
     #include <emmintrin.h>
@@ -43,12 +44,12 @@ cdef extern from *:
     #if ATLAS_WIDE
     /* `vector`: of the condition, from bytes v at `at`; `more`: bytes behind them that it reads. */
     #define ATLAS_STEPS(more, vector)                                   \\
-        while (stop - at >= 16 + (more)) {                              \\
+        while (at < stop && end - at >= 16 + (more)) {                  \\
             const atlas_u8x16 v = atlas_load16(buf + at);               \\
             const int found = atlas_first16((atlas_u8x16)(vector));     \\
             at += found;                                                \\
             if (found < 16)                                             \\
-                return at;                                              \\
+                return at < stop ? at : stop;                           \\
         }
     #else
     #define ATLAS_STEPS(more, vector)
@@ -56,38 +57,30 @@ cdef extern from *:
 
     /* One of three bytes. */
     static inline ptrdiff_t atlas_find3(
-        const uint8_t *buf, ptrdiff_t at, ptrdiff_t stop, uint8_t a, uint8_t b, uint8_t c
+        const uint8_t *buf, ptrdiff_t at, ptrdiff_t stop, ptrdiff_t end, uint8_t a, uint8_t b,
+        uint8_t c
     ) {
         ATLAS_STEPS(0, (v == a) | (v == b) | (v == c))
         while (at < stop && buf[at] != a && buf[at] != b && buf[at] != c)
             at++;
-        return at;
+        return at < stop ? at : stop;
     }
 
     /* A byte up to 32, or the byte `a`. */
     static inline ptrdiff_t atlas_find_low(
-        const uint8_t *buf, ptrdiff_t at, ptrdiff_t stop, uint8_t a
+        const uint8_t *buf, ptrdiff_t at, ptrdiff_t stop, ptrdiff_t end, uint8_t a
     ) {
         ATLAS_STEPS(0, (v <= 32) | (v == a))
         while (at < stop && buf[at] > 32 && buf[at] != a)
             at++;
-        return at;
+        return at < stop ? at : stop;
     }
 
-    /* Two letters, given in lower case, in a row; they may be sought up to `stop` where the bytes
-       up to `end` can be read. */
+    /* Two letters, given in lower case, in a row; the second may stand at `stop`. */
     static inline ptrdiff_t atlas_find_pair_fold(
         const uint8_t *buf, ptrdiff_t at, ptrdiff_t stop, ptrdiff_t end, uint8_t a, uint8_t b
     ) {
-    #if ATLAS_WIDE
-        while (at < stop && end - at > 16) {
-            const atlas_u8x16 v = atlas_load16(buf + at) | 32, w = atlas_load16(buf + at + 1) | 32;
-            const int found = atlas_first16((atlas_u8x16)((v == a) & (w == b)));
-            at += found;
-            if (found < 16)
-                return at < stop ? at : stop;
-        }
-    #endif
+        ATLAS_STEPS(1, ((v | 32) == a) & ((atlas_load16(buf + at + 1) | 32) == b))
         while (at < stop && (end - at < 2 || (buf[at] | 32) != a || (buf[at + 1] | 32) != b))
             at++;
         return at < stop ? at : stop;
@@ -96,6 +89,7 @@ cdef extern from *:
     /* A byte of HTML that is no plain character, except a space with a plain one behind it. */
     #define ATLAS_MARKUP(c) (((c) <= 32) | ((c) == '&') | ((c) == '<') | ((c) == 0xC2))
     static inline ptrdiff_t atlas_find_markup(const uint8_t *buf, ptrdiff_t at, ptrdiff_t stop) {
+        const ptrdiff_t end = stop;
         ATLAS_STEPS(1, ATLAS_MARKUP(v)
             & ~((v == 32) & ~ATLAS_MARKUP(atlas_load16(buf + at + 1))))
         while (at < stop && (!ATLAS_MARKUP(buf[at])
@@ -106,6 +100,7 @@ cdef extern from *:
 
     /* A byte above 0x7f. */
     static inline ptrdiff_t atlas_find_high(const uint8_t *buf, ptrdiff_t at, ptrdiff_t stop) {
+        const ptrdiff_t end = stop;
     #if ATLAS_WIDE
         while (stop - at >= 64) {
             const atlas_u8x16 v = atlas_load16(buf + at) | atlas_load16(buf + at + 16)
@@ -122,13 +117,15 @@ cdef extern from *:
     }
     """
     Py_ssize_t find3 "atlas_find3"(
-        const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, uint8_t a, uint8_t b, uint8_t c,
+        const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end,
+        uint8_t a, uint8_t b, uint8_t c,
     ) noexcept nogil
     Py_ssize_t find_low "atlas_find_low"(
-        const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, uint8_t a,
+        const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end, uint8_t a,
     ) noexcept nogil
     Py_ssize_t find_pair_fold "atlas_find_pair_fold"(
-        const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end, uint8_t a, uint8_t b,
+        const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end,
+        uint8_t a, uint8_t b,
     ) noexcept nogil
     Py_ssize_t find_markup "atlas_find_markup"(
         const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
