@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -66,15 +65,22 @@ def peak_of_run(source: str, store: Path, workers: int) -> int:
             Path(f"{store}{suffix}").unlink(missing_ok=True)
 
 
+START = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+"""A small process between: a child begins with the peak of the process that started it."""
+
+
 def _peak(command: Sequence[str]) -> int:
     """Bytes, as the kernel counted them for the finished process."""
-    with open(os.devnull, "wb") as nowhere:
-        process = subprocess.Popen(command, stdout=nowhere, stderr=subprocess.PIPE)
-        assert process.stderr is not None
-        said = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.stderr.close()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise AtlasFastError(f"{' '.join(command[:5])} ended with {process.returncode}: {said!r}")
-    return usage.ru_maxrss * 1024
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", "-c", START, *command], capture_output=True, check=False
+    )
+    if done.returncode:
+        raise AtlasFastError(
+            f"{' '.join(command[:5])} ended with {done.returncode}: {done.stderr!r}"
+        )
+    return int(done.stdout) * 1024

@@ -297,9 +297,9 @@ def _insert(names: tuple[str, ...], shared: tuple[bool, ...], rows: int) -> str:
     )
 
 
-def insert_statement(names: Sequence[str]) -> str:
-    """INSERT of one message row with these columns, in their order."""
-    return _insert(tuple(names), (False,) * len(names), 1)
+def insert_statement(names: Sequence[str], rows: int = 1) -> str:
+    """INSERT of message rows with these columns, in their order."""
+    return _insert(tuple(names), (False,) * len(names), rows)
 
 
 def local_now() -> str:
