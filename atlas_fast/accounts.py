@@ -17,7 +17,7 @@ from atlas_fast.sources.imap.connect import Server
 from atlas_fast.sources.imap.credentials import find_password
 from atlas_fast.sources.imap.mailbox import Mailbox
 from atlas_fast.sources.imap.providers import default_host, provider_type, strategy_for
-from atlas_fast.store.journal import begin_imap_run, open_account
+from atlas_fast.store.journal import begin_imap_run, note_validated, open_account
 from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.sqlite import SqliteStore
 
@@ -92,6 +92,7 @@ def run_folders(
         except ImapError as error:
             report.errors += 1
             report.problems.append(str(error))
+    note_validated(store, run, sum(report.validated for report in reports))
     live.close()
     said = _figures(reports) | {"series": live.series}
     store.finish_run(run, orjson.dumps(said, default=str).decode())

@@ -66,6 +66,7 @@ class FolderReport:
     """
 
     folder: str
+    session_id: int = 0
     preview: bool = False
     uidvalidity: int = 0
     messages: int = 0
@@ -285,7 +286,7 @@ def triage_folder(
     """
     options = options or Options()
     report = report if report is not None else FolderReport(folder)
-    report.preview = options.preview
+    report.preview, report.session_id = options.preview, run.session_id
     one = _FolderRun(mailbox, folder, store, run, account, strategy, options, report)
     begin, waited = time.perf_counter(), mailbox.idle
     try:

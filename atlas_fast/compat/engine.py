@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from atlas_fast import decision
 from atlas_fast.auth import original_result
 from atlas_fast.batch import Batch
 from atlas_fast.classify.kinds import subcategory_name
 from atlas_fast.classify.lexicon import terms
 from atlas_fast.classify.reasons import summary
+from atlas_fast.compat.models.database import db
 from atlas_fast.errors import AtlasFastError
 from atlas_fast.headers import parse_headers
 from atlas_fast.pipeline import Pipeline
@@ -25,7 +28,8 @@ from atlas_fast.stages.judge import Judge
 from atlas_fast.store.rows import CATEGORIES, OLD_CATEGORIES
 
 __all__ = [
-    "SPAM", "Answer", "answers", "authentication", "classify", "classify_many", "judged", "message",
+    "SPAM", "Answer", "answers", "authentication", "classify", "classify_many", "forget", "judged",
+    "message",
 ]  # fmt: skip
 
 SPAM = frozenset(("Commercial Spam", "Scams", "Dangerous"))
@@ -98,9 +102,23 @@ def _processed(pipeline: Pipeline, messages: Sequence[bytes]) -> Batch:
     return batch
 
 
-@lru_cache(maxsize=1)
 def _pipeline() -> Pipeline:
-    return Pipeline()
+    """With the model that the program's database says, if there is one."""
+    return _opened(db.db_path, Path(db.db_path).is_file())
+
+
+@lru_cache(maxsize=1)
+def _opened(path: str, there: bool) -> Pipeline:
+    pipeline = Pipeline()
+    if there and pipeline.judge is not None:
+        with db.store() as store:
+            pipeline.judge.model = decision.model_of(decision.state_of(store).current)
+    return pipeline
+
+
+def forget() -> None:
+    """The database names another model: the next message is for that one."""
+    _opened.cache_clear()
 
 
 def answers(batch: Batch) -> list[Answer]:

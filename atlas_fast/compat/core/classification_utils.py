@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from atlas_fast.compat import engine
 from atlas_fast.compat.lists import words
 from atlas_fast.compat.terms import Term, Terms, read_terms
 from atlas_fast.headers import decode_header
 
 __all__ = [
-    "check_all_keywords", "decode_utf8_headers", "get_all_keywords_for_category",
+    "analyze_encoded_content_patterns", "check_all_keywords", "check_keywords_simple",
+    "classify_encoded_spam_content", "decode_utf8_headers", "extract_readable_fragments",
+    "get_all_keywords_for_category", "get_keywords_simple",
     "is_account_notification", "is_authenticated_domain", "is_community_email",
     "is_subscription_management", "is_transactional_email",
 ]  # fmt: skip
@@ -25,6 +28,11 @@ _MAILING_LABELS = frozenset(("email", "newsletter", "news", "marketing", "promo"
 _COMPANY_PARTS = (
     "com", "net", "org", "web", "mail", "shop", "store", "tech", "soft", "data", "info", "news",
 )  # fmt: skip
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_ENCODED = {
+    "Phishing": "Encoded Phishing", "Payment Scam": "Encoded Payment Scam",
+    "Business Opportunity Spam": "Encoded Marketing Spam",
+}  # fmt: skip
 _FINANCE = "Financial & Investment Spam"
 
 
@@ -36,6 +44,40 @@ def decode_utf8_headers(text: str) -> str:
 def get_all_keywords_for_category(category: str) -> list[str]:
     """The active terms of a category."""
     return [term.text for term in read_terms().get(category, [])]
+
+
+def get_keywords_simple(category: str) -> list[str]:
+    """The same."""
+    return get_all_keywords_for_category(category)
+
+
+def check_keywords_simple(text: str, category: str) -> bool:
+    """Does the text hold a term of the category?"""
+    return check_all_keywords(text, category)[0]
+
+
+def extract_readable_fragments(subject: str, headers: str, sender: str) -> list[str]:
+    """Words of three letters or more of the decoded subject, sender and headers, each once."""
+    text = " ".join(decode_utf8_headers(part or "") for part in (subject, sender, headers))
+    return list(dict.fromkeys(_WORD.findall(text)))
+
+
+def analyze_encoded_content_patterns(
+    decoded_text: str, readable_fragments: Sequence[str]
+) -> str | None:
+    """What kind of spam a decoded text is, by the engine; None where it calls it none."""
+    answer = engine.classify("", decoded_text, "", " ".join(readable_fragments))
+    return _ENCODED.get(answer.old, "Encoded Spam") if answer.is_spam else None
+
+
+def classify_encoded_spam_content(headers: Any, sender: str, subject: str) -> str | None:
+    """The same for a message whose subject or sender has encoded-words, or is not ASCII; None for
+    another one."""
+    text = f"{subject or ''} {sender or ''}"
+    if "=?" not in text and text.isascii():
+        return None
+    answer = engine.classify(sender, subject, headers)
+    return _ENCODED.get(answer.old, "Encoded Spam") if answer.is_spam else None
 
 
 def check_all_keywords(text: str, category: str) -> tuple[bool, float]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from importlib import import_module
+from functools import cached_property
 from typing import Any
 
 from atlas_fast.classify.policy import Filters
 from atlas_fast.compat.core.folders import FolderManager, answered
+from atlas_fast.compat.filters.keyword_processor import KeywordProcessor
+from atlas_fast.compat.ml.ab_classifier_integration_simple import ABClassifierIntegrationSimple
 from atlas_fast.compat.models.database import db
 from atlas_fast.compat.models.db_logger import logger
 from atlas_fast.errors import AtlasFastError
@@ -150,18 +152,16 @@ class EmailProcessor:
         self.last_report: FolderReport | None = None
         self._pipeline: Pipeline | None = None
 
-    @property
-    def keyword_processor(self) -> Any:
-        """The keyword processor of `filters.keyword_processor`; the engine's decisions do not
-        need it."""
-        return _part("filters.keyword_processor", "KeywordProcessor")
+    @cached_property
+    def keyword_processor(self) -> KeywordProcessor:
+        """The keyword processor; the decisions of a folder do not need it."""
+        return KeywordProcessor()
 
-    @property
-    def ab_classifier(self) -> Any:
-        """The A/B classifier when testing is on, else None."""
-        if not self.ab_testing_enabled:
-            return None
-        return _part("ml.ab_classifier_integration_simple", "ABClassifierIntegrationSimple")
+    @cached_property
+    def ab_classifier(self) -> ABClassifierIntegrationSimple | None:
+        """The A/B classifier when testing is on, else None. A folder follows the rollout of the
+        store, whether it is on or not."""
+        return ABClassifierIntegrationSimple() if self.ab_testing_enabled else None
 
     def process_folder_messages(
         self,
@@ -240,6 +240,7 @@ class EmailProcessor:
                 pipeline=self._pipeline, report=report,
             )  # fmt: skip
             if ours:
+                note_validated(store, run, report.validated)
                 store.finish_run(run)
 
     def _account(self, store: SqliteStore, address: str) -> Account:
@@ -282,14 +283,6 @@ def _run(store: SqliteStore, account: Account, folder: str, preview: bool) -> tu
         if run is not None:
             return run, False
     return begin_imap_run(store, account.id, [folder], preview=preview), True
-
-
-def _part(module: str, name: str) -> Any:
-    """A class of the rest of the interface, made; None where it is not installed."""
-    try:
-        return getattr(import_module(f"atlas_fast.compat.{module}"), name)()
-    except ModuleNotFoundError:
-        return None
 
 
 class BatchProcessor:

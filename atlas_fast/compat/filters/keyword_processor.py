@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from atlas_fast.compat import engine
 from atlas_fast.compat.core.classification_utils import (
+    classify_encoded_spam_content,
     is_account_notification,
     is_authenticated_domain,
     is_subscription_management,
@@ -18,6 +19,7 @@ from atlas_fast.compat.lists import words
 from atlas_fast.compat.models.database import db
 from atlas_fast.compat.terms import Terms, read_terms
 from atlas_fast.compat.utils.domain_validator import detect_provider_from_sender
+from atlas_fast.domains import verdict
 
 __all__ = ["CATEGORIES", "KeywordProcessor", "classify_spam_type_with_processor"]
 
@@ -136,6 +138,57 @@ class KeywordProcessor:
         best = max(weights, key=lambda name: weights[name])
         return best if weights[best] and weights[best] >= confidence_threshold else None
 
+    def get_ranked_classifications(
+        self,
+        all_text: str,
+        sender: str = "",
+        confidence_threshold: float = 0.3,
+        limit: int = 5,
+    ) -> list[tuple[str, float]]:
+        """(category, confidence) of the categories whose keywords fit, the best first."""
+        terms, text = read_terms(), f"{sender} {all_text}" if sender else all_text
+        weights = [(name, match_terms(text, name, terms)[1]) for name in CATEGORIES]
+        found = [one for one in weights if one[1] and one[1] >= confidence_threshold]
+        return sorted(found, key=lambda one: -one[1])[: max(0, limit)]
+
+    def analyze_display_name_categories(self, sender: str) -> dict[str, float]:
+        """Confidence by category of the keywords in the sender's display name."""
+        name, terms = _display_name(sender), read_terms()
+        weights = {category: match_terms(name, category, terms)[1] for category in CATEGORIES}
+        return {category: weight for category, weight in weights.items() if weight}
+
+    def analyze_display_name_complexity(self, sender: str) -> tuple[bool, str]:
+        """(does the display name look like an advertisement, why)."""
+        name = _display_name(sender)
+        letters = [c for c in name if c.isalpha()]
+        if len(name) > 50:
+            return True, f"Long display name ({len(name)} characters)"
+        if self.count_emojis(name)[0]:
+            return True, "Emoji in the display name"
+        if len(letters) > 8 and sum(map(str.isupper, letters)) > 0.8 * len(letters):
+            return True, "Display name in capitals"
+        if any(c in name for c in "!$%"):
+            return True, "Signs of advertising in the display name"
+        return False, "Plain display name"
+
+    def check_brand_impersonation(
+        self, sender: str, domain: str, sender_provider: str, suspicious_domain: bool
+    ) -> bool:
+        """Does the domain look like a brand's without being it, or the display name name a brand
+        that the domain is not of?"""
+        if domain and verdict(domain).confusable_with:
+            return True
+        name = _display_name(sender).lower()
+        first = (domain or "").lower()
+        return any(
+            re.search(rf"\b{re.escape(brand)}\b", name) and brand not in first
+            for brand in words("brands")
+        ) and (suspicious_domain or sender_provider != "unknown")
+
+    def check_encoded_spam(self, subject: str, sender: str) -> str | None:
+        """The category of encoded spam where the engine calls the message spam, else None."""
+        return classify_encoded_spam_content("", sender, subject)
+
     def check_emoji_spam(self, subject: str, all_text: str) -> bool:
         """Many emoji of advertising in the subject, or in the text."""
         in_subject, in_text = self.count_emojis(subject), self.count_emojis(all_text)
@@ -183,6 +236,11 @@ class KeywordProcessor:
         if _RANDOM_LABEL.search(first):
             return True, f"Random alphanumeric pattern in subdomain '{first}'"
         return False, "No suspicious subdomain patterns detected"
+
+
+def _display_name(sender: str) -> str:
+    """What stands before the address."""
+    return (sender or "").partition("<")[0].strip().strip('"')
 
 
 def classify_spam_type_with_processor(

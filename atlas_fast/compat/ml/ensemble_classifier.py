@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from atlas_fast.compat import engine
+from atlas_fast.compat.ml.feedback_processor import retrain
 from atlas_fast.compat.models.database import db
 from atlas_fast.compat.terms import manager_of
-from atlas_fast.errors import UsageError
 
 __all__ = ["EnsembleHybridClassifier"]
 
@@ -77,8 +77,8 @@ class EnsembleHybridClassifier:
             print(f"{name}: {value}")
 
     def retrain_models(self) -> bool:
-        """Raises UsageError: a model is made of whole labelled messages, which a store has not."""
-        raise UsageError("a model is made by `atlas-fast train`")
+        """Let the engine learn from the corrections of the database; was there one to learn?"""
+        return bool(retrain(self.db_path)["success"])
 
     def _is_trusted(self, sender: str) -> bool:
         """Is the address or its domain on the user's list?"""

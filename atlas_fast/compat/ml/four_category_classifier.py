@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atlas_fast.compat import engine
+from atlas_fast.compat.ml.models import EngineModel
 
 __all__ = ["OLD_TO_NEW", "PRIORITIES", "FourCategoryClassifier"]
 
@@ -47,7 +48,7 @@ _NOT_SPAM = frozenset((
 ))  # fmt: skip
 
 
-class FourCategoryClassifier:
+class FourCategoryClassifier(EngineModel):
     """The shipped model is trained: `classify` never raises for want of one."""
 
     DANGEROUS = "Dangerous"
@@ -56,7 +57,7 @@ class FourCategoryClassifier:
     LEGITIMATE_MARKETING = "Legitimate Marketing"
 
     def __init__(self, db_path: str | None = None):
-        self.db_path = db_path
+        super().__init__(db_path)
 
     def classify(self, sender: str, subject: str, domain: str | None = None) -> dict[str, Any]:
         """Category, three alternatives, spam or not, priority; `domain` is not used."""
@@ -73,6 +74,23 @@ class FourCategoryClassifier:
             "priority": PRIORITIES[answer.category],
             "method": "4-category-v2",
         }
+
+    def detect_subcategory(self, text: str, domain: str = "") -> tuple[str, float]:
+        """(subcategory of a text, the model's confidence in its category)."""
+        answer = engine.classify("", "", "", text)
+        return answer.subcategory, answer.confidence
+
+    def train(self) -> dict[str, Any]:
+        """Learn from the corrections of the database; see feedback_processor.retrain."""
+        return self._learn()
+
+    def save_model(self, path_prefix: str | None = None) -> None:
+        """Write the model that decides to `PREFIX.npz`, a file for `--model`. Raises ModelError."""
+        self._model().save(f"{path_prefix or 'four_category_model'}.npz")
+
+    def load_model(self, path_prefix: str | None = None) -> bool:
+        """True: the engine has its model; the files, pickles of the original's, are not read."""
+        return True
 
     def map_old_category(self, old_category: str) -> tuple[str, str]:
         """(category, subcategory) of a category of the original."""

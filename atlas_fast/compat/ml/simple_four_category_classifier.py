@@ -19,7 +19,14 @@ class SimpleFourCategoryClassifier:
     LEGITIMATE_MARKETING = "Legitimate Marketing"
 
     def __init__(self) -> None:
-        pass
+        self.initialize_patterns()
+
+    def initialize_patterns(self) -> None:
+        """Nothing: the terms are those of the engine's lexicon."""
+
+    def extract_features(self, subject: str, sender: str, body: str) -> dict[str, int]:
+        """How many terms of the lexicon are there, by `category / subcategory`."""
+        return engine.classify(sender, subject, "", body).terms
 
     def classify(self, subject: str, sender: str, body: str = "") -> dict[str, Any]:
         """Keys category, subcategory, confidence, scores, matched_patterns."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from atlas_fast.classify.kinds import SUBCATEGORIES
+from atlas_fast.classify.lexicon import terms
 from atlas_fast.compat import engine
 
 __all__ = ["SubcategoryTagger"]
@@ -30,6 +32,32 @@ class SubcategoryTagger:
         if not scores[best]:
             return _tag(f"General {category}", 0.3, {})
         return _tag(best, scores[best] / sum(scores.values()), scores)
+
+    def get_subcategory_stats(self, category: str | None = None) -> dict[str, dict[str, int]]:
+        """How many terms each subcategory has, by category; of one category where it is given."""
+        return {
+            owner: {name: len(found) for name, found in names.items()}
+            for owner, names in _patterns().items()
+            if category in (None, owner)
+        }
+
+    def export_patterns(self, output_file: str | None = None) -> str:
+        """The terms by category and subcategory as JSON text; also written to a file."""
+        text = json.dumps(_patterns(), indent=2, ensure_ascii=False)
+        if output_file is not None:
+            with open(output_file, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+        return text
+
+
+def _patterns() -> dict[str, dict[str, list[str]]]:
+    known = terms()
+    made: dict[str, dict[str, list[str]]] = {}
+    for text, number in zip(known.texts, known.category, strict=True):
+        owner, slash, name = known.categories[number].partition(" / ")
+        if slash:
+            made.setdefault(owner, {}).setdefault(name, []).append(text)
+    return made
 
 
 def _tag(name: str, confidence: float, scores: dict[str, int]) -> dict[str, Any]:
