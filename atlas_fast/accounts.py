@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import orjson
+
 from atlas_fast.errors import ImapError, UsageError
 from atlas_fast.mailrun import FolderReport, Options, triage_folder
+from atlas_fast.observe.live import LiveFile, live_folder, with_memory
+from atlas_fast.observe.report import MAX_PROBLEMS
 from atlas_fast.pipeline import Pipeline
 from atlas_fast.quarantine import Restored, restore
 from atlas_fast.sources.imap.connect import Server
@@ -15,6 +19,7 @@ from atlas_fast.sources.imap.mailbox import Mailbox
 from atlas_fast.sources.imap.providers import default_host, provider_type, strategy_for
 from atlas_fast.store.journal import begin_imap_run, open_account
 from atlas_fast.store.sql import SqlStore
+from atlas_fast.store.sqlite import SqliteStore
 
 __all__ = ["connect", "count_folders", "restore_folders", "run_folders"]
 
@@ -66,12 +71,16 @@ def run_folders(
     run = begin_imap_run(store, account.id, folders, preview=options.preview)
     pipeline = pipeline or Pipeline()
     reports: list[FolderReport] = []
+    live = LiveFile(
+        live_folder(store.path) if isinstance(store, SqliteStore) else None, run.session_id
+    )
     for folder in folders:
         report = FolderReport(folder)
         reports.append(report)
         before = sum(one.messages for one in reports)
 
         def each(messages: int, expected: int | None, before: int = before) -> None:
+            live.tick(lambda: _figures(reports))
             if progress is not None:
                 progress(before + messages, 0)
 
@@ -83,8 +92,36 @@ def run_folders(
         except ImapError as error:
             report.errors += 1
             report.problems.append(str(error))
-    store.finish_run(run)
+    live.close()
+    said = _figures(reports) | {"series": live.series}
+    store.finish_run(run, orjson.dumps(said, default=str).decode())
     return reports
+
+
+def _figures(reports: Sequence[FolderReport]) -> dict[str, Any]:
+    """What the reports of folders say together, in the keys of `observe.report.Report`."""
+    stages: dict[str, float] = {}
+    categories: dict[str, int] = {}
+    for one in reports:
+        for stage, seconds in one.stages.items():
+            stages[stage] = stages.get(stage, 0.0) + seconds
+        for name, entry in one.categories.items():
+            categories[name] = categories.get(name, 0) + entry["count"]
+    return with_memory(
+        {
+            "messages": sum(one.messages for one in reports),
+            "known": 0,
+            "stored": sum(one.messages for one in reports),
+            "errors": sum(one.errors for one in reports),
+            "bytes": sum(one.bytes for one in reports),
+            "seconds": round(sum(one.seconds for one in reports), 6),
+            "imap_seconds": round(sum(one.imap_seconds for one in reports), 6),
+            "stages": {stage: round(seconds, 6) for stage, seconds in stages.items()},
+            "categories": categories,
+            "workers": 1,
+            "problems": [text for one in reports for text in one.problems][:MAX_PROBLEMS],
+        }
+    )
 
 
 def restore_folders(

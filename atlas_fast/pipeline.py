@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 
 from atlas_fast import limits
 from atlas_fast.batch import Batch
@@ -29,6 +30,7 @@ from atlas_fast.cache.counts import with_rates
 from atlas_fast.errors import UsageError
 from atlas_fast.flags import Flag
 from atlas_fast.observe.counters import StageClock
+from atlas_fast.observe.live import LiveFile, live_folder, with_memory
 from atlas_fast.observe.report import MAX_PROBLEMS, Report
 from atlas_fast.observe.trace import Trace
 from atlas_fast.sources import Source, open_source
@@ -36,7 +38,7 @@ from atlas_fast.store import Run, Store, open_store
 from atlas_fast.store.base import ErrorRow, Mark
 from atlas_fast.store.grouping import GroupedWrites
 from atlas_fast.store.rows import CATEGORIES, UNKNOWN, clean, row_block
-from atlas_fast.store.sqlite import local_now
+from atlas_fast.store.sqlite import SqliteStore, local_now
 from atlas_fast.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -251,6 +253,8 @@ def triage(
                 decision.use_store(pipeline.judge, sink.store, models=not pipeline.given_model)
             if pipeline.enricher is not None:
                 decision.use_relays(pipeline.enricher, sink.store)
+        live = sink.live()
+        stack.callback(live.close)
         try:
             for opened in sources:
                 after, pipeline.known = sink.begin(opened)
@@ -258,6 +262,7 @@ def triage(
                     _count(report, done)
                     clock.merge(done.clock)
                     sink.put(done)
+                    live.tick(lambda: sink.figures(clock, counters))
                     if progress is not None:
                         progress(report.messages, report.bytes)
                 _count_source(report, opened)
@@ -265,9 +270,14 @@ def triage(
             report.interrupted = True
         finally:
             pipeline.known = None
-        sink.close(clock)
-    counters.tell(report)
-    report.stages = clock.seconds
+
+        def figures() -> dict[str, Any]:
+            counters.tell(report)
+            report.stages = clock.seconds
+            report.seconds = time.perf_counter() - begin
+            return with_memory(report.to_dict()) | {"series": live.series}
+
+        sink.close(clock, figures)
     report.seconds = time.perf_counter() - begin
     if report.interrupted:
         raise Interrupted(report)
@@ -296,8 +306,16 @@ class _CacheCounts:
             return
         self._enricher.cache.flush()
         report.notes += self._enricher.notes
-        for kind, after in self._enricher.cache.counters().items():
-            report.caches[kind] = with_rates(after, self._before.get(kind, {}))
+        report.caches = self.now()
+
+    def now(self) -> dict[str, dict[str, int | float]]:
+        """Counts by kind so far."""
+        if self._enricher is None:
+            return {}
+        return {
+            kind: with_rates(after, self._before.get(kind, {}))
+            for kind, after in self._enricher.cache.counters().items()
+        }
 
 
 class _Sink:
@@ -376,18 +394,38 @@ class _Sink:
         with self._clock.measure("store"):
             self._group.write(blocks, done.failures, mark)
 
-    def close(self, clock: StageClock) -> None:
+    def live(self) -> LiveFile:
+        """Where the run says how it is; nowhere without a store in a file."""
+        if not isinstance(self.store, SqliteStore):
+            return LiveFile(None, 0)
+        return LiveFile(live_folder(self.store.path), self._run.session_id)
+
+    def figures(self, clock: StageClock, counters: _CacheCounts) -> dict[str, Any]:
+        """The report so far, and what waits."""
+        so_far = with_memory(self._report.to_dict())
+        so_far["stages"] = {
+            stage: round(seconds, 6)
+            for stage, seconds in {**clock.seconds, **self._clock.seconds}.items()
+        }
+        so_far["caches"] = counters.now()
+        so_far["stored"] = self._group.stored
+        so_far["queue"] = 0 if self._writer is None else self._writer.waiting
+        so_far["grouped"] = self._group.rows
+        return so_far
+
+    def close(self, clock: StageClock, figures: Callable[[], dict[str, Any]]) -> None:
         """Write what waits; a run that was not interrupted gets its end time."""
         if self.store is None:
+            figures()
             return
         if self._writer is not None:
             self._writer.close()
         with self._clock.measure("store"):
             self._group.close()
-            if not self._report.interrupted:
-                self.store.finish_run(self._run)
         self._report.stored = self.store.totals(self._run).stored
         clock.merge(self._clock)
+        said = orjson.dumps(figures(), default=str).decode()
+        self.store.finish_run(self._run, said, ended=not self._report.interrupted)
 
 
 def _without_known(batch: Batch, known: Known) -> tuple[Batch, int]:

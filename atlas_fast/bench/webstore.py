@@ -24,9 +24,25 @@ DAYS = 730
 A_WRITE = 20_000
 DOMAINS, SENDERS = 30_000, 120_000
 
-WORDS = ["account", "agenda", "alert", "answer", "approval", "balance", "bargain", "best", "bill", "bonus", "booking", "budget", "calendar", "cancel", "card", "change", "cheap", "choice", "claim", "client", "code", "comment", "conference", "confirm", "contract", "coupon", "credit", "customer", "deal", "delivery", "deposit", "desk", "discount", "document", "draft", "due", "event", "exclusive", "fee", "final", "finance", "flight", "follow", "free", "friend", "garden", "gift", "guest", "holiday", "hotel", "invoice", "january", "job", "lamp", "last", "letter", "limited", "loan", "lunch", "market", "meeting", "member", "message", "monthly", "music", "new", "news", "note", "notice", "offer", "office", "open", "order", "parcel", "party", "password", "payment", "photo", "plan", "prize", "project", "quick", "quote", "receipt", "refund", "release", "reminder", "renewal", "report", "request", "reservation", "review", "reward", "sale", "sample", "school", "security", "service", "shipment", "shop", "spring", "statement", "summary", "support", "survey", "team", "ticket", "today", "travel", "trial", "update", "urgent", "vacation", "verify", "visit", "voucher", "weekly", "welcome", "winner", "workshop", "your"]
+_WORDS = """
+account agenda alert answer approval balance bargain best bill bonus booking budget calendar
+cancel card change cheap choice claim client code comment conference confirm contract coupon
+credit customer deal delivery deposit desk discount document draft due event exclusive fee
+final finance flight follow free friend garden gift guest holiday hotel invoice january job
+lamp last letter limited loan lunch market meeting member message monthly music new news
+note notice offer office open order parcel party password payment photo plan prize project
+quick quote receipt refund release reminder renewal report request reservation review reward
+sale sample school security service shipment shop spring statement summary support survey
+team ticket today travel trial update urgent vacation verify visit voucher weekly welcome
+winner workshop your
+"""
+WORDS = _WORDS.split()
 
-COUNTRIES = ["US", "DE", "GB", "FR", "NL", "PL", "IT", "ES", "CN", "RU", "BR", "IN", "JP", "KR", "VN", "UA", "TR", "CA", "AU", "SE", "NO", "FI", "DK", "CH", "AT", "BE", "CZ", "RO", "BG", "HU", "GR", "PT", "IE", "ZA", "NG", "EG", "KE", "MX", "AR", "CL", "CO", "PE", "ID", "TH", "MY", "SG", "PH", "PK", "BD", "IR", "IL", "SA", "AE", "HK", "TW", "NZ", "LT", "LV", "EE", "SK", "SI", "HR"]
+_COUNTRIES = """
+US DE GB FR NL PL IT ES CN RU BR IN JP KR VN UA TR CA AU SE NO FI DK CH AT BE CZ RO BG HU GR
+PT IE ZA NG EG KE MX AR CL CO PE ID TH MY SG PH PK BD IR IL SA AE HK TW NZ LT LV EE SK SI HR
+"""
+COUNTRIES = _COUNTRIES.split()
 
 SUBCATEGORIES = {
     "Legitimate": (None,),

@@ -98,7 +98,8 @@ class Store(Protocol):
         """Rows, summaries, totals of the run, error reports and marks in one transaction; returns
         how many rows are new. A message whose key is there adds nothing."""
 
-    def finish_run(self, run: Run) -> None: ...
+    def finish_run(self, run: Run, report: str | None = None, *, ended: bool = True) -> None:
+        """The run's end time, unless it did not come to its end, and what it says of itself."""
 
     def totals(self, run: Run) -> Totals: ...
 

@@ -12,8 +12,17 @@ from atlas_fast.store.schema import MESSAGES
 if TYPE_CHECKING:
     from atlas_fast.store.sql import SqlStore
 
-__all__ = ["COLUMNS", "Correction", "add", "corrections", "count_given", "counted",
-           "for_training", "mark_processed", "stats"]
+__all__ = [
+    "COLUMNS",
+    "Correction",
+    "add",
+    "corrections",
+    "count_given",
+    "counted",
+    "for_training",
+    "mark_processed",
+    "stats",
+]
 
 COLUMNS = (
     "email_uid", "session_id", "sender", "subject", "original_classification",
@@ -79,9 +88,7 @@ def corrections(store: SqlStore, again: bool = False) -> list[Correction]:
                 and (sender is None or one[1] in sender)
             ]  # fmt: skip
         source, place, key = fitting[0][3:] if len(fitting) == 1 else ("", "", b"")
-        found.append(
-            Correction(number, kind, original, user, str(at), source, place, bytes(key))
-        )
+        found.append(Correction(number, kind, original, user, str(at), source, place, bytes(key)))
     return found
 
 

@@ -56,9 +56,9 @@ def geography(batch: Batch) -> dict[str, list[Any]]:
         codes = geo["country"][known]
         code = _spread(n, known, codes, _code)
         name = _spread(n, known, codes, lambda raw: COUNTRY_NAMES.get(_code(raw), _code(raw)))
-        asn = geo["asn"].astype(object)
-        asn[geo["asn"] == 0] = None
-        asn = asn.tolist()
+        numbers = geo["asn"].astype(object)
+        numbers[geo["asn"] == 0] = None
+        asn = numbers.tolist()
     values = (ip, code, name, risk.tolist(), method.tolist(), asn)
     return dict(zip(COLUMNS, values, strict=True))
 

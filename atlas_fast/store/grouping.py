@@ -28,7 +28,7 @@ SLOW_SECONDS = 0.2
 
 
 class GroupedWrites:
-    """Writes for one run. Used by one thread; `close` commits what waits."""
+    """Writes for one run. Used by one thread; `close` commits what waits. `stored`: new rows so far."""
 
     def __init__(self, store: Store, run: Run, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -38,6 +38,12 @@ class GroupedWrites:
         self._blocks: list[RowBlock] = []
         self._errors: list[ErrorRow] = []
         self._marks: dict[str, Mark] = {}
+        self.stored = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows that wait. Any thread may ask."""
+        return sum(block.n for block in list(self._blocks))
 
     def write(
         self, blocks: Sequence[RowBlock], errors: Sequence[ErrorRow] = (), mark: Mark | None = None
@@ -63,4 +69,4 @@ class GroupedWrites:
         errors, self._errors = self._errors, []
         marks, self._marks = self._marks, {}
         if blocks or errors or marks:
-            self._store.write(self._run, blocks, errors, list(marks.values()))
+            self.stored += self._store.write(self._run, blocks, errors, list(marks.values()))

@@ -25,8 +25,8 @@ from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.sqlite import local_now
 
 __all__ = [
-    "Account", "Journal", "Moved", "Open", "account_of", "begin_imap_run", "change_account", "key_variant",
-    "note_restored", "note_validated", "open_account", "quarantined", "run_of",
+    "Account", "Journal", "Moved", "Open", "account_of", "begin_imap_run", "change_account",
+    "key_variant", "note_restored", "note_validated", "open_account", "quarantined", "run_of",
 ]  # fmt: skip
 
 OPEN = ("decided", "sent", "copied", "flagged")

@@ -151,11 +151,16 @@ class ParquetStore:
             put(self._run_file(number), orjson.dumps(record))
         return Run(number)
 
-    def finish_run(self, run: Run) -> None:
-        """Note the end time; a run without one was killed."""
+    def finish_run(self, run: Run, report: str | None = None, *, ended: bool = True) -> None:
+        """Note the end time, and what the run says of itself; one without an end was killed."""
         with self._errors():
             path = self._run_file(run.session_id)
-            put(path, orjson.dumps(read_json(path) | {"end_time": _utc_now()}))
+            record = read_json(path)
+            if ended:
+                record["end_time"] = _utc_now()
+            if report is not None:
+                record["report"] = orjson.loads(report)
+            put(path, orjson.dumps(record))
 
     def write(
         self,

@@ -194,8 +194,8 @@ class PostgresStore(SqlStore):
     def begin_run(self, sources: Sequence[str]) -> Run:
         return self._again(lambda tried: super(PostgresStore, self).begin_run(sources))
 
-    def finish_run(self, run: Run) -> None:
-        self._again(lambda tried: super(PostgresStore, self).finish_run(run))
+    def finish_run(self, run: Run, report: str | None = None, *, ended: bool = True) -> None:
+        self._again(lambda tried: super(PostgresStore, self).finish_run(run, report, ended=ended))
 
     def write(
         self,

@@ -112,12 +112,21 @@ class SqlStore(ABC):
                 self._set_mark(run, mark)
         return added.stored
 
-    def finish_run(self, run: Run) -> None:
-        """Set the end time; a run without one was killed."""
+    def finish_run(self, run: Run, report: str | None = None, *, ended: bool = True) -> None:
+        """Set the end time, and keep what the run says of itself (JSON); a run without an end was
+        killed, or interrupted (`ended` False)."""
         with self.transaction():
-            self._execute(
-                "UPDATE sessions SET end_time = CURRENT_TIMESTAMP WHERE id = ?", (run.session_id,)
-            )
+            if ended:
+                self._execute(
+                    "UPDATE sessions SET end_time = CURRENT_TIMESTAMP WHERE id = ?",
+                    (run.session_id,),
+                )
+            if report is not None:
+                self._execute(
+                    "INSERT INTO run_reports (session_id, report) VALUES (?, ?) "
+                    "ON CONFLICT (session_id) DO UPDATE SET report = excluded.report",
+                    (run.session_id, report),
+                )
 
     def _add_up(self, tally: Tally, sign: int = 1) -> None:
         """Bring the summaries up to date; rows that reach zero go."""

@@ -29,7 +29,9 @@ def add_keyword(store: SqlStore, term: str) -> None:
             "AND created_by = 'user'",
             (term,),
         ):
-            store._execute("INSERT INTO filter_terms (term, created_by) VALUES (?, 'user')", (term,))
+            store._execute(
+                "INSERT INTO filter_terms (term, created_by) VALUES (?, 'user')", (term,)
+            )
 
 
 def remove_keyword(store: SqlStore, term: str) -> None:

@@ -53,6 +53,11 @@ class Writer(Generic[T]):
                 if not self._thread.is_alive():
                     raise StoreError("the writer thread is gone") from None
 
+    @property
+    def waiting(self) -> int:
+        """Items in the queue."""
+        return self._queue.qsize()
+
     def drain(self) -> None:
         """Wait until all that was put is written. Raises the first error of the writer."""
         while self._queue.unfinished_tasks and self._thread.is_alive():

@@ -15,8 +15,9 @@ from atlas_fast import __version__
 from atlas_fast.errors import AtlasFastError, StoreError, UsageError
 from atlas_fast.store import kind_of
 from atlas_fast.store.views import StoreReader, TooLong
-from atlas_fast.web import legacy
+from atlas_fast.web import legacy, live, metrics
 from atlas_fast.web.assets import Assets
+from atlas_fast.web.indexer import Indexer
 from atlas_fast.web.jobs import Jobs
 from atlas_fast.web.limiting import Buckets
 from atlas_fast.web.pages import ROUTERS
@@ -46,9 +47,13 @@ def create_app(store: str | Path, settings: WebSettings | None = None) -> FastAP
         Pages(assets, Path(store).name, bool(settings.login)), sessions, Jobs(),
     )  # fmt: skip
 
+    indexer = Indexer(reader.search)
+
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        indexer.start()
         yield
+        indexer.stop()
         reader.close()
 
     app = FastAPI(
@@ -56,7 +61,7 @@ def create_app(store: str | Path, settings: WebSettings | None = None) -> FastAP
         description="Mail triage: what came in, what was decided, and why.",
     )  # fmt: skip
     app.state.site = site
-    for router in (*ROUTERS, *legacy.ROUTERS):
+    for router in (*ROUTERS, *legacy.ROUTERS, live.router, metrics.router):
         app.include_router(router)
     app.add_api_route("/static/{digest}/{name}", static, include_in_schema=False)
     app.add_api_route("/healthz", healthz, include_in_schema=True, response_class=PlainTextResponse)

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from atlas_fast.errors import StoreError, UsageError
+from atlas_fast.observe.live import Live, live_folder, live_runs
 from atlas_fast.store import name_of, open_store
 from atlas_fast.store.plain import PlainConnections
 from atlas_fast.store.sqlite import SqliteStore
@@ -59,11 +60,11 @@ class Site:
 
     def alive(self) -> list[int]:
         """Numbers of the runs that are on, by what their processes say."""
-        return []
+        return [one.run for one in self.alive_reports()]
 
-    def alive_reports(self) -> list[Any]:
+    def alive_reports(self) -> list[Live]:
         """What the runs that are on say of themselves."""
-        return []
+        return [one for one in live_runs(live_folder(self.where)) if one.alive]
 
     @contextmanager
     def plain(self) -> Iterator[sqlite3.Connection]:

@@ -40,8 +40,8 @@ class Filter:
     `domain` that of the sender, `country` its code; `category` the original's name or the new one;
     `action` DELETED or PRESERVED; `run` its number; `since` and `until` local times as
     `YYYY-MM-DD` or `YYYY-MM-DD HH:MM[:SS]`, `until` is not part; `band` of confidence: 3 from 70,
-    2 from 40, 1 below, 0 none; `uncertain`: bands 1 and 2; `judged`: has a user said right or wrong,
-    `flag` its active flag.
+    2 from 40, 1 below, 0 none; `uncertain`: bands 1 and 2; `judged`: has a user said right or
+    wrong, `flag` its active flag.
     Raises UsageError for another form of a date, action or flag.
     """
 
@@ -413,7 +413,11 @@ _NEW_NAMES = frozenset(
 
 def _made(reader: StoreReader, rows: Sequence[tuple[Any, ...]]) -> list[MessageRow]:
     flags = _flags(reader, rows)
-    return [MessageRow(*row, flags.get((row[4], row[3]))) for row in rows]
+    return [_row(row, flags.get((row[4], row[3]))) for row in rows]
+
+
+def _row(values: Sequence[Any], flag: str | None) -> MessageRow:
+    return MessageRow(*values, flag)  # type: ignore[call-arg]
 
 
 def _flags(
@@ -479,7 +483,8 @@ def message(reader: StoreReader, number: int) -> Message | None:
         row,
         columns,
         _details(columns["raw_data"]),
-        *(account or (None, None)),
+        account_id=account[0] if account else None,
+        account=account[1] if account else None,
         feedback=[dict(zip(_FEEDBACK, one, strict=True)) for one in feedback],
         journal=_entry(reader, row, account[0] if account else None),
         newer=_neighbour(reader, "MIN(id)", ">", number),

@@ -146,7 +146,10 @@ def run(reader: StoreReader, number: int) -> Run | None:
     names = ("kind", "text", "place", "at")
     return Run(
         _row(found),
-        sorted(((name, *n) for name, n in categories.items()), key=lambda one: -one[1] - one[2]),
+        sorted(
+            ((name, n[0], n[1]) for name, n in categories.items()),
+            key=lambda one: -one[1] - one[2],
+        ),
         bands,
         [dict(zip(names, one, strict=True)) for one in errors],
         _report(reader.one("SELECT report FROM run_reports WHERE session_id = ?", (number,))),
@@ -194,7 +197,7 @@ def _accounts(reader: StoreReader) -> list[Account]:
         "GROUP BY a.id ORDER BY a.last_used DESC, a.id"
     )
     return [
-        Account(*row[:5], _names(row[5]), bool(row[6]), *row[7:])  # type: ignore[arg-type]
+        Account(*row[:5], _names(row[5]), bool(row[6]), *row[7:])  # type: ignore[call-arg]
         for row in found
     ]
 
@@ -204,7 +207,7 @@ def _has_errors(reader: StoreReader) -> bool:
 
 
 def _row(row: Sequence[Any]) -> RunRow:
-    return RunRow(*row[:6], _names(row[6]), *row[7:11], bool(row[11]))  # type: ignore[arg-type]
+    return RunRow(*row[:6], _names(row[6]), *row[7:11], bool(row[11]))  # type: ignore[call-arg]
 
 
 def _names(text: str | None) -> list[str]:

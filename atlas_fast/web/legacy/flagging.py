@@ -48,7 +48,7 @@ class One(Body):
 
 
 class Many(Body):
-    emails: Annotated[list[One], Field(max_length=VIEW_IDS)] = []
+    emails: Annotated[list[One], Field(max_length=VIEW_IDS)] | None = None
     account_id: Number | None = None
     flag_reason: Text | None = None
 
@@ -162,7 +162,7 @@ def bulk_flag(request: Request, body: Many) -> Response:
     site, results = site_of(request), []
     with site.plain() as connection:
         connection.execute("BEGIN IMMEDIATE")
-        for one in body.emails:
+        for one in body.emails or ():
             results.append(_protect(connection, one, body))
         connection.commit()
     site.reader.forget()
@@ -216,7 +216,8 @@ def _listed(
         ("flags", key, account, limit),
         lambda: flags.listed(site_of(request).reader.ask, account, limit, kind),
     )
-    return answer(**{key: rows}, total_count=total, returned_count=len(rows))
+    keys: dict[str, Any] = {key: rows, "total_count": total, "returned_count": len(rows)}
+    return answer(**keys)
 
 
 @router.get("/emails/flag-status/{account_id}/{folder_name:path}/{email_uid}", response_model=None)

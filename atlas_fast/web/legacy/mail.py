@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,10 +162,8 @@ class BatchTimer:
     def _work(self, stop: threading.Event, wait: float, repeat: bool) -> None:
         while not stop.wait(wait):
             self.executions += 1
-            try:
+            with suppress(AtlasFastError):  # each account's job has its error
                 self.run()
-            except AtlasFastError:
-                pass  # each account's job has its error
             if not repeat:
                 break
         with self._lock:
