@@ -706,7 +706,7 @@ def form_column(
     if what >= 0:
         h = hash_word(h, what)
     if word.shape[0]:
-        h = shape_hash(h, &word[0], 0, word.shape[0], most)
+        h = shape_hash(h, KINDS, &word[0], 0, word.shape[0], most)
     return row_column(h, False)
 
 
