@@ -1,34 +1,19 @@
 """Words eight at a time: hashes of runs of letters, columns of words, pairs and stems.
 
-With AVX-512 where the machine has it (`lanes_ask`, when a module is imported); plain C elsewhere,
-and in the debug build, so that both are tested. The hashes are those of folding.pyx and hashing.pxd.
-Outputs have room for eight entries more than are asked for.
+With AVX-512 where the machine has it (wide.pxd), or plain C. The hashes are those of folding.pyx and
+hashing.pxd. Outputs have room for eight entries more than are asked for.
 """
+cimport atlas_fast._kernels.wide
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from *:
     """
     #include <stdint.h>
     #include <string.h>
-    #if defined(__x86_64__) && defined(__GNUC__) && defined(__OPTIMIZE__)
-    #include <immintrin.h>
-    #define ATLAS_LANES 1
-    #define ATLAS_WIDE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,popcnt")))
-    #endif
-
     #define ATLAS_CHUNK 0x9E3779B97F4A7C15u
     #define ATLAS_MIX 0xD6E8FEB86659FD93u
     #define ATLAS_WORD 0x51ED270Bu
     #define ATLAS_LOW 0x2020202020202020u
-
-    static int atlas_wide = 0;
-
-    static inline void atlas_lanes_ask(void) {
-    #ifdef ATLAS_LANES
-        atlas_wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-            && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    #endif
-    }
 
     static inline uint64_t atlas_mixed(uint64_t h) {
         h ^= h >> 32;
@@ -224,8 +209,6 @@ cdef extern from *:
     #define atlas_stem_columns atlas_stem_columns_plain
     #endif
     """
-    void lanes_ask "atlas_lanes_ask"() noexcept nogil
-
     # Hash, stem and size of n runs of 1 to 16 letters, behind each of which buf can be read until 16
     # bytes from its start; numbers, from `number` on, of those in the filter, or of one letter.
     int lanes_hash "atlas_hash"(

@@ -18,7 +18,7 @@ from atlas_fast._kernels.folding cimport (
     FILTER, NUMBER, ROOM, TOKENS, Tokens, filter_has, tokens_begin, tokens_next,
 )
 from atlas_fast._kernels.hashing cimport hash_start, hash_word
-from atlas_fast._kernels.lanes cimport lanes_ask, lanes_columns, lanes_stem_columns
+from atlas_fast._kernels.lanes cimport lanes_columns, lanes_stem_columns
 from atlas_fast._kernels.lexicon cimport (
     Lexicon, Reader, lexicon_begin, lexicon_end, lexicon_read,
 )
@@ -28,6 +28,7 @@ from atlas_fast._kernels.rows cimport (
 )
 from atlas_fast._kernels.scan cimport find_byte, skip_lwsp, starts_fold
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from atlas_fast._kernels.wide cimport wide_ask
 
 cdef enum:
     MAX_WORD = 24
@@ -354,7 +355,7 @@ def _build():
         "january february march april may june july august september october november december "
         "monday tuesday wednesday thursday friday saturday sunday"
     ).split()
-    lanes_ask()
+    wide_ask()
     memset(DATE_FILTER, 0, sizeof(DATE_FILTER))
     for name in {*names, *(name[:3] for name in names), "sept", "tues", "thur", "thurs"}:
         raw = name.encode()
