@@ -20,8 +20,9 @@ from atlas_fast._kernels.lexicon import (
     LAYOUT,
     TERM_WORDS,
     Lexicon,
+    joined,
+    joined_bit,
     lexicon_find,
-    pair_bit,
     transition_key,
     words_of,
 )
@@ -85,7 +86,7 @@ def compile_terms(texts: Sequence[str], category: Sequence[int], n_categories: i
     states: list[dict[int, int]] = [{}]  # a trie: word to state
     ends = [0]
     starts, alone = np.zeros((2, FILTER_BITS), np.uint8)
-    pairs = np.zeros(PAIR_BITS, np.uint8)
+    pairs, twos, threes = np.zeros((3, PAIR_BITS), np.uint8)
     sizes = np.zeros(len(texts), np.uint8)
     for number, text in enumerate(texts):
         state = 0
@@ -95,7 +96,12 @@ def compile_terms(texts: Sequence[str], category: Sequence[int], n_categories: i
         if len(words) == 1:
             alone[words[0][1]] = 1
         else:
-            pairs[pair_bit(words[0][0], words[1][0])] = 1
+            (first, _), (second, _) = words[:2]
+            pairs[joined_bit(first, second)] = 1
+            if len(words) == 2:
+                twos[joined_bit(first, second)] = 1
+            else:
+                threes[joined_bit(joined(first, second), words[2][0])] = 1
         for word, _ in words:
             onward = states[state].get(word)
             if onward is None:
@@ -126,7 +132,10 @@ def compile_terms(texts: Sequence[str], category: Sequence[int], n_categories: i
             *(column.astype("<u4").tobytes() for column in columns),
             np.asarray(category, np.uint8).tobytes(),
             sizes.tobytes(),
-            *(np.packbits(bits, bitorder="little").tobytes() for bits in (starts, alone, pairs)),
+            *(
+                np.packbits(bits, bitorder="little").tobytes()
+                for bits in (starts, alone, pairs, twos, threes)
+            ),
         ]
     )
 

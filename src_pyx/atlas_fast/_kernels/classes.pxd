@@ -1,9 +1,10 @@
 """Bit masks of 64 bytes at a time: which bytes belong to words, which are letters, which are marks,
 and which may say that a line is quoted.
 
-SSE2, which every x86-64 has, or plain C elsewhere (and in the debug build, so that both are tested).
+AVX-512 (wide.pxd), or SSE2, which every x86-64 has, or plain C elsewhere and in the debug build.
 A block is read whole: the caller copies the last, shorter one into 64 bytes of its own.
 """
+cimport atlas_fast._kernels.processor
 from atlas_fast._kernels.types cimport uint8_t, uint64_t
 
 cdef extern from *:
@@ -15,13 +16,34 @@ cdef extern from *:
         uint64_t word, letter, mark;    /* bit i: byte i is one of this class */
     } atlas_classes;
 
+    #ifdef ATLAS_LANES
+    ATLAS_AVX512 static inline __mmask64 atlas_within_wide(__m512i x, char first, char count) {
+        return _mm512_cmplt_epu8_mask(
+            _mm512_sub_epi8(x, _mm512_set1_epi8(first)), _mm512_set1_epi8(count));
+    }
+    ATLAS_AVX512 static inline __mmask64 atlas_is_wide(__m512i x, char what) {
+        return _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8(what));
+    }
+    ATLAS_AVX512 static inline void atlas_classes_wide(const uint8_t *p, atlas_classes *out) {
+        const __m512i x = _mm512_loadu_si512(p);
+        out->letter = atlas_within_wide(_mm512_or_si512(x, _mm512_set1_epi8(32)), 'a', 26);
+        out->word = out->letter | atlas_within_wide(x, '0', 10) | atlas_is_wide(x, '_')
+            | _mm512_movepi8_mask(x);
+        out->mark = atlas_is_wide(x, '!') | atlas_within_wide(x, '$', 2);
+    }
+    ATLAS_AVX512 static inline uint64_t atlas_quotes_wide(const uint8_t *p) {
+        const __m512i x = _mm512_loadu_si512(p);
+        return atlas_is_wide(x, '>') | atlas_is_wide(x, '|') | atlas_is_wide(x, ':');
+    }
+    #endif
+
     #if defined(__SSE2__) && defined(__OPTIMIZE__)
     #include <emmintrin.h>
     static inline __m128i atlas_within(__m128i x, char first, char count) {
         const __m128i from = _mm_sub_epi8(x, _mm_set1_epi8(first));
         return _mm_cmpeq_epi8(_mm_min_epu8(from, _mm_set1_epi8((char)(count - 1))), from);
     }
-    static inline void atlas_read_classes(const uint8_t *p, atlas_classes *out) {
+    static inline void atlas_classes_any(const uint8_t *p, atlas_classes *out) {
         int i;
         out->word = out->letter = out->mark = 0;
         for (i = 0; i < 64; i += 16) {
@@ -36,7 +58,7 @@ cdef extern from *:
             out->mark |= (uint64_t)(uint32_t)_mm_movemask_epi8(mark) << i;
         }
     }
-    static inline uint64_t atlas_read_quotes(const uint8_t *p) {
+    static inline uint64_t atlas_quotes_any(const uint8_t *p) {
         uint64_t out = 0;
         int i;
         for (i = 0; i < 64; i += 16) {
@@ -49,14 +71,14 @@ cdef extern from *:
         return out;
     }
     #else
-    static inline uint64_t atlas_read_quotes(const uint8_t *p) {
+    static inline uint64_t atlas_quotes_any(const uint8_t *p) {
         uint64_t out = 0;
         int i;
         for (i = 0; i < 64; i++)
             out |= (uint64_t)(p[i] == 62 || p[i] == 124 || p[i] == 58) << i;
         return out;
     }
-    static inline void atlas_read_classes(const uint8_t *p, atlas_classes *out) {
+    static inline void atlas_classes_any(const uint8_t *p, atlas_classes *out) {
         int i;
         out->word = out->letter = out->mark = 0;
         for (i = 0; i < 64; i++) {
@@ -66,6 +88,15 @@ cdef extern from *:
             out->mark |= (uint64_t)(p[i] == 33 || p[i] == 36 || p[i] == 37) << i;
         }
     }
+    #endif
+
+    #ifdef ATLAS_LANES
+    #define atlas_read_classes(p, out) \\
+        (atlas_avx512 ? atlas_classes_wide(p, out) : atlas_classes_any(p, out))
+    #define atlas_read_quotes(p) (atlas_avx512 ? atlas_quotes_wide(p) : atlas_quotes_any(p))
+    #else
+    #define atlas_read_classes atlas_classes_any
+    #define atlas_read_quotes atlas_quotes_any
     #endif
     """
     ctypedef struct Classes "atlas_classes":

@@ -1,8 +1,9 @@
 """How often classes of bytes stand in a text: 32 bytes at a time, each lane with counters of its own.
 
-For any GNU-like compiler, once for every machine and once for those with AVX2; plain C elsewhere
-(and in the debug build, so that both are tested).
+For any GNU-like compiler, once for every machine and once for those with AVX2; with AVX-512 (wide.pxd)
+masks of 64 bytes. Plain C elsewhere, and in the debug build.
 """
+cimport atlas_fast._kernels.processor
 from atlas_fast._kernels.types cimport int64_t, uint8_t
 
 cdef extern from *:
@@ -58,8 +59,36 @@ cdef extern from *:
     #if defined(__x86_64__)
     ATLAS_COUNT(atlas_count_wide, __attribute__((target("avx2"))))
     #endif
+    #ifdef ATLAS_LANES
+    #define ATLAS_ADD(field, mask) out->field += _mm_popcnt_u64(mask)
+    #define ATLAS_EQUAL(what) _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8(what))
+    #define ATLAS_WITHIN(x, first, count) _mm512_cmplt_epu8_mask( \\
+        _mm512_sub_epi8(x, _mm512_set1_epi8(first)), _mm512_set1_epi8(count))
+    ATLAS_AVX512 static void atlas_count_masks(const uint8_t *p, size_t n, atlas_counts *out) {
+        size_t i;
+        for (i = 0; i < n; i += 64) {
+            const __mmask64 some = n - i < 64 ? ((uint64_t)1 << (n - i)) - 1 : ~(uint64_t)0;
+            const __m512i x = _mm512_maskz_loadu_epi8(some, p + i);
+            ATLAS_ADD(upper, ATLAS_WITHIN(x, 'A', 26));
+            ATLAS_ADD(letters, ATLAS_WITHIN(_mm512_or_si512(x, _mm512_set1_epi8(32)), 'a', 26));
+            ATLAS_ADD(digits, ATLAS_WITHIN(x, '0', 10));
+            ATLAS_ADD(high, _mm512_movepi8_mask(x));
+            ATLAS_ADD(bangs, ATLAS_EQUAL('!'));
+            ATLAS_ADD(dollars, ATLAS_EQUAL('$'));
+            ATLAS_ADD(lines, ATLAS_EQUAL(10));
+            ATLAS_ADD(quotes, ATLAS_EQUAL('>'));
+            ATLAS_ADD(questions, ATLAS_EQUAL('?'));
+        }
+    }
+    #endif
     static inline void atlas_count(const uint8_t *p, size_t n, atlas_counts *out) {
         memset(out, 0, sizeof(*out));
+    #ifdef ATLAS_LANES
+        if (atlas_avx512) {
+            atlas_count_masks(p, n, out);
+            return;
+        }
+    #endif
     #if defined(__x86_64__)
         if (__builtin_cpu_supports("avx2")) {
             atlas_count_wide(p, n, out);

@@ -14,6 +14,7 @@ from atlas_fast._kernels.facts cimport (
     facts_authentication, facts_fields, facts_identity, facts_links, facts_origin, facts_parts,
     facts_sender, facts_subject, facts_text, url_words,
 )
+from atlas_fast._kernels.folding cimport FILTER
 from atlas_fast._kernels.headers cimport (
     F_SUBJECT, FieldRecord, N_KNOWN, N_TEXT, T_FROM_ADDRESS, T_FROM_DOMAIN, T_FROM_NAME,
     T_MESSAGE_ID, T_REPLY_TO, T_SUBJECT,
@@ -29,7 +30,7 @@ from atlas_fast._kernels.rows cimport (
 from atlas_fast._kernels.scan cimport skip_lwsp
 from atlas_fast._kernels.types cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 from atlas_fast._kernels.wording cimport (
-    without_footer, without_marks, wording_subject, wording_text,
+    without_footer, without_marks, wording_minded, wording_subject, wording_text,
 )
 
 LAYOUT = 2
@@ -193,6 +194,7 @@ def features_batch(
     cdef Py_ssize_t n = messages.count
     cdef Columns c
     cdef Row row
+    cdef uint8_t minded[FILTER]
     cdef int column
     if (
         first.shape[0] != n or first.shape[1] != N_KNOWN or field_indptr.shape[0] != n + 1
@@ -221,6 +223,8 @@ def features_batch(
     c.strings, c.n_hidden, c.flags, c.n = &strings.arena, &n_hidden[0], &flags[0], n
     row.indices, row.data = &indices.arena, &data.arena
     row.seen = &seen[0]
+    wording_minded(lexicon, minded)
+    row.minded = minded
     bytes_reserve(indices, min(2500 * n, 1 << 26))
     bytes_reserve(data, min(2500 * n, 1 << 26))
     memset(&terms[0, 0], 0, <size_t> (n * lexicon.n_categories))

@@ -7,6 +7,8 @@ cdef enum:
 
 cdef enum:
     TOKENS = 256                # that are read at once
+    ROOM = TOKENS + 8           # see lanes.pxd
+    RUNS = TOKENS + 65
     NUMBER = 1 << 30            # added to the size of a token of digits alone
     FILTER = 4096               # bytes of a filter of hashes
 
@@ -37,17 +39,20 @@ cdef struct Tokens:             # of a text, TOKENS at a time
     Py_ssize_t room             # bytes of buf that may be read, `end` at least
     uint64_t in_word, in_mark, in_letters       # does the run before pos go on?
     int run, n_runs             # the next to be read; how many are whole
-    Py_ssize_t run_start[TOKENS + 65]
-    Py_ssize_t run_stop[TOKENS + 65]
-    uint8_t plain[TOKENS + 65]  # are all its bytes letters of ASCII?
+    int64_t run_start[RUNS]
+    int64_t run_stop[RUNS]
+    int next_odd, n_odd
+    uint16_t odd[RUNS + 1]      # runs that are not just one word of up to 16 letters of ASCII
     int n                       # tokens
+    uint64_t hash[ROOM]
+    uint64_t stem[ROOM]
+    int32_t size[ROOM]          # 0 for a mark
+    int64_t start[ROOM]
+    int64_t stop[ROOM]
     int n_minded
-    uint64_t hash[TOKENS]
-    uint64_t stem[TOKENS]
-    int32_t size[TOKENS]        # 0 for a mark
-    int64_t start[TOKENS]
-    int64_t stop[TOKENS]
-    uint16_t minded[TOKENS + 1]     # tokens that are in the filter, or have one letter
+    uint16_t minded[ROOM]       # tokens that are in the filter, or have one letter
+    int n_special
+    uint16_t special[ROOM]      # numbers, and words of more than 16 bytes
 
 cdef void tokens_begin(
     Tokens* tokens, const uint8_t* buf, Py_ssize_t pos, Py_ssize_t end, Py_ssize_t room,

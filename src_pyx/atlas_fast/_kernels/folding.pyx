@@ -10,14 +10,16 @@ the folded bytes eight at a time as little-endian numbers; its stem is what word
 
 (a) token_read: any word, byte by byte.
 (b) tokens_next: many at once. Masks of 64 bytes (classes.pxd) give where runs of such bytes begin and
-    end; most are letters of ASCII, and those of up to 16 go to the same hash without a branch.
+    end; most are up to 16 letters of ASCII, and go to the same hash eight runs at a time (lanes.pxd).
 """
 from libc.string cimport memcpy, memset
 
 from atlas_fast._kernels.blocks cimport ctz
 from atlas_fast._kernels.classes cimport Classes, read_classes
 from atlas_fast._kernels.hashing cimport hash_byte, hash_start
-from atlas_fast._kernels.types cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+from atlas_fast._kernels.lanes cimport lanes_hash
+from atlas_fast._kernels.types cimport uint8_t, uint16_t, uint32_t, uint64_t
+from atlas_fast._kernels.processor cimport avx512_ask
 
 cdef enum:
     FIRST = 0x80
@@ -28,8 +30,6 @@ cdef enum:
 
 cdef uint8_t LETTER_BYTE[256]   # 0 for digits, 1 for the other bytes of words
 cdef uint8_t NOTHING[FILTER]    # a filter that has no hash
-cdef uint64_t FIRST_BYTES[17]   # masks: so many of the first eight bytes
-cdef uint64_t NEXT_BYTES[17]    # and of the eight behind them
 cdef uint8_t FOLDS[TABLE]       # of U+0080 to U+05FF: a letter, 1 skip, 2 gap, 0 keep
 
 LATIN = (                       # U+00C0 to U+024F
@@ -186,7 +186,7 @@ cdef void tokens_begin(
     tokens.buf = buf
     tokens.pos, tokens.end, tokens.room = pos, end, room
     tokens.in_word = tokens.in_mark = tokens.in_letters = 0
-    tokens.run = tokens.n_runs = 0
+    tokens.run = tokens.n_runs = tokens.next_odd = tokens.n_odd = 0
 
 
 cdef void _runs(Tokens* t) noexcept nogil:
@@ -195,7 +195,9 @@ cdef void _runs(Tokens* t) noexcept nogil:
     cdef const uint8_t* block
     cdef Classes c
     cdef uint64_t starts, stops, words, marks, ends, more, high = <uint64_t> 1 << 63
-    cdef int n = 0, at
+    cdef Py_ssize_t room = t.room - 16
+    cdef int n = 0, odd = 0, at
+    cdef bint plain
     t.run_start[0] = t.run_start[t.n_runs]                  # one may have begun
     while t.pos < t.end and n < TOKENS:
         block = t.buf + t.pos
@@ -219,17 +221,22 @@ cdef void _runs(Tokens* t) noexcept nogil:
             at = ctz(stops)
             stops &= stops - 1
             t.run_stop[n] = t.pos + at
-            t.plain[n] = ends >> at & 1
+            plain = (ends >> at & 1) & (t.pos + at - t.run_start[n] <= 16) & (
+                t.run_start[n] <= room)
+            t.odd[odd] = <uint16_t> n
+            odd += not plain
             n += 1
             t.run_start[n] = t.pos + ctz(starts | high)
             starts &= starts - 1
         t.pos += 64
     if t.pos >= t.end and (t.in_word | t.in_mark):
         t.run_stop[n] = t.end
-        t.plain[n] = <uint8_t> t.in_letters
+        t.odd[odd] = <uint16_t> n
+        odd += 1
         n += 1
         t.in_word = t.in_mark = 0
-    t.run, t.n_runs = 0, n
+    t.odd[odd] = <uint16_t> n
+    t.run, t.n_runs, t.next_odd, t.n_odd = 0, n, 0, odd
 
 
 cdef int _odd(Tokens* t, const uint8_t* filter, int n, int most) noexcept nogil:
@@ -247,6 +254,8 @@ cdef int _odd(Tokens* t, const uint8_t* filter, int n, int most) noexcept nogil:
                 continue
             t.minded[t.n_minded] = <uint16_t> n
             t.n_minded += filter_has(filter, token.hash) or token.size & (NUMBER - 1) == 1
+            t.special[t.n_special] = <uint16_t> n
+            t.n_special += token.size > 16
             t.stop[n] = token.end
         else:
             h = hash_start(0)
@@ -258,69 +267,41 @@ cdef int _odd(Tokens* t, const uint8_t* filter, int n, int most) noexcept nogil:
         t.hash[n], t.stem[n], t.size[n], t.start[n] = token.hash, token.stem, token.size, start
         n += 1
     t.run_start[t.run] = pos
-    t.run += pos >= stop
+    if pos >= stop:
+        t.run += 1
+        t.next_odd += 1
     return n
-
-
-cdef inline uint64_t _lower8(const uint8_t* p) noexcept nogil:
-    cdef uint64_t raw
-    memcpy(&raw, p, 8)
-    return raw | 0x2020202020202020u
-
-
-cdef inline uint32_t _lower4(const uint8_t* p) noexcept nogil:
-    cdef uint32_t raw
-    memcpy(&raw, p, 4)
-    return raw | 0x20202020u
 
 
 cdef bint tokens_next(Tokens* tokens, const uint8_t* filter, int most) noexcept nogil:
     """Read the next tokens, as many as there are, or `most`, or TOKENS; False behind the last.
     filter: hashes that somebody minds, or NULL."""
     cdef Tokens* t = tokens
-    cdef const uint8_t* buf = t.buf
-    cdef const uint8_t* p
-    cdef Py_ssize_t start, size, at
-    cdef uint64_t one, h, longer
-    cdef int n = 0, minded = 0
+    cdef int n = 0, run
     if filter is NULL:
         filter = NOTHING
     if most > TOKENS:
         most = TOKENS
-    t.n_minded = 0
+    t.n_minded = t.n_special = 0
     while n < most:
-        if t.run == t.n_runs:
+        run = t.run
+        if run == t.n_runs:
             if n or t.pos >= t.end:
                 break
             _runs(t)
             continue
-        start = t.run_start[t.run]
-        if not t.plain[t.run] or start + 16 > t.room:
-            t.n_minded = minded
+        run = t.odd[t.next_odd] - run                       # so many before the next odd one
+        if run == 0:
             n = _odd(t, filter, n, most)
-            minded = t.n_minded
             continue
-        p = buf + start
-        size = t.run_stop[t.run] - start
-        one = _lower8(p) & FIRST_BYTES[size if size < 16 else 16]
-        h = _chunk(START_WORD, one)
-        longer = _chunk(h, _lower8(p + 8) & NEXT_BYTES[size if size < 16 else 16])
-        h = longer if size > 8 else h
-        at = 16
-        while at < size:
-            if size - at >= 8:
-                h = _chunk(h, _lower8(p + at))
-            else:
-                h = _chunk(h, _lower8(p + size - 8) >> (8 * (8 - (size - at))))
-            at += 8
-        t.hash[n], t.size[n] = h, <int32_t> (size if size < NUMBER else NUMBER - 1)
-        t.start[n], t.stop[n] = start, start + size
-        t.stem[n] = <uint32_t> one | <uint64_t> (_lower4(p + (size - 4 if size > 4 else 0)) >> 8) << 32
-        t.minded[minded] = <uint16_t> n
-        minded += filter_has(filter, h) | (size == 1)
-        n += 1
-        t.run += 1
-    t.n, t.n_minded = n, minded
+        if run > most - n:
+            run = most - n
+        t.n_minded += lanes_hash(
+            t.buf, t.run_start + t.run, t.run_stop + t.run, run, filter, n, t.hash + n, t.stem + n,
+            t.size + n, t.start + n, t.stop + n, t.minded + t.n_minded)
+        n += run
+        t.run += run
+    t.n = n
     return n > 0
 
 
@@ -368,9 +349,7 @@ def tokens_of(const uint8_t[::1] text not None) -> list:
 def _build():
     memset(FOLDS, 0, sizeof(FOLDS))
     memset(NOTHING, 0, sizeof(NOTHING))
-    for size in range(17):
-        FIRST_BYTES[size] = (1 << 8 * min(size, 8)) - 1
-        NEXT_BYTES[size] = (1 << 8 * max(size - 8, 0)) - 1
+    avx512_ask()
     for byte in range(256):
         letter = byte >= 0x80 or byte == 95 or chr(byte).isalpha()
         LETTER_BYTE[byte] = letter

@@ -4,7 +4,7 @@ from atlas_fast._kernels.tables cimport Table
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
-    PAIRS = 8192                # bytes of the filter of pairs
+    PAIRS = 8192                # bytes of a filter of several words
     STEPS = 1 << 14             # bytes of the filter of transitions
     MOST_SPELLED = 25
     RING = 16                   # words of a term at most
@@ -28,7 +28,9 @@ cdef class Lexicon:
     cdef const uint8_t* words   # of each term
     cdef const uint8_t* starts  # filter: first words of terms
     cdef const uint8_t* alone   # filter: terms of one word
-    cdef const uint8_t* pairs   # bits: first and second words of terms
+    cdef const uint8_t* pairs   # of several words: the first two of terms,
+    cdef const uint8_t* twos    # terms of two,
+    cdef const uint8_t* threes  # the first three of terms
     cdef uint8_t steps[STEPS]   # bits: which transitions may be there; most that are looked
                                 # up are not, and this fits the first cache
 

@@ -12,7 +12,8 @@ matter; three or more single letters with one byte between each two are read as 
 (c) lexicon_batch: terms by category; lexicon_find: the terms of one text and where they are.
 Payload: uint32 states, terms, slots, categories, then zeros to 64 bytes; slots; fail, term, link of
 each state; category and number of words of each term; filters, a bit for each hash: 4,096 bytes for
-first words of terms, 4,096 for terms of one word, 8,192 for the first two words of others.
+first words of terms, 4,096 for terms of one word, 8,192 for the first two words of terms, 8,192 for
+terms of two words, 8,192 for the first three words of terms.
 """
 from atlas_fast._kernels.arena cimport Arena, arena_reserve
 from atlas_fast._kernels.blocks cimport prefetch
@@ -44,7 +45,7 @@ cdef class Lexicon:
         if table.size < HEAD:
             raise ValueError("too short")
         states, terms, slots, self.n_categories = head[0], head[1], head[2], head[3]
-        need = HEAD + 16 * slots + 12 * states + 2 * terms + 2 * FILTER + PAIRS
+        need = HEAD + 16 * slots + 12 * states + 2 * terms + 2 * FILTER + 3 * PAIRS
         if (
             need != <uint64_t> table.size or slots & (slots - 1) or slots < 2 or states < 1
             or not 0 < self.n_categories <= 256 or states >= 1 << 31 or terms >= 1 << 31
@@ -62,6 +63,8 @@ cdef class Lexicon:
         self.starts = self.words + terms
         self.alone = self.starts + FILTER
         self.pairs = self.alone + FILTER
+        self.twos = self.pairs + PAIRS
+        self.threes = self.twos + PAIRS
         need = 0
         for i in range(slots):
             if self.slots[i].state >= states:
@@ -186,33 +189,67 @@ cdef inline void _step(
         _hit(lexicon, reader, reader.state, -1, stop)
 
 
-cdef inline uint32_t _pair(uint64_t first, uint64_t second) noexcept nogil:
-    """Number of the bit of two words."""
-    return <uint32_t> ((first * 0x9E3779B97F4A7C15u + second) >> 40) & (8 * PAIRS - 1)
+cdef inline uint64_t _join(uint64_t first, uint64_t second) noexcept nogil:
+    """Hash of words in a row, from that of all but the last, and the last."""
+    return first * 0x9E3779B97F4A7C15u + second
+
+
+cdef inline bint _among(const uint8_t* filter, uint64_t hash) noexcept nogil:
+    """Is the bit of a hash in a filter of several words?"""
+    return filter[hash >> 43 & (PAIRS - 1)] >> (hash >> 40 & 7) & 1
+
+
+cdef inline int _after(const Tokens* tokens, int i) noexcept nogil:
+    """The next token that is a word, or n."""
+    i += 1
+    while i < tokens.n and tokens.size[i] == 0:
+        i += 1
+    return i
 
 
 cdef inline bint _may_begin(Lexicon lexicon, const Tokens* tokens, int i) noexcept nogil:
-    """May a term begin with a token, or a word whose letters stand apart? Behind the last token
-    there may be more: so always there."""
-    cdef uint32_t bit
-    cdef int j = i + 1
-    while j < tokens.n and tokens.size[j] == 0:
-        j += 1
+    """May a term begin with a token, or a word whose letters stand apart? By two words. Behind the
+    last token there may be more: so always there."""
+    cdef int j = _after(tokens, i)
     if j == tokens.n:
         return True
-    bit = _pair(tokens.hash[i], tokens.hash[j])
-    return (lexicon.pairs[bit >> 3] >> (bit & 7) & 1) | filter_has(
-        lexicon.alone, tokens.hash[i]) | ((tokens.stop[i] == tokens.start[i] + 1) & (
-            tokens.stop[j] == tokens.start[i] + 3))
+    return _among(lexicon.pairs, _join(tokens.hash[i], tokens.hash[j])) | _stands_alone(
+        lexicon, tokens, i, j)
+
+
+cdef inline bint _does_begin(Lexicon lexicon, const Tokens* tokens, int i) noexcept nogil:
+    """The same by three words."""
+    cdef int j = _after(tokens, i), k
+    cdef uint64_t pair
+    if j == tokens.n:
+        return True
+    k = _after(tokens, j)
+    if k == tokens.n:
+        return True
+    pair = _join(tokens.hash[i], tokens.hash[j])
+    return _among(lexicon.twos, pair) | _among(
+        lexicon.threes, _join(pair, tokens.hash[k])) | _stands_alone(lexicon, tokens, i, j)
+
+
+cdef inline bint _stands_alone(
+    Lexicon lexicon, const Tokens* tokens, int i, int j,
+) noexcept nogil:
+    """A term of one word, or two letters with a byte between them."""
+    return filter_has(lexicon.alone, tokens.hash[i]) | (
+        (tokens.stop[i] == tokens.start[i] + 1) & (tokens.stop[j] == tokens.start[i] + 3))
 
 
 cdef void lexicon_read(Lexicon lexicon, Reader* reader, const Tokens* tokens) noexcept nogil:
     cdef uint16_t begins[TOKENS + 1]
-    cdef int i, k, n = 0
-    for k in range(tokens.n_minded):                        # where terms may begin: one in four
+    cdef int i, k, some = 0, n = 0
+    for k in range(tokens.n_minded):                        # one in six stays, then one in two
         i = tokens.minded[k]
+        begins[some] = <uint16_t> i
+        some += _may_begin(lexicon, tokens, i)
+    for k in range(some):
+        i = begins[k]
         begins[n] = <uint16_t> i
-        n += _may_begin(lexicon, tokens, i)
+        n += _does_begin(lexicon, tokens, i)
         prefetch(&lexicon.slots[<uint32_t> (_key(0, tokens.hash[i]) >> 32) & lexicon.mask])
     i = k = 0
     while True:
@@ -289,9 +326,14 @@ def transition_key(int state, uint64_t word) -> int:
     return _key(<uint32_t> state, word)
 
 
-def pair_bit(uint64_t first, uint64_t second) -> int:
-    """Bit of the filter of pairs for the first two words of a term."""
-    return _pair(first, second)
+def joined_bit(uint64_t first, uint64_t second) -> int:
+    """Bit of a filter of several words, for the hash of all but the last and the last."""
+    return _join(first, second) >> 40 & (8 * PAIRS - 1)
+
+
+def joined(uint64_t first, uint64_t second) -> int:
+    """Hash of two words in a row."""
+    return _join(first, second)
 
 
 def words_of(const uint8_t[::1] text not None) -> list:

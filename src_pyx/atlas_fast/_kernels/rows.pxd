@@ -70,6 +70,7 @@ cdef enum:                      # namespaces: no feature of one equals a feature
 cdef struct Row:                # the row that is being made
     Arena* indices
     Arena* data
+    const uint8_t* minded       # filter of the words that somebody asks for
     uint32_t* seen              # bits of the columns that the row has
     uint32_t base               # columns [base, base + mask] are those of the present groups
     uint32_t mask

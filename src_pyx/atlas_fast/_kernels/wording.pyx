@@ -15,18 +15,20 @@ from atlas_fast._kernels.blocks cimport ctz
 from atlas_fast._kernels.buffers cimport Bytes, bytes_reserve
 from atlas_fast._kernels.classes cimport read_quotes
 from atlas_fast._kernels.folding cimport (
-    FILTER, NUMBER, TOKENS, Tokens, filter_has, tokens_begin, tokens_next,
+    FILTER, NUMBER, ROOM, TOKENS, Tokens, filter_has, tokens_begin, tokens_next,
 )
 from atlas_fast._kernels.hashing cimport hash_start, hash_word
+from atlas_fast._kernels.lanes cimport lanes_columns, lanes_stem_columns
 from atlas_fast._kernels.lexicon cimport (
     Lexicon, Reader, lexicon_begin, lexicon_end, lexicon_read,
 )
 from atlas_fast._kernels.rows cimport (
     N_ENDING, N_PAIR, N_STEM, N_SUBJECT_PAIR, N_SUBJECT_WORD, N_WORD, Row, SEEN, Text, log2_of,
-    row_add_all, row_begin, row_close, row_column,
+    TEXT_BUCKETS, row_add_all, row_begin, row_close, row_column,
 )
 from atlas_fast._kernels.scan cimport find_byte, skip_lwsp, starts_fold
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from atlas_fast._kernels.processor cimport avx512_ask
 
 cdef enum:
     MAX_WORD = 24
@@ -41,10 +43,9 @@ cdef uint8_t DATE_FILTER[FILTER]    # of their hashes
 cdef struct Words:              # where the reading of a text stands
     uint64_t last               # hash of the word before, 0 for none
     int n
-    int n_columns
     int n_stems
-    uint32_t columns[2 * TOKENS]        # of words and pairs
-    uint64_t stems[MAX_WORDS]   # the last is overwritten until it is one
+    uint32_t columns[2 * ROOM]  # of words and pairs, or stems and endings
+    uint64_t stems[MAX_WORDS + 8]
     Reader reader               # of the lexicon
     Tokens tokens
 
@@ -83,24 +84,21 @@ cdef inline bint _special(uint64_t* hash, int32_t* size) noexcept nogil:
 
 cdef void _add(Row* row, Words* state, int words, int pairs) noexcept nogil:
     """Add words and pairs of the tokens, and keep the stems."""
-    cdef const Tokens* tokens = &state.tokens
-    cdef uint64_t h, last = state.last, begin = hash_word(0, words), pair = hash_start(pairs)
-    cdef uint32_t* out = state.columns
-    cdef int32_t size
-    cdef int i, n_stems = state.n_stems
-    for i in range(tokens.n):
-        h, size = tokens.hash[i], tokens.size[i]
-        if size > MAX_WORD or filter_has(DATE_FILTER, h):
-            _special(&h, &size)
-        out[0] = <uint32_t> row_column(h ^ begin, True)
-        out[1] = <uint32_t> row_column(hash_word(pair + (last << 1), h), True)
-        out += 2
-        state.stems[n_stems] = tokens.stem[i]
-        n_stems += size > 4
-        last = h
+    cdef Tokens* tokens = &state.tokens
+    cdef int i, k
+    for k in range(tokens.n_special):
+        i = tokens.special[k]
+        _special(&tokens.hash[i], &tokens.size[i])
+    for k in range(tokens.n_minded):
+        i = tokens.minded[k]
+        if filter_has(DATE_FILTER, tokens.hash[i]):
+            _special(&tokens.hash[i], &tokens.size[i])
+    state.n_stems += lanes_columns(
+        tokens.hash, tokens.stem, tokens.size, tokens.n, state.last, hash_word(0, words),
+        hash_start(pairs), TEXT_BUCKETS - 1, state.columns, state.stems + state.n_stems)
     if state.last == 0:                                     # the first has none before it
         state.columns[1] = state.columns[0]
-    state.last, state.n_stems = last, n_stems
+    state.last = tokens.hash[tokens.n - 1]
     state.n += tokens.n
     row_add_all(row, state.columns, 2 * tokens.n)
 
@@ -110,9 +108,8 @@ cdef void _words(
     Words* state, Lexicon lexicon,
 ) noexcept nogil:
     """Words and pairs of a stretch of text; `lexicon` may be None."""
-    cdef const uint8_t* filter = lexicon.starts if lexicon is not None else NULL
     tokens_begin(&state.tokens, buf, pos, end, room)
-    while tokens_next(&state.tokens, filter, MAX_WORDS - state.n):
+    while tokens_next(&state.tokens, row.minded, MAX_WORDS - state.n):
         if lexicon is not None:
             lexicon_read(lexicon, &state.reader, &state.tokens)
         _add(row, state, words, pairs)
@@ -179,6 +176,15 @@ cdef inline void _begin(Words* state) noexcept nogil:
     state.n = state.n_stems = 0
 
 
+cdef void wording_minded(Lexicon lexicon, uint8_t* minded) noexcept nogil:
+    """Fill a filter: the words that lexicon or dates mind."""
+    cdef int i
+    memcpy(minded, DATE_FILTER, FILTER)
+    if lexicon is not None:
+        for i in range(FILTER):
+            minded[i] |= lexicon.starts[i]
+
+
 cdef void wording_text(
     Row* row, const Text* text, Lexicon lexicon, uint8_t* terms,
 ) noexcept nogil:
@@ -203,17 +209,12 @@ cdef void wording_text(
 
 cdef void _add_stems(Row* row, Words* state) noexcept nogil:
     cdef uint64_t stem = hash_start(N_STEM), ending = hash_start(N_ENDING)
-    cdef int i = 0, n = 0
+    cdef int i = 0, n
     while i < state.n_stems:
-        state.columns[n] = <uint32_t> row_column(
-            hash_word(stem, state.stems[i] & 0xFFFFFFFFu), True)
-        state.columns[n + 1] = <uint32_t> row_column(
-            hash_word(ending, state.stems[i] >> 32), True)
-        i += 1
-        n += 2
-        if n == 2 * TOKENS or i == state.n_stems:
-            row_add_all(row, state.columns, n)
-            n = 0
+        n = state.n_stems - i if state.n_stems - i < TOKENS else TOKENS
+        lanes_stem_columns(state.stems + i, n, stem, ending, TEXT_BUCKETS - 1, state.columns)
+        row_add_all(row, state.columns, 2 * n)
+        i += n
 
 
 cdef void wording_subject(
@@ -286,6 +287,7 @@ def word_rows(
     cdef Py_ssize_t n = offsets.shape[0] - 1, i
     cdef Row row
     cdef Words state
+    cdef uint8_t minded[FILTER]
     if n < 0 or indptr.shape[0] != n + 1 or offsets[0] < 0 or (
             seen.shape[0] != SEEN):
         raise ValueError("columns do not fit")
@@ -296,6 +298,8 @@ def word_rows(
     (<Bytes> data).clear()
     row.indices, row.data = &indices.arena, &data.arena
     row.seen = &seen[0]
+    wording_minded(None, minded)
+    row.minded = minded
     bytes_reserve(indices, min(2000 * n, 1 << 26))
     bytes_reserve(data, min(2000 * n, 1 << 26))
     indptr[0] = 0
@@ -351,6 +355,7 @@ def _build():
         "january february march april may june july august september october november december "
         "monday tuesday wednesday thursday friday saturday sunday"
     ).split()
+    avx512_ask()
     memset(DATE_FILTER, 0, sizeof(DATE_FILTER))
     for name in {*names, *(name[:3] for name in names), "sept", "tues", "thur", "thurs"}:
         raw = name.encode()
