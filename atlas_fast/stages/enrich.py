@@ -210,7 +210,8 @@ class Enricher:
         number[asked] = numbers[ids]
         # A sender is judged by its whole name, a link and a reply by who registered theirs.
         n_senders = int(np.searchsorted(asked, n))
-        whole, owned = np.unique(ids[:n_senders]), np.unique(ids[n_senders:])
+        whole = _present(ids[:n_senders], len(starts))
+        owned = _present(ids[n_senders:], len(starts))
         lookup, first = self._intern(
             data,
             np.concatenate([starts[whole], own_starts[owned]]),
@@ -222,8 +223,9 @@ class Enricher:
         found = kind.find(kind.keys(data, at, to), lambda m: _judge(data, at[m], to[m]), len(asked))
         of_name = np.empty(len(starts), np.int32)
         of_name[whole] = lookup[: len(whole)]
-        values = np.repeat(_NO_DOMAIN, n)
-        values[asked[:n_senders]] = found[of_name[ids[:n_senders]]]
+        row = np.full(n, len(found), np.intp)
+        row[asked[:n_senders]] = of_name[ids[:n_senders]]
+        values = np.concatenate([found, _NO_DOMAIN]).take(row)
         of_name[owned] = lookup[len(whole) :]
         scores = np.zeros(n_asked, np.int16)
         scores[asked[n_senders:]] = found["score"][of_name[ids[n_senders:]]]
@@ -356,9 +358,15 @@ def _column(data: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> TextColu
     """The texts at these places, one behind the other."""
     offsets = np.zeros(len(starts) + 1, np.int64)
     np.cumsum(stops - starts, out=offsets[1:])
-    raw = memoryview(data)
-    spans = zip(starts.tolist(), stops.tolist(), strict=True)
-    return TextColumn(np.frombuffer(b"".join(raw[a:b] for a, b in spans), np.uint8), offsets)
+    shift = np.repeat(starts - offsets[:-1], stops - starts)
+    return TextColumn(data[np.arange(offsets[-1]) + shift], offsets)
+
+
+def _present(ids: np.ndarray, count: int) -> np.ndarray:
+    """The distinct ones of these numbers below `count`, ascending."""
+    there = np.zeros(count, np.bool_)
+    there[ids] = True
+    return np.flatnonzero(there)
 
 
 def _judge(data: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:

@@ -18,7 +18,8 @@ cdef Py_ssize_t host_span(
     Py_ssize_t* end,                                            # OUT
 ) noexcept nogil:
     """Host of a URL: [return value, *end); empty when there is none."""
-    cdef Py_ssize_t pos = start, from_, at
+    cdef Py_ssize_t pos = start, from_, at, port = -1
+    cdef uint8_t c
     while pos < stop and (is_alnum(buf[pos]) or buf[pos] == 43 or buf[pos] == 45 or buf[pos] == 46):
         pos += 1                                                # the scheme (RFC 3986, 3.1)
     end[0] = start
@@ -29,21 +30,23 @@ cdef Py_ssize_t host_span(
     else:
         return start
     pos = from_
-    while pos < stop and buf[pos] != 47 and buf[pos] != 63 and buf[pos] != 35 and buf[pos] != 92:
-        pos += 1                                                # a backslash counts as browsers do
-    at = pos
-    while at > from_ and buf[at - 1] != 64:
-        at -= 1
-    from_ = at
+    while pos < stop:
+        c = buf[pos]
+        if c == 47 or c == 63 or c == 35 or c == 92:            # a backslash counts as browsers do
+            break
+        pos += 1
+        if c == 64:
+            from_ = pos
+            port = -1
+        elif c == 58 and port < 0:
+            port = pos - 1
     if from_ < pos and buf[from_] == 91:                        # an address literal
         at = from_ + 1
         while at < pos and buf[at] != 93:
             at += 1
         end[0] = at
         return from_ + 1
-    while at < pos and buf[at] != 58:
-        at += 1
-    end[0] = at
+    end[0] = port if port >= 0 else pos
     return from_
 
 

@@ -2,8 +2,6 @@ from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint
 
 
 cdef struct Slot:
-    int64_t start           # the value that the slot is for
-    int64_t size
     int32_t id              # from 1; 0 is an empty slot
     uint32_t tag            # high half of its hash
 

@@ -34,21 +34,28 @@ cdef Py_ssize_t intern_spans(
         if start < 0 or stop < start or stop > size:
             bad[0] = i
             return 0
+        if (
+            i > 0 and stop - start == stops[i - 1] - starts[i - 1]
+            and memcmp(buf + starts[i - 1], buf + start, <size_t> (stop - start)) == 0
+        ):
+            ids[i] = ids[i - 1]                             # as with the links of one message
+            continue
         h = siphash13(key, buf + start, stop - start)
         at = h & mask
         while True:
             if slots[at].id == 0:
                 slots[at].id = count + 1
                 slots[at].tag = <uint32_t> (h >> 32)
-                slots[at].start = start
-                slots[at].size = stop - start
                 first[count] = <int32_t> i
                 ids[i] = count
                 count += 1
                 break
-            if slots[at].tag == <uint32_t> (h >> 32) and slots[at].size == stop - start:
-                other = slots[at].start
-                if memcmp(buf + other, buf + start, <size_t> (stop - start)) == 0:
+            if slots[at].tag == <uint32_t> (h >> 32):
+                other = first[slots[at].id - 1]
+                if (
+                    stops[other] - starts[other] == stop - start
+                    and memcmp(buf + starts[other], buf + start, <size_t> (stop - start)) == 0
+                ):
                     ids[i] = slots[at].id - 1
                     break
             at = (at + 1) & mask
