@@ -155,7 +155,7 @@ def _ready(batches: Sequence[Batch]) -> tuple[tuple[str, ...], list[tuple[Any, .
     rows = [row for block in blocks for row in block]
     whole = len(rows) - len(rows) % ROWS_A_STATEMENT
     return blocks[0].names, [
-        tuple(chain.from_iterable(rows[start : start + ROWS_A_STATEMENT]))
+        tuple(chain.from_iterable(zip(*rows[start : start + ROWS_A_STATEMENT], strict=True)))
         for start in range(0, whole, ROWS_A_STATEMENT)
     ]
 

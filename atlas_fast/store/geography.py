@@ -68,14 +68,9 @@ def _spread(
 ) -> list[str | None]:
     """None everywhere but at `rows`, where an object made once for each distinct value stands."""
     out = np.full(n, None, object)
-    made: dict[bytes, str] = {}
-    texts = []
-    for raw in values.tolist():
-        text = made.get(raw)
-        if text is None:
-            text = made[raw] = make(raw)
-        texts.append(text)
-    out[rows] = texts
+    raws = values.tolist()
+    made = {raw: make(raw) for raw in set(raws)}
+    out[rows] = list(map(made.__getitem__, raws))
     return out.tolist()
 
 

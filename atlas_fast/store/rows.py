@@ -14,7 +14,7 @@ Stored form of text, decided here once:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise, repeat
@@ -235,15 +235,14 @@ def block_of(columns: dict[str, Any]) -> RowBlock:
     return RowBlock(n, tuple(lists), list(lists.values()), tally, size)
 
 
-def _countries(columns: dict[str, Any]) -> Iterator[tuple[str, str, str, float | None]]:
-    """(code, category, action, risk) of the rows that have a country."""
+def _countries(columns: dict[str, Any]) -> Iterable[tuple[str | None, str, str, float | None]]:
+    """(code, category, action, risk) of the rows; none where countries were not looked for."""
     if "sender_country_code" not in columns:
-        return
+        return ()
     risks = columns.get("geographic_risk_score") or repeat(None)
-    rows = zip(
+    return zip(
         columns["sender_country_code"], columns["category"], columns["action"], risks, strict=False
     )
-    yield from (row for row in rows if row[0] is not None)
 
 
 def _reasons_of(batch: Batch, n: int) -> list[str] | Same:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cache
-from itertools import chain, count, islice, repeat
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -268,27 +268,28 @@ def _to_wal(connection: sqlite3.Connection) -> None:
 def insert_block(connection: sqlite3.Connection, block: RowBlock) -> None:
     """Insert the rows of a block, `ROWS_A_STATEMENT` at a time; a key that is there is skipped.
 
-    A value that all rows share is bound once a statement.
+    A value that all rows share is bound once a statement. Values are bound column by column, so
+    that a statement's are slices put together, and no tuple is made for a row.
     """
-    shared = [isinstance(column, Same) for column in block.columns]
-    same = [repeat(column.value) for column in block.columns if isinstance(column, Same)]
-    rows = zip(*(c for c in block.columns if not isinstance(c, Same)), strict=True)
+    shared = tuple(isinstance(column, Same) for column in block.columns)
+    same = [column.value for column in block.columns if isinstance(column, Same)]
+    own = [column for column in block.columns if not isinstance(column, Same)]
     whole = block.n - block.n % ROWS_A_STATEMENT
-    values = chain.from_iterable(islice(rows, whole))
-    width = ROWS_A_STATEMENT * (len(shared) - len(same))
-    groups = zip(*same, *[values] * width, strict=False)
-    connection.executemany(_insert(block.names, tuple(shared), ROWS_A_STATEMENT), groups)
-    rest = ((*(next(one) for one in same), *row) for row in rows)
-    connection.executemany(_insert(block.names, tuple(shared), 1), rest)
+    for rows, start, stop in ((ROWS_A_STATEMENT, 0, whole), (1, whole, block.n)):
+        values = (
+            [*same, *chain.from_iterable([column[at : at + rows] for column in own])]
+            for at in range(start, stop, rows)
+        )
+        connection.executemany(_insert(block.names, shared, rows), values)
 
 
 @cache
 def _insert(names: tuple[str, ...], shared: tuple[bool, ...], rows: int) -> str:
-    """INSERT of message rows with these columns; the parameters of shared ones come first."""
-    own = count(sum(shared) + 1)
+    """INSERT of message rows with these columns; the parameters of shared ones come first, then
+    those of each other column, row by row."""
     lines = []
-    for _ in range(rows):
-        common = count(1)
+    for row in range(rows):
+        common, own = count(1), count(sum(shared) + 1 + row, rows)
         places = (f"?{next(common) if is_shared else next(own)}" for is_shared in shared)
         lines.append(f"({','.join(places)})")
     return (

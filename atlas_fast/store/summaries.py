@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import add
 from typing import Any
 
 from atlas_fast.store.schema import MESSAGES
@@ -187,9 +188,11 @@ class Tally:
             self.add(summary, tuple(row[:width]), row[width:])
 
     def merge(self, other: Tally) -> None:
-        for summary in SUMMARIES:
-            for key, numbers in other.counts[summary.table].items():
-                self.add(summary, key, numbers)
+        for table, theirs in other.counts.items():
+            mine = self.counts[table]
+            for key, numbers in theirs.items():
+                there = mine.get(key)
+                mine[key] = list(numbers) if there is None else list(map(add, there, numbers))
 
     def rows(self, summary: Summary, sign: int = 1) -> Iterator[tuple[Any, ...]]:
         """Values for `Summary.upsert`; sign -1 takes them away."""
@@ -215,14 +218,14 @@ def tally_columns(
     verdicts: Mapping[tuple[str, str, int], tuple[int, int]],
     domains: Sequence[str],
     actions: Sequence[str],
-    countries: Iterable[tuple[str, str, str, float | None]] = (),
+    countries: Iterable[tuple[str | None, str, str, float | None]] = (),
     kinds: Iterable[tuple[str | None, str | None, str | None]] = (),
     networks: Iterable[tuple[int | None, str]] = (),
 ) -> Tally:
     """The tally of rows that share a run and a time.
 
     `verdicts`: (category, action, band) to (rows, sum of confidence in tenths of a percent).
-    `countries`: (code, category, action, risk) of each row that has a country.
+    `countries`: (code, category, action, risk) of each row; those without a code do not count.
     `kinds`: (country, new category, subcategory) and `networks`: (number, action) of each row;
     those without subcategory or number are left out.
     """
@@ -232,12 +235,14 @@ def tally_columns(
         tally.add(HOURS, (hour, category, action), (number, tenths))
         tally.add(DAYS, (day, category, action), (number, tenths))
         tally.add(RUNS, (session_id, category, action, of_band), (number,))
+    of_domain = tally.counts[DOMAINS.table]
     for (domain, action), number in Counter(zip(domains, actions, strict=True)).items():
-        deleted = number if action == "DELETED" else 0
-        tally.add(DOMAINS, (month, domain), (deleted, number - deleted))
-    for code, category, action, risk in countries:
-        thousandths = 0 if risk is None else int(risk * 1000 + 0.5)
-        tally.add(COUNTRIES, (code, category, action), (1, thousandths))
+        numbers = of_domain.setdefault((month, domain), [0, 0])
+        numbers[action != "DELETED"] += number
+    for (code, category, action, risk), number in Counter(countries).items():
+        if code is not None:
+            thousandths = 0 if risk is None else int(risk * 1000 + 0.5)
+            tally.add(COUNTRIES, (code, category, action), (number, number * thousandths))
     for (country, kind, subcategory), number in Counter(kinds).items():
         if subcategory is not None:
             tally.add(KINDS, (country or "", kind or "", subcategory), (number,))
