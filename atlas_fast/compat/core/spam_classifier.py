@@ -86,7 +86,5 @@ def is_legitimate_billing_delivery(subject: str, sender: str, headers: str = "")
 def is_news_content(subject: str, sender: str, headers: str = "") -> bool:
     """Does it come from a list that says so (a List-Id field), with words of news about it?"""
     lowered = f"{subject or ''} {sender or ''}".lower()
-    listed = any(
-        line.lower().startswith("list-id:") for line in (headers or "").splitlines()
-    )
+    listed = any(line.lower().startswith("list-id:") for line in (headers or "").splitlines())
     return listed and any(word in lowered for word in ("news", "digest", "daily", "weekly"))

@@ -9,6 +9,7 @@ from atlas_fast.store import trials
 
 __all__ = ["ABClassifierIntegrationSimple"]
 
+
 class ABClassifierIntegrationSimple:
     """`rollout_percentage` (0 to 100) of the messages get the new classifier."""
 
@@ -32,9 +33,7 @@ class ABClassifierIntegrationSimple:
         force_classifier: str | None = None,
     ) -> dict[str, Any]:
         """The chosen classifier's dictionary, what was chosen, and a row in the database."""
-        return self._rollout.classify(
-            sender or "", subject or "", headers, body, force_classifier
-        )
+        return self._rollout.classify(sender or "", subject or "", headers, body, force_classifier)
 
     def get_performance_metrics(self, days: int = 7) -> dict[str, Any]:
         """Of the last days. `category_match_rate` is a share of the messages that both classifiers

@@ -130,9 +130,7 @@ class ParallelClassificationOptimizer:
         callable, or has `classify`, and gets `sender`, `subject`, `body` and `headers` as the data
         has them."""
         with ThreadPoolExecutor(self.num_classifiers) as pool:
-            jobs = [
-                pool.submit(getattr(one, "classify", one), **email_data) for one in classifiers
-            ]
+            jobs = [pool.submit(getattr(one, "classify", one), **email_data) for one in classifiers]
             return [job.exception() or job.result() for job in jobs]
 
 
