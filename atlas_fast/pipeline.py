@@ -424,7 +424,7 @@ def _count(report: Report, done: Done) -> None:
         _count_trial(report, part.verdict.trial)
     report.errors += len(done.failures)
     for one in done.failures:
-        report.problem(f"{one.place}: {one.kind}: {one.text}")
+        report.problem(f"{one.place}: {one.kind}: {one.text}", done.parts[0].source)
 
 
 def _count_trial(report: Report, trial: Trial | None) -> None:
@@ -445,7 +445,8 @@ def _tell_unreadable(report: Report, part: Batch) -> None:
     """Why messages count as errors, while the report has room."""
     for row in np.flatnonzero(part.flags & UNREADABLE)[:MAX_PROBLEMS].tolist():
         empty = part.flags[row] & np.uint32(Flag.HDR_EMPTY)
-        report.problem(f"{part.places[row]}: {'no header field' if empty else 'memory ran out'}")
+        reason = "no header field" if empty else "memory ran out"
+        report.problem(f"{part.places[row]}: {reason}", part.source)
 
 
 def _count_flags(report: Report, part: Batch) -> None:
@@ -464,4 +465,4 @@ def _count_source(report: Report, source: Source) -> None:
     """Places that the source could not read."""
     for text in getattr(source, "problems", ()):
         report.errors += 1
-        report.problem(text)
+        report.problem(text, source.identity)

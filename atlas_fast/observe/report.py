@@ -51,10 +51,10 @@ class Report:
         """The stage with the most seconds, or None before any ran."""
         return max(self.stages, key=self.stages.__getitem__, default=None)
 
-    def problem(self, text: str) -> None:
-        """Keep an error text, while there is room."""
+    def problem(self, text: str, source: str) -> None:
+        """Keep an error text, while there is room; of several sources it says which."""
         if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(text)
+            self.problems.append(f"{source}: {text}" if len(self.sources) > 1 else text)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `atlas-fast run --json` prints them."""
