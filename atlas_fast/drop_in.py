@@ -8,12 +8,13 @@ before are forgotten; objects that a program holds of them stay what they are.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 __all__ = ["install", "uninstall"]
@@ -80,7 +81,7 @@ def _forget() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a program as `python` would."""
+    """Run a program as `python` would, and show an exception of it as `python` would."""
     import os
     import runpy
 
@@ -88,20 +89,49 @@ def main(arguments: Sequence[str]) -> int:
     if words[:1] == ["-m"] and len(words) > 1:
         sys.argv = words[1:]
         sys.path.insert(0, os.getcwd())
-        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-    elif words and not words[0].startswith("-"):
+        return _shown(partial(runpy.run_module, words[1], run_name="__main__", alter_sys=True))
+    if words and not words[0].startswith("-"):
         if not os.path.exists(words[0]):
             print(f"drop_in: {words[0]}: there is no such program", file=sys.stderr)
             return 2
         sys.argv = words
         sys.path.insert(0, os.path.dirname(os.path.realpath(words[0])))
-        runpy.run_path(words[0], run_name="__main__")
-    else:
-        asked = words in (["-h"], ["--help"])
-        usage = "usage: python -m atlas_fast.drop_in PROGRAM [args] | -m MODULE [args]"
-        print(usage, file=sys.stdout if asked else sys.stderr)
-        return 0 if asked else 2
+        return _shown(partial(runpy.run_path, words[0], run_name="__main__"))
+    asked = words in (["-h"], ["--help"])
+    usage = "usage: python -m atlas_fast.drop_in PROGRAM [args] | -m MODULE [args]"
+    print(usage, file=sys.stdout if asked else sys.stderr)
+    return 0 if asked else 2
+
+
+def _shown(run: Callable[[], object]) -> int:
+    """0, or 1 and the program's own traceback on stderr."""
+    try:
+        run()
+    except Exception as error:
+        error.__traceback__ = _own(error.__traceback__)
+        sys.excepthook(type(error), error, error.__traceback__)
+        return 1
     return 0
+
+
+def _own(trace: TracebackType | None) -> TracebackType | None:
+    """Without the frames that lead to the program, and those by which `_Finder` said no."""
+    frames = []
+    while trace is not None:
+        frames.append(trace)
+        trace = trace.tb_next
+    names = [frame.tb_frame.f_code.co_filename for frame in frames]
+    first = next((i for i, name in enumerate(names) if not _leads(name)), len(names))
+    last = len(names)
+    if names[first:] and names[-1] == __file__:
+        while _leads(names[last - 1]):
+            last -= 1
+        frames[last - 1].tb_next = None
+    return frames[first] if first < len(frames) else None
+
+
+def _leads(file: str) -> bool:
+    return file == __file__ or file.startswith(("<frozen runpy", "<frozen importlib"))
 
 
 if __name__ == "__main__":

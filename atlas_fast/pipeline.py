@@ -297,7 +297,7 @@ def triage(
             for opened in sources:
                 after, pipeline.known = sink.begin(opened)
                 for done in pipeline.run(opened, clock, after):
-                    report.add(done.counts)
+                    report.add(done.counts, opened.identity)
                     clock.merge(done.clock)
                     sink.put(done)
                     live.tick(lambda: sink.figures(clock, counters))
@@ -528,7 +528,7 @@ def _count(report: Report, done: Done) -> None:
         _count_trial(report, part.verdict.trial)
     report.errors += len(done.failures)
     for one in done.failures:
-        report.problem(f"{one.place}: {one.kind}: {one.text}")
+        report.problem(f"{one.place}: {one.kind}: {one.text}", done.parts[0].source)
 
 
 def _count_trial(report: Report, trial: Trial | None) -> None:
@@ -549,7 +549,8 @@ def _tell_unreadable(report: Report, part: Batch) -> None:
     """Why messages count as errors, while the report has room."""
     for row in np.flatnonzero(part.flags & UNREADABLE)[:MAX_PROBLEMS].tolist():
         empty = part.flags[row] & np.uint32(Flag.HDR_EMPTY)
-        report.problem(f"{part.places[row]}: {'no header field' if empty else 'memory ran out'}")
+        reason = "no header field" if empty else "memory ran out"
+        report.problem(f"{part.places[row]}: {reason}", part.source)
 
 
 def _count_flags(report: Report, part: Batch) -> None:
@@ -568,4 +569,4 @@ def _count_source(report: Report, source: Source) -> None:
     """Places that the source could not read."""
     for text in getattr(source, "problems", ()):
         report.errors += 1
-        report.problem(text)
+        report.problem(text, source.identity)

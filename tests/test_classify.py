@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from atlas_fast._kernels.learn import train_linear
 from atlas_fast._kernels.score import score_batch
 from atlas_fast.classify import evaluate, kinds, labels, model, train
 from atlas_fast.classify.report import html_report
+from atlas_fast.cli import main
 from atlas_fast.errors import ModelError, SourceError, UsageError
 from atlas_fast.sources.synthetic import generate
 from atlas_fast.stages.explain import explain
@@ -97,6 +99,30 @@ def folders(tmp_path_factory):
         bad = kind in ("spam", "scam", "phish")
         (root / ("spam-1" if bad else "ham-1") / f"{number:04}.eml").write_bytes(raw)
     return root
+
+
+def test_what_cannot_be_read_is_counted_and_named(folders, tmp_path, capsys):
+    folders = shutil.copytree(folders, tmp_path / "mail")
+    lost = [folders / "ham-1" / "lost.eml", folders / "spam-1" / "gone.eml"]
+    for path in lost:
+        path.symlink_to(tmp_path / "nowhere")
+    said = [f"{path.parent}: {path.name}: not a regular file" for path in lost]
+    assert list(labels.read_labelled([folders]).problems) == said
+    found = evaluate.train_and_test([folders], [folders])
+    assert found["problems"] == said * 2 and found["n"] == 400
+    assert main(["train", str(folders), "--out", str(tmp_path / "m.npz")]) == 0
+    err = capsys.readouterr().err
+    assert all(line in err for line in said)
+    model_file = str(tmp_path / "m.npz")
+    arguments = ["evaluate", "--model", model_file, "--test", str(folders), "--json"]
+    assert main(arguments) == 0
+    out = capsys.readouterr()
+    assert json.loads(out.out)["problems"] == said and out.err.count("not a regular file") == 2
+    for path in folders.glob("*/*.eml"):
+        path.unlink()
+        path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=r"402 could not be read: .*not a regular file"):
+        labels.read_labelled([folders])
 
 
 def test_model_round_trip(folders, tmp_path):

@@ -65,6 +65,24 @@ def test_run_table_and_default_store(folder, capsys):
     assert n == 12
 
 
+def test_problems_of_several_sources_name_theirs(folder, capsys):
+    other = folder.parent / "other"
+    other.mkdir()
+    for place in (folder, other):
+        (place / "lost.eml").symlink_to("nowhere")
+    (other / "empty.eml").touch()
+    assert main(["run", str(folder), "--no-store", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["problems"] == ["lost.eml: not a regular file"]
+    assert main(["run", str(folder), str(other), "--no-store", "--json"]) == 0
+    out = capsys.readouterr()
+    assert json.loads(out.out)["problems"] == [
+        f"eml:{folder}: lost.eml: not a regular file",
+        f"eml:{other}: empty.eml: no header field",
+        f"eml:{other}: lost.eml: not a regular file",
+    ]
+    assert f"eml:{other}: empty.eml" in out.err
+
+
 def test_run_without_store(folder, capsys):
     assert main(["run", str(folder), "--no-store", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

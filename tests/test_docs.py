@@ -37,6 +37,14 @@ def test_links_lead_somewhere(path):
         assert (path.parent / target).exists(), target
 
 
+def test_two_pages_say_the_same_of_a_file():
+    rows = [
+        re.search(r"^\| (a file that begins .*?) \| .*mbox", text, re.MULTILINE)[1]
+        for text in ((DOCS / name).read_text() for name in ("cli.md", "sources.md"))
+    ]
+    assert rows[0] == rows[1]
+
+
 def test_every_extra_is_named_where_it_is_explained():
     """In cli.md, and no other; a message that names one goes through `errors.extra`."""
     with (ROOT / "pyproject.toml").open("rb") as file:

@@ -25,7 +25,8 @@ def cross_validate(
     """Scores over all messages, each judged by a model that has not seen its fold.
 
     Folds are by a hash of the file name; threshold and probability come from the training folds
-    alone. `without`: content digests of messages that take no part, `skipped` how many there were.
+    alone. `without`: content digests of messages that take no part, `skipped` how many there were;
+    `problems`: what could not be read.
     Raises UsageError when a fold is empty.
     """
     data = read_labelled(folders, without)
@@ -38,7 +39,7 @@ def cross_validate(
         probabilities[outside], spam[outside] = judge(
             data, np.flatnonzero(fold != number), outside, seed
         )
-    return scores(probabilities, spam, data.labels) | {"skipped": data.skipped}
+    return scores(probabilities, spam, data.labels) | data.left_out()
 
 
 def judge(
@@ -55,7 +56,7 @@ def test_model(model: Model, test: Sequence[str | Path]) -> dict[str, Any]:
     data = read_labelled(test, _corrected(model))
     probabilities = model.probabilities(data)
     made = scores(probabilities, probabilities >= model.threshold, data.labels)
-    return made | {"skipped": data.skipped}
+    return made | data.left_out()
 
 
 def _corrected(*models: Model) -> frozenset[str]:
@@ -75,7 +76,7 @@ def compare(one: Model, other: Model, test: Sequence[str | Path]) -> dict[str, A
     for model in (one, other):
         probabilities = model.probabilities(data)
         spam = probabilities >= model.threshold
-        made.append(scores(probabilities, spam, data.labels) | {"skipped": data.skipped})
+        made.append(scores(probabilities, spam, data.labels) | data.left_out())
         right.append(spam == is_spam)
     first, second = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     return {
@@ -104,7 +105,8 @@ def train_and_test(
     data = read_labelled(test, without)
     probabilities = model.probabilities(data)
     made = scores(probabilities, probabilities >= model.threshold, data.labels)
-    return made | {"skipped": seen.skipped + data.skipped}
+    problems = [*seen.problems, *data.problems]
+    return made | {"skipped": seen.skipped + data.skipped, "problems": problems}
 
 
 def scores(probabilities: np.ndarray, spam: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from atlas_fast.stages import features, parse
 class Labelled:
     """Features of labelled messages: CSR rows, `ends` of their groups, `terms` of the lexicon and
     `bulk` as stages.features.Features has them, `labels` int8 (1 spam, -1 ham), file `names`.
-    `skipped`: messages that were left out because a model was corrected with them."""
+    `skipped`: messages that were left out because a model was corrected with them; `problems`:
+    what could not be read, one line each."""
 
     indptr: np.ndarray
     indices: np.ndarray
@@ -35,9 +36,14 @@ class Labelled:
     labels: np.ndarray
     names: list[str]
     skipped: int = 0
+    problems: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def left_out(self) -> dict[str, Any]:
+        """What is not among the messages, for a report."""
+        return {"skipped": self.skipped, "problems": list(self.problems)}
 
     def take(self, rows: np.ndarray) -> Labelled:
         """The rows of these numbers, in this order."""
@@ -108,7 +114,7 @@ def read_labelled(
 ) -> Labelled:
     """Read labelled folders into features, but for messages whose content digest is in `without`.
     UsageError when one of the two labels is missing."""
-    made, labels = [], []
+    made, labels, problems = [], [], []
     skipped = 0
     for folder, label in labelled_folders(folders):
         source = open_source(str(folder))
@@ -123,9 +129,12 @@ def read_labelled(
             features.run(batch)
             made.append((batch.features, list(batch.places)))
             labels.append(np.full(len(batch), label, np.int8))
+        problems += [f"{folder}: {text}" for text in getattr(source, "problems", ())]
     if not any((one > 0).any() for one in labels) or not any((one < 0).any() for one in labels):
-        raise UsageError("both ham and spam are needed, in folders named *ham* and *spam*")
-    return replace(joined(made, np.concatenate(labels)), skipped=skipped)
+        unread = f" ({len(problems)} could not be read: {problems[0]}, ...)" if problems else ""
+        raise UsageError(f"both ham and spam are needed, in folders named *ham* and *spam*{unread}")
+    read = joined(made, np.concatenate(labels))
+    return replace(read, skipped=skipped, problems=tuple(problems))
 
 
 def joined(made: Sequence[tuple[Any, list[str]]], labels: np.ndarray) -> Labelled:

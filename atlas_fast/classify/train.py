@@ -48,12 +48,18 @@ MAX_PASSES = 200
 TOLERANCE = 0.01
 
 
-def train(folders: Sequence[str | Path], out: str | Path, seed: int = 1) -> tuple[int, int]:
-    """Train on labelled folders and write the model. Returns (legitimate, spam) messages.
+def train(
+    folders: Sequence[str | Path], out: str | Path, seed: int = 1,
+    problems: list[str] | None = None,
+) -> tuple[int, int]:  # fmt: skip
+    """Train on labelled folders and write the model. Returns (legitimate, spam) messages; what
+    could not be read is added to `problems`.
 
     Raises UsageError when a label is missing, ModelError when the file cannot be written.
     """
     data = read_labelled(folders)
+    if problems is not None:
+        problems += data.problems
     fit(data, seed).save(out)
     return int((data.labels < 0).sum()), int((data.labels > 0).sum())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas_fast.cli.run import DEFAULT_STORE
-from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table
+from atlas_fast.cli.terminal import fail_some, print_json, print_pairs, print_table
 from atlas_fast.cli.values import number, whole
 from atlas_fast.errors import UsageError
 
@@ -162,10 +162,8 @@ def do_learn(options: argparse.Namespace) -> int:
     if options.json:
         print_json(asdict(done))
         return 0
-    for text in done.skipped[:SHOWN]:
-        fail(text)
-    if len(done.skipped) > SHOWN:
-        fail(f"{len(done.skipped)} corrections were not used; --json lists them all")
+    rest = f"{len(done.skipped)} corrections were not used; --json lists them all"
+    fail_some(done.skipped, SHOWN, rest)
     if done.model is None:
         print("nothing to learn: the model stays")
         return 0

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas_fast.cli.outputs import check_output
-from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table, progress_bar
+from atlas_fast.cli.terminal import (
+    fail,
+    fail_some,
+    print_json,
+    print_pairs,
+    print_table,
+    progress_bar,
+)
 from atlas_fast.cli.values import WORKERS, whole
 
 if TYPE_CHECKING:
@@ -198,10 +205,8 @@ def _show(report: Report, as_json: bool) -> None:
         _show_table(report)
     for text in report.notes:
         fail(text)
-    for text in report.problems[:SHOWN_PROBLEMS]:
-        fail(text)
-    if len(report.problems) > SHOWN_PROBLEMS:
-        fail(f"{report.errors} errors in all; --json lists the first of them")
+    rest = f"{report.errors} errors in all; --json lists the first of them"
+    fail_some(report.problems, SHOWN_PROBLEMS, rest)
 
 
 def _show_table(report: Report) -> None:

@@ -15,6 +15,7 @@ from atlas_fast.visible import visible
 
 __all__ = [
     "fail",
+    "fail_some",
     "print_json",
     "print_pairs",
     "print_table",
@@ -27,6 +28,14 @@ __all__ = [
 def fail(text: str) -> None:
     """One line on stderr."""
     print(f"atlas-fast: {visible(' '.join(text.splitlines()))}", file=sys.stderr)
+
+
+def fail_some(texts: Sequence[str], shown: int, rest: str) -> None:
+    """The first of the texts on stderr, and `rest` where there are more."""
+    for text in texts[:shown]:
+        fail(text)
+    if len(texts) > shown:
+        fail(rest)
 
 
 def print_json(value: dict[str, Any]) -> None:

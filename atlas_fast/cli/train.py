@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from atlas_fast.cli.outputs import check_output, write_output
-from atlas_fast.cli.terminal import print_json, print_table
+from atlas_fast.cli.terminal import fail_some, print_json, print_table
 from atlas_fast.cli.values import whole
 from atlas_fast.errors import UsageError
 
 FOLDS = 5
+SHOWN_PROBLEMS = 10
 LABELS = (
     "The label of a message is in the name of its folder: *ham* is legitimate, *spam* is spam; "
     "folders below a given one are searched too."
@@ -57,9 +58,15 @@ def do_train(options: argparse.Namespace) -> int:
     from atlas_fast.classify.train import train
 
     check_output(options.out, *options.folders)
-    n_ham, n_spam = train(options.folders, options.out)
+    problems: list[str] = []
+    n_ham, n_spam = train(options.folders, options.out, problems=problems)
+    _show_problems(problems)
     print(f"trained on {n_ham:,} legitimate and {n_spam:,} spam messages: {options.out}")
     return 0
+
+
+def _show_problems(problems: list[str]) -> None:
+    fail_some(problems, SHOWN_PROBLEMS, f"{len(problems):,} files or folders could not be read")
 
 
 def do_evaluate(options: argparse.Namespace) -> int:
@@ -100,6 +107,7 @@ def do_evaluate(options: argparse.Namespace) -> int:
 
         report = html_report(how, list(zip(names, found, strict=True)), note)
         write_output(options.html, report.encode())
+    _show_problems(found[0]["problems"])  # of two models: those of the folders, the same
     if options.json:
         print_json(found[0] if len(found) == 1 else {"models": found, **both})
         return 0

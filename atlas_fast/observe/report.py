@@ -51,8 +51,9 @@ class Report:
         """The stage with the most seconds, or None before any ran."""
         return max(self.stages, key=self.stages.__getitem__, default=None)
 
-    def add(self, other: Report) -> None:
-        """Add the counts and problems of another; its times, notes and names are not looked at."""
+    def add(self, other: Report, source: str) -> None:
+        """Add the counts and problems of another, which come from `source`; its times, notes and
+        names are not looked at."""
         self.messages += other.messages
         self.known += other.known
         self.errors += other.errors
@@ -66,12 +67,12 @@ class Report:
             for name, number in theirs.items():
                 mine[name] = mine.get(name, 0) + number
         for text in other.problems:
-            self.problem(text)
+            self.problem(text, source)
 
-    def problem(self, text: str) -> None:
-        """Keep an error text, while there is room."""
+    def problem(self, text: str, source: str) -> None:
+        """Keep an error text, while there is room; of several sources it says which."""
         if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(text)
+            self.problems.append(f"{source}: {text}" if len(self.sources) > 1 else text)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as `atlas-fast run --json` prints them."""

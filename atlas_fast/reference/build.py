@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -36,6 +37,8 @@ from atlas_fast.reference.sources import Named, Source
 from atlas_fast.reference.tables import table_modules
 
 __all__ = ["Say", "build", "compile_tables", "gather", "named_before", "value_of"]
+
+log = logging.getLogger("atlas_fast.reference")
 
 Say = Callable[[str], None]
 """Takes a few words on what is being done."""
@@ -121,11 +124,20 @@ def build(
 
 
 def named_before(folder: Path) -> Named:
-    """The files that the user named for the last build; none when that cannot be read."""
+    """The files that the user named for the last build; none, and a warning, when that cannot be
+    read."""
+    path = named_path(folder)
     try:
-        found = orjson.loads(named_path(folder).read_bytes())
-        return {str(option): [Path(path) for path in paths] for option, paths in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        found = orjson.loads(path.read_bytes())
+        return {str(option): [Path(one) for one in paths] for option, paths in found.items()}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is damaged"
+        log.warning(
+            "%s: %s; the reference data is made of the installed packages alone, until "
+            "`atlas-fast reference build` names the files again", path, reason,
+        )  # fmt: skip
         return {}
 
 

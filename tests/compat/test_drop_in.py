@@ -82,6 +82,45 @@ def test_a_program_finds_its_neighbours_and_its_exit_code_counts(tmp_path):
     assert done.returncode == 7, done.stderr
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import atlas_fast_absent\n",
+        "from os import absent\n",
+        "x = = 1\n",
+        "def f():\n    raise ValueError('no')\nf()\n",
+        "import neighbour\n",
+        "import importlib\nimportlib.import_module('absent')\n",
+    ],
+)
+def test_an_exception_is_shown_as_python_shows_it(tmp_path, text):
+    (tmp_path / "program.py").write_text(text)
+    (tmp_path / "neighbour.py").write_text("import json\njson.loads('[')\n")
+    env = ENV | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ENV['PYTHONPATH']}"}
+    plain, ours = (
+        subprocess.run(
+            [sys.executable, *way, str(tmp_path / "program.py")],
+            cwd=tmp_path, env=env, capture_output=True, text=True,
+        )
+        for way in ([], ["-m", "atlas_fast.drop_in"])
+    )  # fmt: skip
+    assert ours.returncode == plain.returncode == 1
+    assert ours.stderr == plain.stderr and "program.py" in ours.stderr
+
+
+def test_a_module_of_the_original_that_is_not_there(tmp_path):
+    (tmp_path / "program.py").write_text("import atlas_email.absent\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "atlas_fast.drop_in", "program.py"],
+        cwd=tmp_path, env=ENV, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1 and done.stderr.splitlines()[1:] == [
+        '  File "program.py", line 1, in <module>',
+        "    import atlas_email.absent",
+        "ModuleNotFoundError: No module named 'atlas_email.absent': atlas_fast.compat has none",
+    ]
+
+
 def test_usage(tmp_path):
     assert run("-m", "atlas_fast.drop_in", cwd=tmp_path).returncode == 2
     helped = run("-m", "atlas_fast.drop_in", "--help", cwd=tmp_path)

@@ -417,8 +417,19 @@ def test_named_files_are_remembered(folder, source, tmp_path):
     assert small.right(open_reference(folder), other)
     build(folder, named={})
     assert small.right(open_reference(folder), source)
-    (folder / "named.json").write_bytes(b"[")
-    assert building.named_before(folder) == {}
+
+
+@pytest.mark.parametrize("content", [b"[", b"[]", b'{"small": 7}', b"\xff"])
+def test_a_damaged_list_of_named_files_is_said(folder, source, content, caplog):
+    build(folder)
+    assert building.named_before(folder) == {} and not caplog.messages
+    (folder / "named.json").write_bytes(content)
+    small.install(source, number=2)
+    assert small.right(open_reference(folder), source)
+    assert any("named.json: is damaged" in text for text in caplog.messages)
+    caplog.clear()
+    build(folder, named={"small": [source]})
+    assert building.named_before(folder) == {"small": [source]} and not caplog.messages
 
 
 def test_a_fork_goes_on_and_finds_newer_ones(folder, source):

@@ -35,6 +35,17 @@ def shape(path):
     return found
 
 
+VERSIONS = {"0001": 5, "0002": 5, "0003": 6, "0004": 7, "0005": 8, "0006": 8, "0007": 9}
+"""What the original's code finds in `schema_version` at each revision: 5 is its own newest."""
+
+
+def versions(path):
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT version FROM schema_version ORDER BY 1").fetchall()
+    connection.close()
+    return [version for (version,) in found]
+
+
 def write_some(path, n=30):
     with SqliteStore(path) as store:
         run = store.begin_run(["mbox:/new"])
@@ -66,10 +77,12 @@ def test_every_step_down_and_up(tmp_path, made_by):
     for revision in reversed(REVISIONS):
         migrate.downgrade(path, revision, keep=False)
         assert migrate.current(path).revision == revision
+        assert versions(path)[-1] == VERSIONS.get(revision, schema.SCHEMA_VERSION)
         shapes[revision], rows[revision] = shape(path), original.content(path)
     for revision in REVISIONS:
         migrate.upgrade(path, revision, keep=False)
         assert shape(path) == shapes[revision]
+        assert versions(path)[-1] == VERSIONS.get(revision, schema.SCHEMA_VERSION)
         kept = original.content(path)[schema.MESSAGES]
         assert len(kept) == 30
         if revision < "0003":  # what a dropped column held is gone
