@@ -87,6 +87,10 @@ def test_platt_and_threshold():
     assert slope == pytest.approx(1.5, abs=0.15) and offset == pytest.approx(-0.5, abs=0.15)
     threshold = train.pick_threshold(np.array([0.9, 0.8, 0.2, 0.1]), np.array([1, 1, -1, -1]))
     assert 0.2 < threshold < 0.8
+    # A hundred in a thousand above 0.9, all spam: the labels would go lower, the sum does not.
+    chance = np.concatenate([np.full(100, 0.99), np.full(50, 0.6), np.full(1000, 0.01)])
+    y = np.concatenate([np.ones(150, np.int8), -np.ones(1000, np.int8)])
+    assert 0.3 < train.pick_threshold(chance, y) < 0.8
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +159,45 @@ def test_two_models_are_compared(folders, tmp_path):
     page = html_report("a <b>", list(zip(("one", "<two>"), found["models"], strict=True)), "n & m")
     assert "<b>" not in page and "&lt;two&gt;" in page and page.count("<svg") == 3
     assert "http" not in page and "<script" not in page
+
+
+def test_five_categories_are_counted():
+    category = np.array([0, 0, 1, 2, 3, 3, 2, 4], np.uint8)
+    kinds = np.array([0, 1, 1, 2, 2, 3, -1, -1], np.int8)
+    found = evaluate.kind_scores(category, kinds)
+    assert found["labelled"] == 6 and found["accuracy"] == pytest.approx(4 / 6)
+    want = np.zeros((5, 5), int)
+    for is_, called in ((0, 0), (1, 0), (1, 1), (2, 2), (2, 3), (3, 3)):
+        want[is_, called] += 1
+    assert found["confusion"] == want.tolist()
+    assert found["classes"]["Legitimate"] == {"precision": 0.5, "recall": 1.0, "n": 1}
+    assert found["classes"]["Commercial Spam"] == {"precision": 1.0, "recall": 0.5, "n": 2}
+    assert found["classes"]["Dangerous"] == {"precision": None, "recall": None, "n": 0}
+    assert evaluate.kind_scores(category, np.full(8, -1, np.int8))["accuracy"] is None
+
+
+def test_kinds_by_the_name_of_a_folder(tmp_path, capsys):
+    """What nobody labelled has no row; folders can say it."""
+    for kind, raw in generate(300, 22):
+        place = {"marketing": "ham-marketing", "scam": "spam-scams", "phish": "spam-dangerous"}
+        bad = kind in ("spam", "scam", "phish")
+        folder = tmp_path / "all" / place.get(kind, "spam" if bad else "ham")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{len(list(folder.iterdir())):04}.eml").write_bytes(raw)
+    data = labels.read_labelled([tmp_path / "all"])
+    assert set(data.kinds.tolist()) == {-1, 1, 3, 4}
+    assert (data.labels[data.kinds == 1] < 0).all() and (data.labels[data.kinds > 1] > 0).all()
+    found = evaluate.test_model(train.fit(data), [tmp_path / "all"])
+    classes = found["kinds"]["classes"]
+    assert min(classes[name]["recall"] for name in ("Scams", "Dangerous")) > 0.8
+    assert classes["Legitimate Marketing"]["n"] == int((data.kinds == 1).sum())
+    page = html_report("x", [("one", found)])
+    assert "Five categories" in page and "labelled once, by one reader" in page
+    assert main(["evaluate", str(tmp_path / "all")]) == 0
+    out = capsys.readouterr().out
+    assert "called spam" in out and "five categories" in out and "stays unmeasured" in out
+    assert main(["evaluate", str(tmp_path / "all"), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["kinds"]["confusion"]) == 5
 
 
 def test_curves_agree_with_a_plain_count():

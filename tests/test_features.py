@@ -1,15 +1,20 @@
 """Feature rows of the kernel against the plain oracle."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import features as oracle
 
+from atlas_fast._kernels.facts import word_column
+from atlas_fast.auth import AuthColumns
+from atlas_fast.batch import Batch
 from atlas_fast.classify import lexicon
 from atlas_fast.headers import parse_many
 from atlas_fast.mime import MimeColumns
 from atlas_fast.sources.synthetic import generate
-from atlas_fast.stages import features
+from atlas_fast.stages import features, parse
+from atlas_fast.stages.enrich import Enricher
 
 KNOWN = lexicon.terms()
 
@@ -32,6 +37,11 @@ def plain(headers, parts, i, raw):
         for f in headers.fields[lo:hi]
     ]
     received = [raw[f["start"] : f["stop"]] for f in headers.fields[lo:hi] if f["id"] == 10]
+    counted = int(AuthColumns(headers).counted[i])
+    results = None if counted < 0 else headers.fields[lo:hi][counted]
+    if results is not None:
+        assert results["id"] == 11
+        results = raw[results["start"] : results["stop"]]
     text_at = int(parts.text_offsets[i])
     strings, text = parts.strings, parts.text.data
     lo, hi = parts.link_indptr[i : i + 2]
@@ -55,7 +65,7 @@ def plain(headers, parts, i, raw):
              ("subject", "from_name", "from_address", "from_domain", "reply_to", "message_id")}  # fmt: skip
     return {
         "text": bytes(text[text_at : parts.text_offsets[i + 1]]), "subject": texts["subject"],
-        "fields": known, "named": every, "received": received, "links": links, "parts": tree, "hidden": int(parts.n_hidden[i]),
+        "results": results, "fields": known, "named": every, "received": received, "links": links, "parts": tree, "hidden": int(parts.n_hidden[i]),
         "name": texts["from_name"], "address": texts["from_address"], "domain": texts["from_domain"],
         "reply": texts["reply_to"], "msgid": texts["message_id"],
         "recipients": int(headers.to_indptr[i + 1] - headers.to_indptr[i]), "flags": int(headers.flags[i]),
@@ -114,3 +124,50 @@ def test_rows_do_not_depend_on_the_batch(corpus):
         _, _, one = columns_of([messages[i]])
         lo, hi = whole.indptr[i : i + 2]
         assert one.indices.tolist() == whole.indices[lo:hi].tolist()
+
+
+def batch_of(raw):
+    ends = np.array([0, len(raw)], np.int64)
+    return Batch(np.frombuffer(raw, np.uint8), ends[:1], ends[1:], source="test:", places=["0"])
+
+
+PASSED = word_column(27, 1, b"spf=pass")
+RECEIVED = b"Received: from a.test ([192.0.2.1]) by mx.b.test with SMTP; Mon, 1 Jan 2001 0:0:0 +0000\n"
+RESULTS = b"Authentication-Results: %s; spf=pass smtp.mailfrom=a@a.test\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "counts"),
+    [
+        (RESULTS % b"mx.b.test" + RECEIVED, True),
+        (RECEIVED + RESULTS % b"mx.b.test", True),  # right below the border, by its own name
+        (RECEIVED + RESULTS % b"mx.a.test", False),
+        (RECEIVED + b"X: y\n" + RESULTS % b"mx.b.test", False),
+        (RESULTS % b"mx.b.test", True),  # it never travelled
+        (RECEIVED, False),
+    ],
+)
+def test_only_results_that_count_are_features(raw, counts):
+    """The sender's own say-so is no feature, wherever it stands; the same with enrichment."""
+    raw += b"From: a@a.test\nSubject: x\n\nhello\n"
+    _, _, rows = columns_of([b"Subject: y\n\nz\n", raw])
+    assert (PASSED in rows.indices[rows.indptr[1] :].tolist()) == counts
+    batch = batch_of(raw)
+    parse.run(batch)
+    for _, stage in Enricher().stages:
+        stage(batch)
+    features.run(batch)
+    assert batch.features.indices.tolist() == rows.indices[rows.indptr[1] :].tolist()
+
+
+def test_the_configured_name_decides():
+    raw = RESULTS % b"mx.b.test" + RECEIVED + b"From: a@a.test\n\nhello\n"
+    found = []
+    for ids in (["mx.b.test"], ["other.test"]):
+        batch = batch_of(raw)
+        parse.run(batch)
+        for _, stage in Enricher(authserv_ids=ids).stages:
+            stage(batch)
+        features.run(batch)
+        found.append(PASSED in batch.features.indices.tolist())
+    assert found == [True, False]

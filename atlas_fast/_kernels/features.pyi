@@ -27,6 +27,7 @@ def features_batch(
     strings: Bytes,
     n_hidden: np.ndarray,
     flags: np.ndarray,
+    trusted: np.ndarray,
     lexicon: Lexicon,
     seen: np.ndarray,
     indptr: np.ndarray,

@@ -138,7 +138,8 @@ KNOWN: tuple[tuple[int, int, int, str, Sequence[str]], ...] = (
     )),
     *(
         (34, kind, URLS, f"target of a {name} ends in .{{}}", [f".{one}" for one in _of(
-            "htm html shtml php php3 asp aspx cgi pl jsp cfm gif jpg jpeg png exe zip pdf txt js css"
+            "htm html shtml php php3 asp aspx cgi pl jsp cfm gif jpg jpeg png exe zip pdf txt "
+            "js css"
         )])
         for kind, name in enumerate(LINK_KINDS)
     ),

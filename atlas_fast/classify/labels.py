@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from atlas_fast import limits
+from atlas_fast.classify.kinds import read_kinds
 from atlas_fast.classify.lessons import content_digest
 from atlas_fast.errors import SourceError, UsageError
 from atlas_fast.headers import parse_many
@@ -23,9 +24,10 @@ from atlas_fast.stages import features, parse
 @dataclass(frozen=True)
 class Labelled:
     """Features of labelled messages: CSR rows, `ends` of their groups, `terms` of the lexicon and
-    `bulk` as stages.features.Features has them, `labels` int8 (1 spam, -1 ham), file `names`.
-    `skipped`: messages that were left out because a model was corrected with them; `problems`:
-    what could not be read, one line each."""
+    `bulk` as stages.features.Features has them, `labels` int8 (1 spam, -1 ham), `kinds` int8
+    (position in classify.kinds.CATEGORIES, -1 where nobody said), file `names`. `skipped`:
+    messages that were left out because a model was corrected with them; `problems`: what could
+    not be read, one line each."""
 
     indptr: np.ndarray
     indices: np.ndarray
@@ -34,6 +36,7 @@ class Labelled:
     terms: np.ndarray
     bulk: np.ndarray
     labels: np.ndarray
+    kinds: np.ndarray
     names: list[str]
     skipped: int = 0
     problems: tuple[str, ...] = ()
@@ -58,6 +61,7 @@ class Labelled:
             self.terms[rows],
             self.bulk[rows],
             self.labels[rows],
+            self.kinds[rows],
             [self.names[row] for row in rows],
         )
 
@@ -90,6 +94,22 @@ def label_of(folder: Path) -> int:
     return spam - ham
 
 
+KIND_WORDS = {
+    1: (("commercial", 2), ("scam", 3), ("danger", 4), ("phish", 4), ("malware", 4)),
+    -1: (("marketing", 1), ("legitimate", 0)),
+}
+"""Category by a word in the name of a folder, by its label."""
+
+
+def kinds_of(folder: Path, label: int, names: Sequence[str]) -> np.ndarray:
+    """int8 (n,): the kind that the folder's name says, else the one that was read by hand."""
+    name = folder.name.lower()
+    said = next((kind for word, kind in KIND_WORDS[label] if word in name), -1)
+    read = read_kinds()
+    found = [read.get(os.path.basename(one)[:14], said) for one in names]
+    return np.array(found, np.int8)
+
+
 def labelled_folders(folders: Sequence[str | Path]) -> list[tuple[Path, int]]:
     """(folder, label) of the given folders, or of the labelled folders right below them."""
     found = []
@@ -114,7 +134,7 @@ def read_labelled(
 ) -> Labelled:
     """Read labelled folders into features, but for messages whose content digest is in `without`.
     UsageError when one of the two labels is missing."""
-    made, labels, problems = [], [], []
+    made, labels, kinds, problems = [], [], [], []
     skipped = 0
     for folder, label in labelled_folders(folders):
         source = open_source(str(folder))
@@ -129,15 +149,18 @@ def read_labelled(
             features.run(batch)
             made.append((batch.features, list(batch.places)))
             labels.append(np.full(len(batch), label, np.int8))
+            kinds.append(kinds_of(folder, label, batch.places))
         problems += [f"{folder}: {text}" for text in getattr(source, "problems", ())]
     if not any((one > 0).any() for one in labels) or not any((one < 0).any() for one in labels):
         unread = f" ({len(problems)} could not be read: {problems[0]}, ...)" if problems else ""
         raise UsageError(f"both ham and spam are needed, in folders named *ham* and *spam*{unread}")
-    read = joined(made, np.concatenate(labels))
+    read = joined(made, np.concatenate(labels), np.concatenate(kinds))
     return replace(read, skipped=skipped, problems=tuple(problems))
 
 
-def joined(made: Sequence[tuple[Any, list[str]]], labels: np.ndarray) -> Labelled:
+def joined(
+    made: Sequence[tuple[Any, list[str]]], labels: np.ndarray, kinds: np.ndarray
+) -> Labelled:
     """One Labelled of (Features, names) of batches."""
     indptr, total = [np.zeros(1, np.int64)], 0
     for rows, _ in made:
@@ -151,6 +174,7 @@ def joined(made: Sequence[tuple[Any, list[str]]], labels: np.ndarray) -> Labelle
         np.concatenate([rows.terms for rows, _ in made]),
         np.concatenate([rows.bulk for rows, _ in made]),
         labels,
+        kinds,
         [name for _, names in made for name in names],
     )
 
@@ -158,4 +182,5 @@ def joined(made: Sequence[tuple[Any, list[str]]], labels: np.ndarray) -> Labelle
 def of_messages(messages: Sequence[bytes], labels: np.ndarray, names: list[str]) -> Labelled:
     """Features of messages in memory."""
     headers = parse_many(messages)
-    return joined([(features.extract(headers, MimeColumns(headers)), names)], labels)
+    rows = features.extract(headers, MimeColumns(headers))
+    return joined([(rows, names)], labels, np.full(len(labels), -1, np.int8))

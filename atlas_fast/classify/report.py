@@ -47,6 +47,7 @@ def html_report(title: str, named: Sequence[tuple[str, dict[str, Any]]], note: s
             for actual in ("ham", "spam")
         ]  # fmt: skip
         parts.append(_table(["is", "called ham", "called spam", "precision", "recall"], rows))
+        parts.append(_kinds(scores["kinds"]))
     curves = [scores["curves"] for _, scores in named]
     parts += [
         _plot("ROC, to 2 % false positives", "false-positive rate", "recall",
@@ -57,6 +58,24 @@ def html_report(title: str, named: Sequence[tuple[str, dict[str, Any]]], note: s
               [one["calibration"] for one in curves], diagonal=True, names=names),
     ]  # fmt: skip
     return "".join(parts) + "</html>\n"
+
+
+def _kinds(found: dict[str, Any]) -> str:
+    """The five categories, over the messages whose own is known."""
+    if not found["labelled"]:
+        return "<p>No message here has a label of its category.</p>"
+    rows = [
+        [name, *(f"{count:,}" for count in counts), *(
+            "" if found["classes"][name][key] is None else f"{found['classes'][name][key]:.4f}"
+            for key in ("precision", "recall")
+        )]
+        for name, counts in zip(found["names"], found["confusion"], strict=True)
+    ]  # fmt: skip
+    head = ["is", *(f"called {name}" for name in found["names"]), "precision", "recall"]
+    return (
+        f"<h3>Five categories, {found['labelled']:,} labelled messages</h3>{_table(head, rows)}"
+        f"<p>{escape(found['note'])}</p>"
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -129,4 +129,36 @@ def do_evaluate(options: argparse.Namespace) -> int:
     print_table(how, head, rows, numeric=tuple(range(1, len(found) + 1)))
     if note:
         print(note)
+    for name, one in zip(names, found, strict=True):
+        _show_confusion(name, one)
     return 0
+
+
+def _show_confusion(name: str, found: dict[str, Any]) -> None:
+    """Spam or not, then the five categories of the messages that have a label of theirs."""
+    confusion, classes = found["confusion"], found["classes"]
+    rows = [
+        (kind, *(f"{confusion[kind][called]:,}" for called in ("ham", "spam")),
+         *(f"{classes[kind][key]:.4f}" for key in ("precision", "recall")))
+        for kind in ("ham", "spam")
+    ]  # fmt: skip
+    print()
+    head = ("is", "called ham", "called spam", "precision", "recall")
+    print_table(name, head, rows, numeric=(1, 2, 3, 4))
+    kinds = found["kinds"]
+    if not kinds["labelled"]:
+        return
+    rows = [
+        (one, *(f"{n:,}" for n in counts), *(
+            "" if kinds["classes"][one][key] is None else f"{kinds['classes'][one][key]:.4f}"
+            for key in ("precision", "recall")
+        ))
+        for one, counts in zip(kinds["names"], kinds["confusion"], strict=True)
+    ]  # fmt: skip
+    print()
+    print_table(
+        f"five categories, {kinds['labelled']:,} labelled messages; called 0 Legitimate, "
+        "1 Marketing, 2 Commercial, 3 Scams, 4 Dangerous",
+        ("is", "0", "1", "2", "3", "4", "precision", "recall"), rows, numeric=tuple(range(1, 8)),
+    )  # fmt: skip
+    print(kinds["note"])

@@ -11,9 +11,10 @@ import numpy as np
 from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.features import GROUPS, LAYOUT, N_SEEN, features_batch
 from atlas_fast._kernels.features import N_BUCKETS as BUCKETS
+from atlas_fast.auth import AuthColumns
 from atlas_fast.batch import Batch
 from atlas_fast.classify.lexicon import lexicon
-from atlas_fast.headers import HeaderColumns
+from atlas_fast.headers import FIELD_NAMES, HeaderColumns
 from atlas_fast.mime import MimeColumns
 
 __all__ = ["BUCKETS", "GROUPS", "LAYOUT", "Features", "extract", "run"]
@@ -67,9 +68,15 @@ def scratch() -> np.ndarray:
     return array
 
 
-def extract(headers: HeaderColumns, mime: MimeColumns) -> Features:
-    """Features of messages whose header and MIME columns are filled."""
+def extract(
+    headers: HeaderColumns, mime: MimeColumns, trusted: np.ndarray | None = None
+) -> Features:
+    """Features of messages whose header and MIME columns are filled. `trusted` int32 (n,): number
+    of the Authentication-Results field that counts, -1 for none, as AuthColumns.counted; found
+    here when it is not given, as no configured names say."""
     words = lexicon()
+    if trusted is None:
+        trusted = _trusted(headers)
     made = Features(
         np.empty(len(headers) + 1, np.int64),
         np.empty((len(headers), len(GROUPS)), np.int32),
@@ -78,7 +85,7 @@ def extract(headers: HeaderColumns, mime: MimeColumns) -> Features:
         Bytes(),
         Bytes(),
     )
-    inputs = [*headers.for_features(), *mime.for_features(), headers.flags]
+    inputs = [*headers.for_features(), *mime.for_features(), headers.flags, trusted]
     inputs += [words, scratch(), made.indptr, made.ends, made.terms, made._indices, made._data]
     features_batch(*inputs)
     return made
@@ -87,4 +94,16 @@ def extract(headers: HeaderColumns, mime: MimeColumns) -> Features:
 def run(batch: Batch) -> None:
     """Fill `features`."""
     assert batch.headers is not None and batch.mime is not None, "parse comes before features"
-    batch.features = extract(batch.headers, batch.mime)
+    auth = getattr(batch.enrichment, "auth", None)
+    trusted = None if auth is None else auth.counted
+    batch.features = extract(batch.headers, batch.mime, trusted)
+
+
+RESULTS = FIELD_NAMES.index("Authentication-Results")
+
+
+def _trusted(headers: HeaderColumns) -> np.ndarray:
+    """The field of results that counts in each message; few ask where no message has one."""
+    if (headers.first[:, RESULTS] < 0).all():
+        return np.full(len(headers), -1, np.int32)
+    return AuthColumns(headers).counted

@@ -382,11 +382,12 @@ def origin(row, received, domain):
     row.fact(ORIGIN, 6, protocol)
 
 
-def authentication(row, known):
+def authentication(row, known, results):
+    """`results`: body of the Authentication-Results that counts, None without."""
     row.fact(AUTH, 0, 13 in known)
-    if 11 not in known:
+    if results is None:
         return
-    for piece in known[11][:MAX_VALUE].split(b";")[1:]:
+    for piece in results[:MAX_VALUE].split(b";")[1:]:
         word = re.match(rb"[A-Za-z=]*", piece.lstrip(BLANK))[0]
         if b"=" in word and len(word) < 24:
             row.add(take_bytes(take(start(AUTH), 1), low(word)))

@@ -50,7 +50,7 @@ def make(m, terms, categories, n_categories):
     end()
     facts.origin(row, m["received"], m["domain"])
     end()
-    facts.authentication(row, m["fields"])
+    facts.authentication(row, m["fields"], m["results"])
     end()
     row.close(1.0)
     facts.url_words(row, here)

@@ -32,5 +32,6 @@ cdef void facts_origin(
     Row* row, const FieldRecord* fields, Py_ssize_t n, const uint8_t* raw, const Text* domain,
 ) noexcept nogil
 cdef void facts_authentication(
-    Row* row, const int16_t* first, const FieldRecord* fields, const uint8_t* raw,
+    Row* row, const int16_t* first, const FieldRecord* fields, Py_ssize_t trusted,
+    const uint8_t* raw,
 ) noexcept nogil

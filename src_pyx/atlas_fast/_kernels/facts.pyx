@@ -5,7 +5,7 @@
 (c) facts_parts: types, encodings, files, sizes. (d) facts_sender, facts_identity: name, address,
     reply-to, message id, which fields are there, how their names and values are written.
 (e) facts_origin: the oldest Received field, which the sender's side wrote, by its form alone.
-    facts_authentication: what Authentication-Results says, whether the message is signed.
+    facts_authentication: what the receiver's results say, whether the message is signed.
 Counts go in by powers of two. No value of a recipient, no host of a trace, no date goes in.
 """
 from libc.string cimport memcpy
@@ -15,7 +15,7 @@ from atlas_fast._kernels.ascii cimport is_alpha, is_digit, is_lwsp, lower
 from atlas_fast._kernels.counts cimport Counts, count_bytes
 from atlas_fast._kernels.hashing cimport hash_byte, hash_start, hash_word
 from atlas_fast._kernels.headers cimport (
-    F_AUTH_RESULTS, F_CONTENT_TYPE, F_DATE, F_DKIM_SIGNATURE, F_FROM, F_IMPORTANCE, F_IN_REPLY_TO, F_MESSAGE_ID, F_MIME_VERSION,
+    F_CONTENT_TYPE, F_DATE, F_DKIM_SIGNATURE, F_FROM, F_IMPORTANCE, F_IN_REPLY_TO, F_MESSAGE_ID, F_MIME_VERSION,
     F_ORGANIZATION, F_RECEIVED, F_REFERENCES, F_REPLY_TO, F_SUBJECT, F_TO, F_USER_AGENT,
     F_X_MAILER, F_X_PRIORITY, FieldRecord, N_KNOWN,
 )
@@ -663,15 +663,17 @@ cdef bint _has_unknown(const uint8_t* raw, Py_ssize_t start, Py_ssize_t stop) no
 
 
 cdef void facts_authentication(
-    Row* row, const int16_t* first, const FieldRecord* fields, const uint8_t* raw,
+    Row* row, const int16_t* first, const FieldRecord* fields, Py_ssize_t trusted,
+    const uint8_t* raw,
 ) noexcept nogil:
-    """Methods and results of the topmost Authentication-Results, by their first words."""
+    """Methods and results of the Authentication-Results that count, by their first words; trusted
+    is the number of that field, negative where none counts."""
     cdef Py_ssize_t pos, stop, word, end
     cdef const FieldRecord* field
     row_fact(row, N_AUTH, 0, first[F_DKIM_SIGNATURE] >= 0)
-    if first[F_AUTH_RESULTS] < 0:
+    if trusted < 0:
         return
-    field = &fields[first[F_AUTH_RESULTS]]
+    field = &fields[trusted]
     pos, stop = field.start, _value_stop(field)
     pos = find_byte(raw, pos, stop, 59)
     while pos < stop:

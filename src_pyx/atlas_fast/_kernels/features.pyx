@@ -33,7 +33,7 @@ from atlas_fast._kernels.wording cimport (
     without_footer, without_marks, wording_minded, wording_subject, wording_text,
 )
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the features; a model of another version is refused."""
 
 N_BUCKETS = BUCKETS
@@ -83,6 +83,7 @@ cdef struct Columns:            # all inputs of a batch
     const Arena* strings
     const int32_t* n_hidden
     const uint32_t* flags
+    const int32_t* trusted
     Py_ssize_t n
 
 
@@ -144,7 +145,8 @@ cdef void _row(
     ends[IDENTITY] = <int32_t> (row.indices.size // 4 - row.start)
     facts_origin(row, fields, n_fields, raw, &domain)
     ends[ORIGIN] = <int32_t> (row.indices.size // 4 - row.start)
-    facts_authentication(row, first, fields, raw)
+    facts_authentication(
+        row, first, fields, c.trusted[at] if c.trusted[at] < n_fields else -1, raw)
     ends[AUTHENTICATION] = <int32_t> (row.indices.size // 4 - row.start)
     row_close(row, 1.0)
     url_words(row, links, n_links, c.strings, &body)
@@ -182,6 +184,7 @@ def features_batch(
     Bytes strings not None,                     # IN
     const int32_t[::1] n_hidden not None,       # IN   (n,)
     const uint32_t[::1] flags not None,         # IN   (n,)
+    const int32_t[::1] trusted not None,        # IN   (n,) results that count: a field, or -1
     Lexicon lexicon not None,                   # IN
     uint32_t[::1] seen not None,                # IN   scratch: N_SEEN entries, any content
     int64_t[::1] indptr not None,               # OUT  (n + 1,)
@@ -202,6 +205,7 @@ def features_batch(
         or text_offsets.shape[1] != n + 1 or to_indptr.shape[0] != n + 1
         or body_offsets.shape[0] != n + 1 or part_indptr.shape[0] != n + 1
         or link_indptr.shape[0] != n + 1 or n_hidden.shape[0] != n or flags.shape[0] != n
+        or trusted.shape[0] != n
         or terms.shape[0] != n or terms.shape[1] != lexicon.n_categories
         or indptr.shape[0] != n + 1 or ends.shape[0] != n or ends.shape[1] != N_GROUPS
     ):
@@ -221,6 +225,7 @@ def features_batch(
     c.parts, c.part_indptr = <const PartRecord*> parts.arena.data, &part_indptr[0]
     c.links, c.link_indptr = <const LinkRecord*> links.arena.data, &link_indptr[0]
     c.strings, c.n_hidden, c.flags, c.n = &strings.arena, &n_hidden[0], &flags[0], n
+    c.trusted = &trusted[0]
     row.indices, row.data = &indices.arena, &data.arena
     row.seen = &seen[0]
     wording_minded(lexicon, minded)
