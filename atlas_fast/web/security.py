@@ -107,6 +107,8 @@ class Guard:
 
         try:
             await self.app(scope, receive, watched)
+        except Refused as refused:
+            await self._refuse(scope, refused, send)
         except Exception:
             log.exception("%s %s", scope["method"], scope["path"])
             if begun:
@@ -140,10 +142,16 @@ class Guard:
         if reading:
             return receive
         body = await _read(receive, cap)
-        if not bearer:
-            assert session is not None
+        if session is not None:
             self._origin(scope, fields, host)
-            await self._form(scope, fields, body, session, fresh=bool(cookie))
+        kind = fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        form = scope["state"]["form"] = await _fields(scope, kind, body)
+        if session is not None and not self._program(scope, fields, kind, fresh=bool(cookie)):
+            given = fields.get(FORM_HEADER, b"").decode("latin-1") or form.get(FORM_FIELD, [""])[0]
+            if not hmac.compare_digest(given.encode(), session.form.encode()):
+                raise Refused(
+                    403, "The form is not of this session any more; load the page again."
+                )
         return _again(body, receive)
 
     def _host(self, fields: dict[bytes, bytes]) -> str:
@@ -218,23 +226,15 @@ class Guard:
         if origin is not None and origin.decode("latin-1") not in [f"{s}://{host}" for s in schemes]:
             raise Refused(403, "This request comes from another site.")
 
-    async def _form(
-        self, scope: Scope, fields: dict[bytes, bytes], body: bytes, session: Session, fresh: bool
-    ) -> None:
-        """The token that only a page of this session knows.
-
-        A program that is no browser (it has no cookie and names no origin) needs none for the JSON
-        routes of a server without login: no web page can make a browser send that.
-        """
-        kind = fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    def _program(
+        self, scope: Scope, fields: dict[bytes, bytes], kind: bytes, fresh: bool
+    ) -> bool:
+        """A program that is no browser, as it has no cookie and names no origin, needs no form
+        token for the JSON routes of a server without login: no web page can make a browser send
+        that."""
         browser = b"cookie" in fields or b"origin" in fields or b"sec-fetch-site" in fields
         json = kind in (b"application/json", b"")
-        if fresh and not browser and json and scope["path"].startswith("/api/"):
-            return
-        form = scope["state"]["form"] = await _fields(scope, kind, body)
-        given = fields.get(FORM_HEADER, b"").decode("latin-1") or form.get(FORM_FIELD, [""])[0]
-        if not hmac.compare_digest(given.encode(), session.form.encode()):
-            raise Refused(403, "The form is not of this session any more; load the page again.")
+        return fresh and not browser and json and scope["path"].startswith("/api/")
 
     # -- going out ---------------------------------------------------------------------------
 

@@ -58,13 +58,9 @@ class Site:
             finally:
                 self.reader.forget()
 
-    def alive(self) -> list[int]:
-        """Numbers of the runs that are on, by what their processes say."""
-        return [one.run for one in self.alive_reports()]
-
-    def alive_reports(self) -> list[Live]:
-        """What the runs that are on say of themselves."""
-        return [one for one in live_runs(live_folder(self.where)) if one.alive]
+    def live(self) -> list[Live]:
+        """What runs say of themselves: those that are on, and those that were killed meanwhile."""
+        return live_runs(live_folder(self.where))
 
     @contextmanager
     def plain(self) -> Iterator[sqlite3.Connection]:

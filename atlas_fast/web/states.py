@@ -20,13 +20,17 @@ class State:
     live: bool = False
 
 
-ENDED, ON = State("ended", "good"), State("going on", "info", True)
-CUT = State("interrupted", "warn")
+ENDED, CUT = State("ended", "good"), State("interrupted", "warn")
+ON = {"running": State("going on", "info", True), "stalled": State("waiting", "warn", True)}
 
 
 def states_of(site: Site, runs: Iterable[RunRow]) -> dict[int, State]:
     """By the run's number. A run without an end is going on while its process says so."""
-    alive = set(site.alive())
+    runs = list(runs)
+    if all(run.ended is not None for run in runs):
+        return {run.id: ENDED for run in runs}
+    said = {one.run: one.state for one in site.live()}
     return {
-        run.id: ENDED if run.ended is not None else ON if run.id in alive else CUT for run in runs
+        run.id: ENDED if run.ended is not None else ON.get(said.get(run.id, ""), CUT)
+        for run in runs
     }

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from atlas_fast.observe.live import Live
 from atlas_fast.store.views import RunRow, performance
 from atlas_fast.web.charts import Chart, Series
 from atlas_fast.web.site import site_of
@@ -90,8 +91,7 @@ def figures_of(report: Mapping[str, Any]) -> Figures:
         for name, used in times.items()
     ]  # fmt: skip
     stored = int(_number(report.get("stored")))
-    memory = _table(report.get("memory"))
-    peak = _number(memory.get("peak_bytes") or report.get("peak_bytes")) or None
+    peak = _number(report.get("peak_bytes")) or None
     return Figures(
         messages=messages,
         seconds=seconds,
@@ -117,16 +117,58 @@ def _cache(kind: str, of: Mapping[str, Any]) -> Cache:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveRun:
+    """A run that is on (or was killed): its `state`, `figures` so far, messages a second over its
+    time in `chart`; `memory` in bytes, `queue`: batches that wait for the writer, `pending`: rows
+    that wait for their commit."""
+
+    run: int
+    state: str
+    heard: float
+    figures: Figures
+    chart: Chart
+    memory: float | None
+    queue: int
+    pending: int
+
+
+def _live(one: Live) -> LiveRun:
+    points = [[_number(value) for value in row] for row in one.series
+              if isinstance(row, list) and len(row) == 4]  # fmt: skip
+    steps = [(after, before) for before, after in zip(points, points[1:], strict=False)
+             if after[0] > before[0]]  # fmt: skip
+    chart = Chart(
+        f"live-{one.run}", "Messages a second", "seconds", [f"{after[0]:.0f}" for after, _ in steps],
+        [
+            Series("read", [_rate(after, before, 1) for after, before in steps], "info"),
+            Series("stored", [_rate(after, before, 2) for after, before in steps], "good"),
+        ],
+        unit="a second", kind="line",
+    )  # fmt: skip
+    report = one.report
+    return LiveRun(
+        one.run, one.state, one.heard, figures_of(report), chart,
+        _number(report.get("memory")) or None, int(_number(report.get("queue"))),
+        int(_number(report.get("pending"))),
+    )  # fmt: skip
+
+
+def _rate(after: list[float], before: list[float], column: int) -> float:
+    return round(max(0.0, after[column] - before[column]) / (after[0] - before[0]))
+
+
+@dataclass(frozen=True, slots=True)
 class PerformancePage:
     """`runs`: those that left figures, the newest first; `last`: figures of the newest; `live`:
-    numbers of the runs that are on, by what their processes say."""
+    runs that are on, `killed`: numbers of those whose process is gone."""
 
     runs: list[tuple[RunRow, Figures]]
     last: Figures | None
     last_run: RunRow | None
     charts: list[Chart]
     compared: Mapping[str, Any]
-    live: list[Any]
+    live: list[LiveRun]
+    killed: list[int]
 
 
 @router.get("/performance")
@@ -148,8 +190,9 @@ def show(request: Request) -> Response:
                 unit="a second", kind="line",
             ),
         ]  # fmt: skip
+    said = site.live()
     page = PerformancePage(
         runs, runs[0][1] if runs else None, runs[0][0] if runs else None, charts, found.compared,
-        site.alive_reports(),
+        [_live(one) for one in said if one.alive], [one.run for one in said if not one.alive],
     )  # fmt: skip
     return site.pages(request, "performance.html", page)
