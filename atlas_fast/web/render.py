@@ -1,18 +1,20 @@
 """Pages out of templates: everything is escaped, what hides is made visible, what is long is cut.
 
 A page is a dataclass and the template of the same subject. Templates are compiled once. Each value
-that a template prints passes `shown`, so that no template has to remember it.
+that a template prints passes `safe`, so that no template has to remember it.
 """
 
 from __future__ import annotations
 
 import importlib.resources
+import re
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2.compiler import CodeGenerator
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -39,6 +41,36 @@ def shown(value: Any) -> Any:
     if len(value) > limits.MAX_WEB_TEXT:
         value = f"{value[: limits.MAX_WEB_TEXT]} … (cut, {len(value):,} characters in all)"
     return visible(value)
+
+
+_SPECIAL = re.compile("[&<>\"']")
+
+
+def safe(value: Any) -> str:
+    """A printed value as HTML: what `shown` makes of it, escaped. A list prints a thousand values,
+    and few of them need either, so these are not looked at twice."""
+    if type(value) is str:
+        if len(value) > limits.MAX_WEB_TEXT or not value.isprintable():
+            value = shown(value)
+        return value if _SPECIAL.search(value) is None else str(escape(value))
+    if type(value) is int:
+        return str(value)
+    return str(escape(shown(value)))
+
+
+class _Generator(CodeGenerator):
+    """Templates whose values pass `safe`."""
+
+    def _output_child_pre(self, node: Any, frame: Any, finalize: Any) -> None:
+        self.write("environment.safe(")
+
+    def _output_child_post(self, node: Any, frame: Any, finalize: Any) -> None:
+        self.write(")")
+
+
+class _Environment(Environment):
+    code_generator_class = _Generator
+    safe = staticmethod(safe)
 
 
 def cut(value: str | None, length: int) -> str:
@@ -96,7 +128,7 @@ class Pages:
     """Renders pages."""
 
     def __init__(self, assets: Assets, store: str, login: bool):
-        self.env = Environment(
+        self.env = _Environment(
             loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined,
             finalize=shown, auto_reload=False, trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Query, Request
 from fastapi.responses import Response
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from atlas_fast.errors import AtlasFastError, UsageError
 from atlas_fast.limits import VIEW_IDS
@@ -167,7 +167,7 @@ def _runs(text: str) -> list[tuple[int, str]]:
 
 class NewAccount(Body):
     email_address: Annotated[Text, Field(max_length=255)] | None = None
-    password: Annotated[str | None, Field(max_length=1_000, repr=False)] = None
+    password: SecretStr | None = None
     provider: Annotated[Text, Field(max_length=50)] | None = None
     imap_server: Annotated[Text, Field(max_length=255)] | None = None
     imap_port: Annotated[int, Field(ge=1, le=65_535)] = 993
@@ -189,7 +189,8 @@ def add(request: Request, body: NewAccount) -> Response:
     if host is None:
         raise UsageError("imap_server: the server of this provider is not known")
     site = site_of(request)
-    keep_password(address, str(body.password))
+    assert body.password is not None
+    keep_password(address, body.password.get_secret_value())
     with site.writing() as store:
         kind = body.provider or provider_type(address)
         account = open_account(store, address, kind, host, body.imap_port)
