@@ -321,10 +321,11 @@ async def _fields(scope: Scope, kind: bytes, body: bytes) -> dict[str, list[str]
             return {}
         found: dict[str, list[str]] = {}
         request = Request(scope, _again(body, _nothing))
-        parts = await request.form(max_files=1, max_fields=50, max_part_size=limits.MAX_WEB_BODY)
-        for name, value in parts.multi_items():
-            text = value if isinstance(value, str) else (await value.read()).decode("utf-8")
-            found.setdefault(name, []).append(text)
+        form = request.form(max_files=1, max_fields=50, max_part_size=limits.MAX_WEB_BODY)
+        async with form as parts:
+            for name, value in parts.multi_items():
+                text = value if isinstance(value, str) else (await value.read()).decode("utf-8")
+                found.setdefault(name, []).append(text)
         return found
     except (ValueError, HTTPException):
         raise Refused(400, "The form cannot be read.") from None

@@ -138,7 +138,7 @@ def _live(one: Live) -> LiveRun:
     steps = [(after, before) for before, after in zip(points, points[1:], strict=False)
              if after[0] > before[0]]  # fmt: skip
     chart = Chart(
-        f"live-{one.run}", "Messages a second", "seconds", [f"{after[0]:.0f}" for after, _ in steps],
+        f"live-{one.run}", "Messages a second", "seconds", [f"{after[0]:.1f}" for after, _ in steps],
         [
             Series("read", [_rate(after, before, 1) for after, before in steps], "info"),
             Series("stored", [_rate(after, before, 2) for after, before in steps], "good"),

@@ -38,7 +38,7 @@ class SettingsPage:
 @router.get("/settings")
 def show(request: Request) -> Response:
     site = site_of(request)
-    with site.writing() as store:
+    with site.opened() as store:
         kept, state = preferences.read(store), decision.state_of(store)
     own, problem = None, ""
     try:
@@ -112,7 +112,7 @@ SECTIONS = {
 @router.get("/settings/export")
 def export(request: Request) -> Response:
     """All of it as a file."""
-    with site_of(request).writing() as store:
+    with site_of(request).opened() as store:
         kept = preferences.read(store).to_dict()
     body = orjson.dumps(kept, option=orjson.OPT_INDENT_2)
     headers = {"content-disposition": 'attachment; filename="atlas_fast-preferences.json"'}
