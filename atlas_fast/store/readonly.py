@@ -20,17 +20,17 @@ class SqliteView(SqliteStore):
     """
 
     def _open(self) -> sqlite3.Connection:
-        self._reading = ReadOnly(self.path)
+        self._readonly = ReadOnly(self.path)
         try:
-            state = state_of(self._reading.connection)
+            state = state_of(self._readonly.connection)
             if not state.current:
                 raise StoreError(state.refusal(self.path))
         except BaseException:
-            self._reading.close()
+            self._readonly.close()
             raise
-        return self._reading.connection
+        return self._readonly.connection
 
     def close(self) -> None:
         """Close the file; may be called twice."""
         super().close()
-        self._reading.check()
+        self._readonly.check()
