@@ -108,6 +108,7 @@ class _Work:
         self.rule = np.zeros(len(batch), np.uint8)
         self.rulings: dict[int, Ruling] = {}
         self._spam = self.verdict.action == DELETE
+        self._of_marked: tuple[np.ndarray, Haystack] | None = None
 
     @cached_property
     def _trust(self) -> np.ndarray:
@@ -205,15 +206,25 @@ class _Work:
                     found.setdefault(row, text)
         return found
 
+    def _marked_subjects(self, marked: np.ndarray) -> tuple[np.ndarray, Haystack]:
+        """Their rows and texts, for all that ask."""
+        if self._of_marked is None:
+            rows = np.flatnonzero(marked)
+            headers = self.batch.headers
+            assert headers is not None
+            self._of_marked = rows, Haystack(taken(headers.subject, rows))
+        return self._of_marked
+
     def _business(self, of: Business, rule: Rule, why: str, marked: np.ndarray) -> None:
         """Mail of a business: kept where the sender is proved, or nothing speaks against it and
         the model is not sure; never where authentication failed."""
-        rows: set[int] = set()
+        those, subjects = self._marked_subjects(marked)
+        found: set[int] = set()
         for text in of.subjects:
-            rows.update(row for row in self._subject.rows_with(text) if marked[row])
-        if not rows:
+            found.update(subjects.rows_with(text))
+        if not found:
             return
-        at = np.array(sorted(rows))
+        at = those[sorted(found)]
         sure = (self.verdict.probability[at] >= CERTAIN_SPAM) | (
             self.verdict.category[at] == DANGEROUS
         )
