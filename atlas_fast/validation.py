@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from atlas_fast.domains import (
     PROVIDERS,
     SUSPICIOUS_SCORE,
     TRAITS,
+    Column,
     DomainColumns,
     judge_many,
     reason_texts,
 )
 
-__all__ = ["Lookup", "Triple", "validate", "validate_many"]
+__all__ = ["Lookup", "Triple", "allowed", "validate", "validate_many"]
 
 Triple = tuple[bool, str, bool]
 """May it be deleted, why, and did a suspicion rule decide."""
@@ -51,6 +54,29 @@ def validate_many(
     names = judged.names.tolist()
     threshold = _THRESHOLDS.get(account_provider or "", 70)
     return [_triple(judged, i, names[i], threshold, lookup) for i in range(len(names))]
+
+
+def allowed(
+    senders: Column | Sequence[str], *, account_provider: str | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two of bool (n,): first and last part of the triples of many senders, without a lookup."""
+    rows = judge_many(senders).rows
+    traits, score = rows["traits"], rows["score"]
+    threshold = _THRESHOLDS.get(account_provider or "", 70)
+    lenient = np.isin(rows["provider"], [PROVIDERS.index(name) for name in _LENIENT])
+    medium = np.minimum(score, 100) >= np.where(lenient, 65, 60)
+    suspicious = score >= SUSPICIOUS_SCORE
+    no_at, gibberish = (traits & TRAITS["NO_AT"]) != 0, (traits & TRAITS["IS_GIBBERISH"]) != 0
+    known, hard = (traits & TRAITS["KNOWN"]) != 0, (traits & TRAITS["HARD"]) != 0
+    weak = (traits & TRAITS["WEAK"]) != 0
+    high = suspicious & (np.minimum(score, 100) >= threshold)
+    go = np.select(  # the first that holds decides, as in _triple
+        [no_at | gibberish, known, high, hard, suspicious, weak],
+        [True, False, True, True, medium, False],
+        True,
+    )
+    looked = np.select([no_at, gibberish, known], [False, True, False], suspicious | hard | weak)
+    return go, looked
 
 
 def _triple(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_fast import triage
+from atlas_fast._kernels.features import GROUPS
 from atlas_fast.auth import Result
 from atlas_fast.batch import Batch
 from atlas_fast.cache import Cache
@@ -17,11 +18,11 @@ from atlas_fast.errors import SettingsError
 from atlas_fast.limits import MAX_POLICY_TEXTS
 from atlas_fast.sources import open_source
 from atlas_fast.stages import parse, policy
-from atlas_fast.stages.decide import Verdicts
+from atlas_fast.stages.decide import N_REASONS, Reasons, Verdicts
 from atlas_fast.stages.enrich import Enricher
 from atlas_fast.store import open_store, schema
 from atlas_fast.store.rows import row_block
-from atlas_fast.validation import validate_many
+from atlas_fast.validation import allowed, validate_many
 from tests.oracles import policy as oracle
 
 PROBABILITIES = (0.1, 0.7, 0.899, 0.95, 1.0)
@@ -32,6 +33,15 @@ def mail(subject="Hello", sender="Rosa <rosa@tide.example>", results=None):
     if results:
         lines.insert(0, f"Authentication-Results: mx.home.example; {results}")
     return "\r\n".join([*lines, "", "text"]).encode()
+
+
+def unexplained(n):
+    """Of verdicts that a test chose: no reasons."""
+    shape = (n, N_REASONS)
+    return lambda: Reasons(
+        np.zeros((n, len(GROUPS))), np.full(shape, -1, np.int32), np.zeros(shape, np.uint8),
+        np.zeros(shape, np.float32),
+    )  # fmt: skip
 
 
 def judged(raws, categories, probabilities, enricher=None):
@@ -47,7 +57,8 @@ def judged(raws, categories, probabilities, enricher=None):
     n = len(raws)
     batch.verdict = Verdicts(
         np.array(probabilities, np.float32), category, (category >= 2).astype(np.uint8),
-        np.zeros((n, 5), np.float32), np.full(n, 255, np.uint8), None, np.zeros(n, np.uint8),
+        np.zeros((n, 5), np.float32), np.full(n, 255, np.uint8), unexplained(n),
+        np.zeros(n, np.uint8),
     )  # fmt: skip
     return batch
 
@@ -138,6 +149,16 @@ def test_the_policy_is_the_plain_one(mails):
         assert (Rule[found[0]] if ruling else 0) == (
             batch.verdict.rule[i] if len(batch.verdict.rule) else 0
         )
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(addresses, st.text(max_size=30), st.emails()), max_size=8),
+       st.sampled_from([None, "icloud", "gmail", "aol"]))  # fmt: skip
+def test_allowed_is_first_and_last_of_the_triples(senders, provider):
+    triples = validate_many(senders, account_provider=provider)
+    go, looked = allowed(senders, account_provider=provider)
+    assert go.tolist() == [t[0] for t in triples]
+    assert looked.tolist() == [t[2] for t in triples]
 
 
 def test_each_rule_by_hand():

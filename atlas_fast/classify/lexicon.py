@@ -113,7 +113,7 @@ def compile_terms(texts: Sequence[str], category: Sequence[int], n_categories: i
     order, fail, link = _breadth_first(states, ends)
     place = np.empty(len(states), np.int64)  # states in order of depth, so that chains go down
     place[order] = np.arange(len(states))
-    n_slots = 1 << (2 * len(states)).bit_length()
+    n_slots = 1 << max(len(states) * 3 // 2, 2).bit_length()
     slots = np.zeros(n_slots, SLOT)
     for state, leads in enumerate(states):
         for word, target in leads.items():
@@ -124,12 +124,13 @@ def compile_terms(texts: Sequence[str], category: Sequence[int], n_categories: i
             slots[at] = key, place[target], 0
     head = np.zeros(16, "<u4")
     head[:4] = len(states), len(texts), n_slots, n_categories
-    columns = [place[fail][order], np.array(ends)[order], place[link][order]]
+    records = np.zeros((len(states), 4), "<u4")
+    records[:, :3] = np.stack([place[fail][order], np.array(ends)[order], place[link][order]], 1)
     return b"".join(
         [
             head.tobytes(),
             slots.tobytes(),
-            *(column.astype("<u4").tobytes() for column in columns),
+            records.tobytes(),
             np.asarray(category, np.uint8).tobytes(),
             sizes.tobytes(),
             *(

@@ -31,7 +31,7 @@ from atlas_fast.errors import ReferenceDataError
 from atlas_fast.headers import TextColumn
 from atlas_fast.records import OLD_CATEGORIES, Ruling
 from atlas_fast.stages.decide import DELETE, FIRST_SPAM, PRESERVE, Verdicts
-from atlas_fast.validation import Triple, validate_many
+from atlas_fast.validation import Triple, allowed, validate_many
 
 __all__ = ["FAILED", "PASSED", "UNKNOWN", "Counts", "run", "trust"]
 
@@ -248,15 +248,24 @@ class _Work:
         section = batch.raw[start : start + int(batch.headers.body[row])]
         return bytes(section).decode("utf-8", "ignore")
 
+    @cached_property
+    def _marked_subjects(self) -> tuple[np.ndarray, Haystack]:
+        """Rows and texts of the marked, for both rules that ask; asked when all are marked."""
+        rows = np.flatnonzero(self.marked)
+        headers = self.batch.headers
+        assert headers is not None
+        return rows, Haystack(taken(headers.subject, rows))
+
     def _business(self, of: Business, rule: Rule, why: str) -> None:
         """Mail of a business: kept where the sender is proved, or nothing speaks against it and
         the model is not sure; never where authentication failed."""
-        rows: set[int] = set()
+        those, subjects = self._marked_subjects
+        found: set[int] = set()
         for text in of.subjects:
-            rows.update(row for row in self._subject.rows_with(text) if self.marked[row])
-        if not rows:
+            found.update(subjects.rows_with(text))
+        if not found:
             return
-        at = np.array(sorted(rows))
+        at = those[sorted(found)]
         sure = (self.verdict.probability[at] >= CERTAIN_SPAM) | (
             self.verdict.category[at] == DANGEROUS
         )
@@ -316,29 +325,31 @@ class _Work:
         )  # fmt: skip
         if not len(rows):
             return
-        for row, (allowed, why, looked) in zip(rows.tolist(), self._validated(rows), strict=True):
-            self.validated += bool(looked)
-            if not allowed:
-                reason = f"{why} [HYBRID_CLASSIFIER override]"
-                self._rule(row, Rule.DOMAIN, reason, None, certain=False)
-
-    def _validated(self, rows: np.ndarray) -> list[Triple]:
-        """What the domain validation says of these; all may go where nothing is known."""
         headers, validate = self.batch.headers, self.policy.validate
         assert headers is not None
-        unknown = [(True, "Skipped - No domain data", False)] * len(rows)
         if validate is not None:
-            return [
-                _asked(validate, headers.from_address[row], headers.subject[row])
-                for row in rows.tolist()
-            ]
+            for row in rows.tolist():
+                go, why, looked = _asked(validate, headers.from_address[row], headers.subject[row])
+                self.validated += looked
+                if not go:
+                    self._kept_by_domain(row, why)
+            return
         if getattr(self.batch.enrichment, "domain", None) is None:
-            return unknown
-        senders = [headers.from_address[row] for row in rows.tolist()]
+            return
+        senders, provider = headers.from_address, self.policy.account_provider
         try:
-            return validate_many(senders, account_provider=self.policy.account_provider)
+            may_go, looked_at = allowed(taken(senders, rows), account_provider=provider)
         except ReferenceDataError:  # as for the enrichment: what needs it is unknown
-            return unknown
+            return
+        self.validated += int(np.count_nonzero(looked_at))
+        kept = rows[~may_go].tolist()
+        texts = validate_many([senders[row] for row in kept], account_provider=provider)
+        for row, (_, why, _) in zip(kept, texts, strict=True):
+            self._kept_by_domain(row, why)
+
+    def _kept_by_domain(self, row: int, why: str) -> None:
+        reason = f"{why} [HYBRID_CLASSIFIER override]"
+        self._rule(row, Rule.DOMAIN, reason, None, certain=False)
 
     def _whitelist(self) -> None:
         """A whitelisted sender is kept, unless authentication failed; where the domain's own policy
@@ -361,8 +372,8 @@ class _Work:
 
 def _asked(validate: Validate, sender: str, subject: str) -> Triple:
     try:
-        allowed, why, looked = validate(sender, subject)
-        return bool(allowed), str(why), bool(looked)
+        go, why, looked = validate(sender, subject)
+        return bool(go), str(why), bool(looked)
     except Exception as error:  # the caller's own code; what it cannot say keeps the message
         return False, f"Domain validation failed: {type(error).__name__}", False
 
@@ -374,3 +385,12 @@ def _above(domain: str, names: frozenset[str]) -> str:
             return domain
         domain = domain.partition(".")[2]
     return ""
+
+
+def taken(column: TextColumn, rows: np.ndarray) -> TextColumn:
+    """The texts of these rows, as a column of its own."""
+    starts, stops = column.offsets[:-1][rows], column.offsets[1:][rows]
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(stops - starts, out=offsets[1:])
+    at = np.repeat(starts - offsets[:-1], stops - starts) + np.arange(offsets[-1])
+    return TextColumn(np.asarray(column.data, np.uint8)[at], offsets)

@@ -33,7 +33,6 @@ from atlas_fast._kernels.types cimport int16_t, int32_t, int64_t, uint8_t, uint6
 from atlas_fast._kernels.processor cimport avx512_ask
 
 cdef enum:
-    MAX_LINKS = 100             # of one message that are looked at
     MAX_PARTS = 50
     MAX_FIELDS = 100
     MAX_SITES = 32              # sites told apart in one message
@@ -158,6 +157,23 @@ cdef inline Py_ssize_t _host(
     return start
 
 
+cdef inline bint _same(const uint8_t* a, const uint8_t* b, Py_ssize_t size) noexcept nogil:
+    """A call would take longer."""
+    cdef uint64_t x, y
+    cdef Py_ssize_t i = 0
+    while i + 8 <= size:
+        memcpy(&x, a + i, 8)
+        memcpy(&y, b + i, 8)
+        if x != y:
+            return False
+        i += 8
+    while i < size:
+        if a[i] != b[i]:
+            return False
+        i += 1
+    return True
+
+
 cdef struct Sites:              # of the links of one message
     uint64_t seen[MAX_SITES]
     int n
@@ -184,33 +200,48 @@ cdef inline void _site(Sites* sites, uint64_t site) noexcept nogil:
         sites.n += 1
 
 
+cdef void _find_host(
+    const LinkRecord* link, const uint8_t* buf, const Host* before, bint same_kind, Host* host,
+) noexcept nogil:
+    """Host of a link; most are that of the link before."""
+    host.start = _host(buf, link.url_start, link.url_stop, &host.end)
+    host.same = 0
+    if host.end == host.start:
+        return
+    if before is not NULL and before.end - before.start == host.end - host.start and _same(
+            buf + before.start, buf + host.start, host.end - host.start):
+        host.site = before.site
+        host.same = 1 + same_kind
+    else:
+        host.site = _site_hash(buf, host.start, host.end)
+
+
 cdef void _link(
-    Row* row, const LinkRecord* link, const Arena* strings, const uint8_t* text, Sites* sites,
+    Row* row, const LinkRecord* link, const Arena* strings, const uint8_t* text, const Host* host,
 ) noexcept nogil:
     cdef const uint8_t* buf = strings.data
-    cdef Py_ssize_t start, end = 0, label, shown, shown_end = 0, i
+    cdef Py_ssize_t start = host.start, end = host.end, label, shown, shown_end = 0, i
     cdef int64_t escapes = 0, digits = 0, dots = 0
     cdef uint64_t kind = <uint64_t> link.kind
     if link.url_stop <= link.url_start:
         row_fact(row, N_LINK, 0, kind)
         return
-    start = _host(buf, link.url_start, link.url_stop, &end)
     if end == start:
         row_fact(row, N_LINK, 1, kind * 4 + starts_fold(
             buf, link.url_start, link.url_stop, b"mailto:", 7) + 2 * starts_fold(
             buf, link.url_start, link.url_stop, b"cid:", 4))
         return
-    _site(sites, _site_hash(buf, start, end))
-    label = last_label(buf, start, end)
-    row_add(row, fold_hash(hash_word(hash_start(N_HOST_LABEL), kind), buf, label, end))
-    for i in range(start, end):
-        digits += is_digit(buf[i])
-        dots += buf[i] == 46
+    if host.same != 2:                                      # otherwise the row has these
+        label = last_label(buf, start, end)
+        row_add(row, fold_hash(hash_word(hash_start(N_HOST_LABEL), kind), buf, label, end))
+        for i in range(start, end):
+            digits += is_digit(buf[i])
+            dots += buf[i] == 46
+        row_fact(row, N_LINK, 2, label < end and is_digit(buf[label]))
+        row_fact(row, N_LINK, 3, dots)
+        row_fact(row, N_LINK, 4, log2_of(digits))
     for i in range(end, link.url_stop):
         escapes += buf[i] == 37
-    row_fact(row, N_LINK, 2, label < end and is_digit(buf[label]))
-    row_fact(row, N_LINK, 3, dots)
-    row_fact(row, N_LINK, 4, log2_of(digits))
     row_fact(row, N_LINK, 5, log2_of(link.url_stop - end))
     row_fact(row, N_LINK, 6, log2_of(escapes))
     row_fact(row, N_LINK, 7, end < link.url_stop and buf[end] == 58)
@@ -225,11 +256,13 @@ cdef void _link(
 
 cdef void facts_links(
     Row* row, const LinkRecord* links, Py_ssize_t n, const Arena* strings, const Text* text,
-    const Text* domain,
+    const Text* domain, Host* hosts,
 ) noexcept nogil:
     """Links whose text is in the footer do not count."""
-    cdef Py_ssize_t i, images = 0, forms = 0, plain = 0, total = 0
+    cdef Py_ssize_t i, images = 0, forms = 0, plain = 0, total = 0, last = -1
     cdef Sites sites
+    cdef Host* host
+    cdef const Host* before = NULL
     sites.n = 0
     sites.hosts = sites.own = 0
     sites.sender = _site_hash(domain.buf, domain.start, domain.stop) if (
@@ -241,8 +274,15 @@ cdef void facts_links(
         images += links[i].kind == LINK_IMAGE
         forms += links[i].kind == LINK_FORM
         plain += links[i].kind == LINK_PLAIN
-        if total <= MAX_LINKS:
-            _link(row, &links[i], strings, text.buf, &sites)
+        if total > MAX_LINKS:
+            continue
+        host = &hosts[total - 1]
+        _find_host(&links[i], strings.data, before, last >= 0 and links[last].kind == links[i].kind,
+                   host)
+        _link(row, &links[i], strings, text.buf, host)
+        if host.end > host.start:
+            _site(&sites, host.site)
+            before, last = host, i
     row_fact(row, N_LINKS, 0, log2_of(total - images - forms - plain))
     row_fact(row, N_LINKS, 1, log2_of(images))
     row_fact(row, N_LINKS, 2, log2_of(forms))
@@ -253,8 +293,10 @@ cdef void facts_links(
     row_fact(row, N_LINKS, 7, sites.hosts if sites.hosts < 4 else 4)
 
 
-cdef void _url_words(Row* row, const LinkRecord* link, const uint8_t* buf) noexcept nogil:
-    cdef Py_ssize_t end = 0, start = _host(buf, link.url_start, link.url_stop, &end)
+cdef void _url_words(
+    Row* row, const LinkRecord* link, const uint8_t* buf, const Host* host,
+) noexcept nogil:
+    cdef Py_ssize_t start = host.start, end = host.end
     cdef Py_ssize_t pos = end, query, word, dot = -1
     cdef Py_ssize_t stop = link.url_stop if link.url_stop - end < MAX_VALUE else end + MAX_VALUE
     cdef int n = 0
@@ -262,10 +304,11 @@ cdef void _url_words(Row* row, const LinkRecord* link, const uint8_t* buf) noexc
     cdef bint number
     if end == start:
         return
-    row_add(row, _site_hash(buf, start, end))
-    row_fact(row, N_URL, 0, starts_fold(buf, start, end, b"www.", 4))
-    row_add(row, shape_hash(hash_word(hash_start(N_URL), 1), KINDS, buf, start,
-                            find_byte(buf, start, end, 46), 6))
+    if not host.same:                                       # otherwise the row has these
+        row_add(row, host.site)
+        row_fact(row, N_URL, 0, starts_fold(buf, start, end, b"www.", 4))
+        row_add(row, shape_hash(hash_word(hash_start(N_URL), 1), KINDS, buf, start,
+                                find_byte(buf, start, end, 46), 6))
     query = find_byte(buf, end, stop, 63)
     while pos < query and n < 10:                           # words of the path
         if not is_alpha(buf[pos]):
@@ -306,13 +349,14 @@ cdef void _url_words(Row* row, const LinkRecord* link, const uint8_t* buf) noexc
 
 cdef void url_words(
     Row* row, const LinkRecord* links, Py_ssize_t n, const Arena* strings, const Text* text,
+    const Host* hosts,
 ) noexcept nogil:
     cdef Py_ssize_t i, total = 0
     for i in range(n):
         if links[i].text_start >= text.stop and text.stop > text.start:
             continue
         if total < MAX_LINKS:
-            _url_words(row, &links[i], strings.data)
+            _url_words(row, &links[i], strings.data, &hosts[total])
         total += 1
 
 
@@ -565,23 +609,6 @@ cdef inline uint64_t _spelled(
                 <const uint8_t*> USUAL[known][i], raw + start, stop - start):
             return USUAL_HASH[known][i]
     return _exact(raw, start, stop)
-
-
-cdef inline bint _same(const uint8_t* a, const uint8_t* b, Py_ssize_t size) noexcept nogil:
-    """A call would take longer."""
-    cdef uint64_t x, y
-    cdef Py_ssize_t i = 0
-    while i + 8 <= size:
-        memcpy(&x, a + i, 8)
-        memcpy(&y, b + i, 8)
-        if x != y:
-            return False
-        i += 8
-    while i < size:
-        if a[i] != b[i]:
-            return False
-        i += 1
-    return True
 
 
 cdef uint64_t _exact(const uint8_t* raw, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:

@@ -11,7 +11,7 @@ from libc.string cimport memset
 from atlas_fast._kernels.arena cimport Arena
 from atlas_fast._kernels.buffers cimport Bytes, bytes_reserve
 from atlas_fast._kernels.facts cimport (
-    facts_authentication, facts_fields, facts_identity, facts_links, facts_origin, facts_parts,
+    Host, MAX_LINKS, facts_authentication, facts_fields, facts_identity, facts_links, facts_origin, facts_parts,
     facts_sender, facts_subject, facts_text, url_words,
 )
 from atlas_fast._kernels.folding cimport FILTER
@@ -98,6 +98,7 @@ cdef void _row(
     int32_t* ends, uint8_t* terms,
 ) noexcept nogil:
     cdef Text body, subject, name, address, domain, reply, msgid
+    cdef Host hosts[MAX_LINKS]
     cdef const int16_t* first = c.first + at * N_KNOWN
     cdef const FieldRecord* fields = c.fields + c.field_indptr[at]
     cdef const LinkRecord* links = c.links + c.link_indptr[at]
@@ -131,7 +132,7 @@ cdef void _row(
     facts_text(row, &body)
     facts_subject(row, &subject, first[F_SUBJECT] >= 0, replies)
     ends[SHAPE] = <int32_t> (row.indices.size // 4 - row.start)
-    facts_links(row, links, n_links, c.strings, &body, &domain)
+    facts_links(row, links, n_links, c.strings, &body, &domain, hosts)
     ends[LINKS] = <int32_t> (row.indices.size // 4 - row.start)
     facts_parts(row, parts, n_parts, c.strings, c.n_hidden[at], body.stop - body.start)
     for bit in range(21):
@@ -149,7 +150,7 @@ cdef void _row(
         row, first, fields, c.trusted[at] if c.trusted[at] < n_fields else -1, raw)
     ends[AUTHENTICATION] = <int32_t> (row.indices.size // 4 - row.start)
     row_close(row, 1.0)
-    url_words(row, links, n_links, c.strings, &body)
+    url_words(row, links, n_links, c.strings, &body, hosts)
     ends[URLS] = <int32_t> (row.indices.size // 4 - row.start)
     row_close(row, 0.5)
 

@@ -16,14 +16,19 @@ cdef struct Slot:               # a transition: key of (state, word), 0 for none
     uint32_t unused
 
 
+cdef struct State:
+    uint32_t fail               # state of the longest proper suffix
+    uint32_t term               # number of the term that ends here, plus 1
+    uint32_t link               # next state on the fail chain where a term ends
+    uint32_t unused
+
+
 cdef class Lexicon:
     cdef readonly Table table   # keeps the memory
     cdef readonly int n_states, n_terms, n_categories
     cdef uint32_t mask          # slots - 1
     cdef const Slot* slots
-    cdef const uint32_t* fail   # state of the longest proper suffix
-    cdef const uint32_t* term   # number of the term that ends in a state, plus 1
-    cdef const uint32_t* link   # next state on the fail chain where a term ends
+    cdef const State* states
     cdef const uint8_t* category
     cdef const uint8_t* words   # of each term
     cdef const uint8_t* starts  # filter: first words of terms

@@ -10,8 +10,8 @@ matter; three or more single letters with one byte between each two are read as 
     _end_spelled: words whose letters stand apart, of one line alone if that is
     asked for. The feature kernel feeds its own words.
 (c) lexicon_batch: terms by category; lexicon_find: the terms of one text and where they are.
-Payload: uint32 states, terms, slots, categories, then zeros to 64 bytes; slots; fail, term, link of
-each state; category and number of words of each term; filters, a bit for each hash: 4,096 bytes for
+Payload: uint32 states, terms, slots, categories, then zeros to 64 bytes; slots; fail, term, link and 0
+of each state; category and number of words of each term; filters, a bit for each hash: 4,096 bytes for
 first words of terms, 4,096 for terms of one word, 8,192 for the first two words of terms, 8,192 for
 terms of two words, 8,192 for the first three words of terms.
 """
@@ -45,7 +45,7 @@ cdef class Lexicon:
         if table.size < HEAD:
             raise ValueError("too short")
         states, terms, slots, self.n_categories = head[0], head[1], head[2], head[3]
-        need = HEAD + 16 * slots + 12 * states + 2 * terms + 2 * FILTER + 3 * PAIRS
+        need = HEAD + 16 * slots + 16 * states + 2 * terms + 2 * FILTER + 3 * PAIRS
         if (
             need != <uint64_t> table.size or slots & (slots - 1) or slots < 2 or states < 1
             or not 0 < self.n_categories <= 256 or states >= 1 << 31 or terms >= 1 << 31
@@ -55,10 +55,8 @@ cdef class Lexicon:
         self.n_states, self.n_terms = <int> states, <int> terms
         self.mask = <uint32_t> slots - 1
         self.slots = <const Slot*> (table.payload + HEAD)
-        self.fail = <const uint32_t*> (table.payload + HEAD + 16 * slots)
-        self.term = self.fail + states
-        self.link = self.term + states
-        self.category = <const uint8_t*> (self.link + states)
+        self.states = <const State*> (table.payload + HEAD + 16 * slots)
+        self.category = <const uint8_t*> (self.states + states)
         self.words = self.category + terms
         self.starts = self.words + terms
         self.alone = self.starts + FILTER
@@ -75,9 +73,10 @@ cdef class Lexicon:
         if need >= slots:
             raise ValueError("no slot is free")
         for i in range(states):                             # chains go down, so they end
-            if (i and (self.fail[i] >= i or self.link[i] >= i)) or self.term[i] > terms:
+            if (i and (self.states[i].fail >= i or self.states[i].link >= i)) or (
+                    self.states[i].term > terms):
                 raise ValueError("a state leads nowhere")
-        if self.fail[0] or self.link[0] or self.term[0]:
+        if self.states[0].fail or self.states[0].link or self.states[0].term:
             raise ValueError("the root is wrong")
         for i in range(terms):
             if self.category[i] >= self.n_categories or not 0 < self.words[i] <= RING:
@@ -103,13 +102,16 @@ cdef inline uint32_t _next(Lexicon lexicon, uint32_t state, uint64_t word) noexc
     return 0
 
 
-cdef inline uint32_t _feed(Lexicon lexicon, uint32_t state, uint64_t word) noexcept nogil:
+cdef inline uint32_t _feed(
+    Lexicon lexicon, uint32_t state, uint64_t word, bint begins,    # IN   may a term begin here?
+) noexcept nogil:
     cdef uint32_t found
-    while True:
+    while state:
         found = _next(lexicon, state, word)
-        if found or state == 0:
+        if found:
             return found
-        state = lexicon.fail[state]
+        state = lexicon.states[state].fail
+    return _next(lexicon, 0, word) if begins else 0
 
 
 cdef inline void _hit(
@@ -119,10 +121,10 @@ cdef inline void _hit(
     cdef uint32_t term
     cdef uint8_t category
     cdef int64_t* hit
-    if lexicon.term[state] == 0:
-        state = lexicon.link[state]
+    if lexicon.states[state].term == 0:
+        state = lexicon.states[state].link
     while state:
-        term = lexicon.term[state] - 1
+        term = lexicon.states[state].term - 1
         if reader.counts is not NULL:
             category = lexicon.category[term]
             reader.counts[category] += reader.counts[category] < 255
@@ -133,7 +135,7 @@ cdef inline void _hit(
             hit[1] = stop
             hit[2] = term
             reader.hits.size += 24
-        state = lexicon.link[state]
+        state = lexicon.states[state].link
 
 
 cdef inline void _end_spelled(Lexicon lexicon, Reader* reader) noexcept nogil:
@@ -170,7 +172,7 @@ cdef void lexicon_begin(Reader* reader, uint8_t* counts, bint by_line) noexcept 
 
 
 cdef inline void _step(
-    Lexicon lexicon, Reader* reader, const Tokens* tokens, int i,
+    Lexicon lexicon, Reader* reader, const Tokens* tokens, int i, bint begins,
 ) noexcept nogil:
     cdef int64_t start = tokens.start[i], stop = tokens.stop[i]
     cdef const uint8_t* at = tokens.buf + start
@@ -180,12 +182,12 @@ cdef inline void _step(
         _spell(lexicon, reader, at, start)
     elif reader.n_spelled:
         _end_spelled(lexicon, reader)
-    if reader.state == 0 and not filter_has(lexicon.starts, tokens.hash[i]):
+    if reader.state == 0 and not begins:
         return
     reader.starts[reader.n_words % RING] = start
     reader.n_words += 1
-    reader.state = _feed(lexicon, reader.state, tokens.hash[i])
-    if reader.state and (lexicon.term[reader.state] or lexicon.link[reader.state]):
+    reader.state = _feed(lexicon, reader.state, tokens.hash[i], begins)
+    if reader.state and (lexicon.states[reader.state].term or lexicon.states[reader.state].link):
         _hit(lexicon, reader, reader.state, -1, stop)
 
 
@@ -253,15 +255,13 @@ cdef void lexicon_read(Lexicon lexicon, Reader* reader, const Tokens* tokens) no
         prefetch(&lexicon.slots[<uint32_t> (_key(0, tokens.hash[i]) >> 32) & lexicon.mask])
     i = k = 0
     while True:
-        while i < tokens.n and (reader.state or reader.n_spelled):
-            _step(lexicon, reader, tokens, i)
-            i += 1
         while k < n and begins[k] < i:
             k += 1
-        if k == n:
-            return
-        i = begins[k]
-        _step(lexicon, reader, tokens, i)
+        if i == tokens.n or (reader.state == 0 and reader.n_spelled == 0):
+            if k == n:
+                return
+            i = begins[k]
+        _step(lexicon, reader, tokens, i, k < n and begins[k] == i)
         i += 1
 
 
