@@ -1,6 +1,7 @@
 from typing_extensions import Buffer
 
 ROLES: tuple[bytes, ...]
+SPELLINGS: dict[int, tuple[bytes, ...]]
 FREE_DOMAINS: str
 
 def fact_column(namespace: int, what: int, value: int) -> int: ...
