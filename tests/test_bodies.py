@@ -47,6 +47,21 @@ def test_quoted_printable_agrees(raw):
     assert transfer.decode_transfer(raw, False) == transfer_oracle.decode_quoted_printable(raw)
 
 
+def test_every_place_in_a_step():
+    """What ends a run may stand at any byte of a vector, and in the rest behind the last one."""
+    for before in range(140):
+        for behind in (0, 1, 20):
+            for what in (b"=3D", b"=\r\n", b" \n", b"=x", b"="):
+                raw = b"x" * before + what + b"y" * behind
+                expected = transfer_oracle.decode_quoted_printable(raw)
+                assert transfer.decode_transfer(raw, False) == expected
+            for what in (b"\xe9", b"\xc3\xa9", b"\xff", b""):
+                raw = b"x" * before + what + b"y" * behind
+                for number, codec in ((0, "utf-8"), (1, "latin-1")):
+                    text = raw.decode(codec, "replace")
+                    assert charsets.decode_charset(number, raw)[0].decode() == text
+
+
 ALL_CODECS = ["utf-8", *charsets.SINGLE_BYTE, *charsets.MULTI_BYTE]
 
 

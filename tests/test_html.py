@@ -57,6 +57,31 @@ def test_plain_agrees(raw):
     assert kernel.html_text(raw, html=False) == oracle.read(raw, html=False)
 
 
+def test_every_place_in_a_step():
+    """What ends a run may stand at any byte of a vector, and in the rest behind the last one."""
+    for what in (
+        "<br>",
+        "&lt;",
+        "é",
+        "\u00a0",
+        "  ",
+        " ",
+        "\n",
+        '<i a=">" STYLE=display:none>',
+        "<a b='",
+    ):
+        for before in range(70):
+            for behind in (0, 1, 20):
+                raw = ("x" * before + what + "y" * behind).encode()
+                assert kernel.html_text(raw) == oracle.read(raw)
+    for size in range(70):
+        for raw in (
+            f"<a title='{'x' * size}' href=\"{'u' * size}&amp;v w\">z</a>",
+            f"<p {'x' * size}st style=font-size:0>", f"<{'n' * size}>", f"<{'n' * size} ", "< " * size,
+        ):  # fmt: skip
+            assert kernel.html_text(raw.encode()) == oracle.read(raw.encode())
+
+
 def test_long_targets_are_cut_between_characters():
     for size in range(2040, 2056):
         url = b"a" * size + "€é😀€".encode() * 2

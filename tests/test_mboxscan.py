@@ -41,6 +41,15 @@ LINES = st.sampled_from(
 )  # fmt: skip
 
 
+def test_every_place_in_a_step():
+    """A separator may stand at any byte of a vector, and in the rest behind the last one."""
+    for end in (b"\n", b"\r\n"):
+        for before in range(140):
+            for behind in (b"", b"x", b"F" * 100 + end):
+                raw = end.join([FROM, b"x" * before, b"", FROM, b"F", b"From"]) + end + behind
+                assert scan(raw)[0] == oracle.scan(raw)
+
+
 @st.composite
 def boxes(draw):
     """Lines with LF or CRLF or both, sometimes cut or without a line end at the end."""

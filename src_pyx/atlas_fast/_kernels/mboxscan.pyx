@@ -15,6 +15,7 @@ from atlas_fast._kernels.ascii cimport is_digit, is_wsp
 from atlas_fast._kernels.fields cimport Field, next_field
 from atlas_fast._kernels.scan cimport equals_fold, find_byte
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t
+from atlas_fast._kernels.wide cimport find_line
 
 cdef enum:
     MAX_LINE = 1024             # a longer line is no separator
@@ -94,15 +95,19 @@ cdef Py_ssize_t _ends_at(const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop) no
 
 cdef Py_ssize_t _next_separator(const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop) noexcept nogil:
     """The first separator behind an empty line in [pos, stop), or stop. pos is a line start."""
-    cdef Py_ssize_t lf
-    cdef bint empty = False
-    while pos < stop:
-        if empty and buf[pos] == 70 and is_separator(buf, pos, stop):
-            return pos
-        lf = find_byte(buf, pos, stop, 10)
-        empty = lf == pos or (lf == pos + 1 and buf[pos] == 13)
-        pos = lf + 1
-    return stop
+    cdef Py_ssize_t end, lf = pos, line = pos               # line: where the search started
+    if pos >= stop:
+        return stop
+    while True:
+        lf = find_line(buf, lf, stop, stop, 70)
+        if lf >= stop:
+            return stop
+        end = lf                                            # of the line before, which must be empty
+        if end > line and buf[end - 1] == 13:
+            end -= 1
+        if (end == line or buf[end - 1] == 10) and is_separator(buf, lf + 1, stop):
+            return lf + 1
+        lf += 1
 
 
 cdef inline Py_ssize_t _without_blank(

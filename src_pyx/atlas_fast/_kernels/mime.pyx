@@ -32,6 +32,7 @@ from atlas_fast._kernels.types cimport (
     MIME_UNTERMINATED, MSG_CUT, NO_MEMORY, TEXT_CUT, Span, int16_t, int32_t, int64_t, uint8_t,
     uint32_t,
 )
+from atlas_fast._kernels.wide cimport find_line
 
 MEDIA_NAMES = (
     "text/plain", "text/html", "text/*", "multipart/alternative", "multipart/*", "message/*",
@@ -421,7 +422,7 @@ cdef void _walk(Walk* w, Py_ssize_t pos, const Caps* caps, Out* out) noexcept no
         if w.stop - pos < 2:
             break
         if w.buf[pos] != 45 or w.buf[pos + 1] != 45:
-            pos = find_byte(w.buf, pos, w.stop, 10) + 1
+            pos = find_line(w.buf, pos, w.stop, w.stop, 45) + 1
             continue
         lf = find_byte(w.buf, pos, w.stop, 10)
         end = lf

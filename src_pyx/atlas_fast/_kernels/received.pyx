@@ -18,6 +18,12 @@ from atlas_fast._kernels.dates cimport ZONE_NONE, parse_date
 from atlas_fast._kernels.ip cimport parse_ip
 from atlas_fast._kernels.scan cimport equals_fold, skip_lwsp, starts_fold, trim_lwsp
 from atlas_fast._kernels.types cimport Span, int32_t, int64_t, uint8_t, uint32_t
+from atlas_fast._kernels.wide cimport find3
+
+cdef enum:                      # classes of bytes
+    WORD_ENDS = 1               # white space, an opening parenthesis, a semicolon
+    ALNUM = 2
+    IN_NAME = 4                 # of a host name or an address literal
 
 cdef enum:
     K_NONE = 0
@@ -27,6 +33,8 @@ cdef enum:
     K_WITH = 4
     K_ID = 5
     K_FOR = 6
+
+cdef uint8_t CLASS[256]         # filled below while the module is imported
 
 
 cdef inline int _keyword(const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -53,7 +61,10 @@ cdef inline void _set(Span* span, Py_ssize_t start, Py_ssize_t stop) noexcept no
 cdef Py_ssize_t _comment_end(const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop) noexcept nogil:
     """Behind the comment at pos; stop when it never closes."""
     cdef Py_ssize_t depth = 0
-    while pos < stop:
+    while True:
+        pos = find3(buf, pos, stop, stop, 92, 40, 41)
+        if pos >= stop:
+            return stop
         if buf[pos] == 92:
             pos += 1
         elif buf[pos] == 40:
@@ -63,7 +74,6 @@ cdef Py_ssize_t _comment_end(const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop
             if depth == 0:
                 return pos + 1
         pos += 1
-    return stop
 
 
 cdef bint _literal(
@@ -96,12 +106,11 @@ cdef void _find_ip(
     cdef Py_ssize_t end
     cdef Span found
     while start < stop:
-        if not (is_alnum(buf[start]) or buf[start] == 58):
+        if not (CLASS[buf[start]] & ALNUM or buf[start] == 58):
             start += 1
             continue
         end = start
-        while end < stop and (is_alnum(buf[end]) or buf[end] == 46 or buf[end] == 58
-                              or buf[end] == 45 or buf[end] == 95):
+        while end < stop and CLASS[buf[end]] & IN_NAME:
             end += 1
         if _literal(buf, start, end, &found):
             if start > 0 and buf[start - 1] == 91:
@@ -122,11 +131,11 @@ cdef void _find_helo(
     """`HELO name`, `EHLO name` or `helo=name` in a comment."""
     cdef Py_ssize_t end
     while start < stop:
-        if not is_alnum(buf[start]):
+        if not CLASS[buf[start]] & ALNUM:
             start += 1
             continue
         end = start
-        while end < stop and is_alnum(buf[end]):
+        while end < stop and CLASS[buf[end]] & ALNUM:
             end += 1
         if equals_fold(buf, start, end, b"helo", 4) or equals_fold(buf, start, end, b"ehlo", 4):
             if end < stop and (is_lwsp(buf[end]) or buf[end] == 61):
@@ -241,7 +250,7 @@ cdef void parse_received(
             pos += 1
         else:
             end = pos
-            while end < stop and not is_lwsp(buf[end]) and buf[end] != 40 and buf[end] != 59:
+            while end < stop and not CLASS[buf[end]] & WORD_ENDS:
                 end += 1
             if semicolon < 0:
                 _take_word(buf, pos, end, &walk, hop)
@@ -274,3 +283,17 @@ def parse_received_text(const uint8_t[::1] raw not None) -> tuple:
     spans = [hop.from_, hop.from_ip, hop.by, hop.by_ip, hop.with_, hop.id, hop.for_, hop.helo]
     found = [(s["start"], s["stop"]) if s["start"] >= 0 else None for s in spans]
     return *found, (hop.epoch, hop.zone) if hop.has_date else None
+
+
+def _build():
+    for byte in range(256):
+        CLASS[byte] = 0
+        if is_lwsp(byte) or byte in b"(;":
+            CLASS[byte] |= WORD_ENDS
+        if is_alnum(byte):
+            CLASS[byte] |= ALNUM | IN_NAME
+        if byte in b".:-_":
+            CLASS[byte] |= IN_NAME
+
+
+_build()

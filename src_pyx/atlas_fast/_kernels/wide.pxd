@@ -86,6 +86,28 @@ cdef extern from *:
         return at < stop ? at : stop;
     }
 
+    /* A line end, and behind it the byte `a`, which may stand at `stop`. */
+    #define ATLAS_LINE_STARTS(at)                                       \\
+        ((atlas_load16(buf + (at)) == 10) & (atlas_load16(buf + (at) + 1) == a))
+    static inline ptrdiff_t atlas_find_line(
+        const uint8_t *buf, ptrdiff_t at, ptrdiff_t stop, ptrdiff_t end, uint8_t a
+    ) {
+    #if ATLAS_WIDE
+        while (at < stop && end - at > 64) {
+            const atlas_u8x16 any = (atlas_u8x16)(
+                ATLAS_LINE_STARTS(at) | ATLAS_LINE_STARTS(at + 16)
+                | ATLAS_LINE_STARTS(at + 32) | ATLAS_LINE_STARTS(at + 48));
+            if (atlas_first16(any) < 16)
+                break;
+            at += 64;
+        }
+    #endif
+        ATLAS_STEPS(1, (v == 10) & (atlas_load16(buf + at + 1) == a))
+        while (at < stop && (end - at < 2 || buf[at] != 10 || buf[at + 1] != a))
+            at++;
+        return at < stop ? at : stop;
+    }
+
     /* A byte of HTML that is no plain character, except a space with a plain one behind it. */
     #define ATLAS_MARKUP(c) (((c) <= 32) | ((c) == '&') | ((c) == '<') | ((c) == 0xC2))
     static inline ptrdiff_t atlas_find_markup(const uint8_t *buf, ptrdiff_t at, ptrdiff_t stop) {
@@ -126,6 +148,9 @@ cdef extern from *:
     Py_ssize_t find_pair_fold "atlas_find_pair_fold"(
         const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end,
         uint8_t a, uint8_t b,
+    ) noexcept nogil
+    Py_ssize_t find_line "atlas_find_line"(
+        const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end, uint8_t a,
     ) noexcept nogil
     Py_ssize_t find_markup "atlas_find_markup"(
         const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
