@@ -92,7 +92,9 @@ def _runs(data: Material, mbox: Path, rounds: int) -> Paired:
             return data.scratch / place
 
         what = "header sections alone" if headers_only else "bodies read"
-        includes = f"mbox to committed rows, all stages and indexes, {what}; store opened and closed"
+        includes = (
+            f"mbox to committed rows, all stages and indexes, {what}; store opened and closed"
+        )
         return Contestant(name, call, n, includes, partial(data.fresh, place))
 
     ours = [
@@ -154,9 +156,7 @@ def _stages(data: Material, mbox: Path, rounds: int) -> Paired:
         return Contestant(name, call, few.n, "reading, keys and all stages, no store")
 
     sides = [stages("2 workers", 2), stages("1 worker", 1)]
-    done = compare(
-        "scale, stages", sides, rounds=rounds, check=_same(few.n), min_seconds=0.0
-    )
+    done = compare("scale, stages", sides, rounds=rounds, check=_same(few.n), min_seconds=0.0)
     _tell_efficiency(data, done, others, "no store")
     return done
 

@@ -80,6 +80,9 @@ class ParquetStore:
     written by another program for more than BUSY_SECONDS.
     """
 
+    commit_rows = 20_000
+    """Rows of a file at most, unless a batch has more."""
+
     def __init__(self, path: str | Path, *, make: bool = True, busy_seconds: float = BUSY_SECONDS):
         self.path = Path(path)
         self.name = str(self.path)
