@@ -196,7 +196,9 @@ class _FolderRun:
         report.errors += len(done.failures)
         report.problems += [f"{one.place}: {one.kind}: {one.text}" for one in done.failures]
 
-    def _decided(self, part: Batch) -> tuple[dict[str, list[Any]], Decisions, TrialBlock | None]:
+    def _decided(
+        self, part: Batch
+    ) -> tuple[dict[str, list[Any]], Decisions, TrialBlock | None]:
         """Columns of rows with the decisions in them, and what a rollout keeps."""
         block = row_block(part, self.run.session_id, local_now())
         columns = {n: list(c) for n, c in zip(block.names, block.columns, strict=True)}

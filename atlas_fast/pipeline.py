@@ -69,8 +69,8 @@ class Done:
     """A batch whose stages have run, in parts where a stage failed on a message of it.
 
     `mark` is where its source goes on, `known` how many messages of it were stored before and so
-    are in no part. `finish` of a pipeline may put what it makes of the parts into `blocks` (rows) and
-    `counts`, and drop them.
+    are in no part. `finish` of a pipeline may put what it makes of the parts into `blocks`
+    (rows) and `counts`, and drop them.
     """
 
     mark: str = ""

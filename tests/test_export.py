@@ -25,9 +25,7 @@ from atlas_fast.store.schema import MESSAGES
 hostile = st.text(
     st.one_of(
         st.characters(codec="utf-8"),
-        st.sampled_from(
-            "=+-@\uff1d\uff0b\uff0d\uff20\u2212,;|\t\r\n\"' \xa0\x00\x7f\x85\xad\u200b\u202e\u2028\ufeff"
-        ),
+        st.sampled_from("=+-@\uff1d\uff0b\uff0d\uff20\u2212,;|\t\r\n\"' \xa0\x00\x7f\x85\xad\u200b\u202e\u2028\ufeff"),
     ),
     max_size=20,
 )

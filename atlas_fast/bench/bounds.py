@@ -113,12 +113,16 @@ def _works(data: Material, batches: Sequence[Batch]) -> dict[str, tuple[str, Cal
                ("header sections copied", copy_headers),
         "domains": (
             "names and links copied",
-            move(lambda b: b.headers.from_domain.data, lambda b: b.mime.strings),
+            move(lambda b: _of(b).from_domain.data, lambda b: _mime(b).strings),
         ),
         "auth": ("header sections copied", copy_headers),
         "features": (
             "text and rows copied",
-            move(lambda b: b.mime.text.data, lambda b: b.features.indices, lambda b: b.features.data),
+            move(
+                lambda b: _mime(b).text.data,
+                lambda b: b.features.indices,
+                lambda b: b.features.data,
+            ),
         ),
         "decide": ("rows copied", move(lambda b: b.features.indices, lambda b: b.features.data)),
         "policy": ("verdicts copied", move(lambda b: b.verdict.probabilities)),
@@ -129,6 +133,10 @@ def _works(data: Material, batches: Sequence[Batch]) -> dict[str, tuple[str, Cal
 
 def _of(batch: Batch) -> Any:
     return batch.headers
+
+
+def _mime(batch: Batch) -> Any:
+    return batch.mime
 
 
 def _geo(batches: Sequence[Batch]) -> bool:

@@ -92,8 +92,8 @@ def do_bench(options: argparse.Namespace) -> int:
         absent, figures, tables = data.absent, data.figures, data.tables
     if done:
         print_table("", HEAD, rows(done), numeric=(2, 3, 4, 5))
-    for one in tables:
-        print_table(one.title, one.head, one.rows, numeric=tuple(range(1, len(one.head))))
+    for table in tables:
+        print_table(table.title, table.head, table.rows, numeric=(1, 2, 3))
     for group, name, value in figures:
         print(f"{group}, {name}: {value}")
     for paired in done:

@@ -78,7 +78,9 @@ def corrections(store: SqlStore, again: bool = False) -> list[Correction]:
                 and (sender is None or one[1] in sender)
             ]  # fmt: skip
         source, place, key = fitting[0][3:] if len(fitting) == 1 else ("", "", b"")
-        found.append(Correction(number, kind, original, user, str(at), source, place, bytes(key)))
+        found.append(
+            Correction(number, kind, original, user, str(at), source, place, bytes(key))
+        )
     return found
 
 
