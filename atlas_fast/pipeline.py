@@ -85,8 +85,8 @@ class Done:
 class Pipeline:
     """The stages, and how many threads run them.
 
-    Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
-    longer. `enrich`: look up origins, domains and authentication, as an Enricher says or as one by
+    Batches have at most `max_messages` messages and `max_bytes` bytes, by default those of
+    `limits`, unless one message is longer. `enrich`: look up origins, domains and authentication, as an Enricher says or as one by
     default does. `keys`: make message keys while a batch is with its worker, for a store. `known`:
     asked which keys are stored; these messages take no part. `finish` is the last step of a worker.
     `model`: a path; with one, the models and the rollout of a store are left aside. `judge` decides
@@ -103,8 +103,8 @@ class Pipeline:
         workers: int = 1,
         model: str | Path | None = None,
         enrich: Enricher | bool = True,
-        max_messages: int = limits.BATCH_MESSAGES,
-        max_bytes: int = limits.BATCH_BYTES,
+        max_messages: int | None = None,
+        max_bytes: int | None = None,
         headers_only: bool = False,
         ordered: bool = True,
         trace: Trace | None = None,
@@ -126,8 +126,9 @@ class Pipeline:
         self.headers_only = headers_only
         self.ordered = ordered
         self.workers = workers
-        self.max_messages = max_messages
-        self.max_bytes = max_bytes
+        larger = limits.HEADERS_ONLY_BATCHES if headers_only else 1
+        self.max_messages = max_messages or larger * limits.BATCH_MESSAGES
+        self.max_bytes = max_bytes or larger * limits.BATCH_BYTES
         self.trace = trace
 
     def run(self, source: Source, clock: StageClock, after: str = "") -> Iterator[Done]:
