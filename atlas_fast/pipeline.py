@@ -85,14 +85,15 @@ class Done:
 class Pipeline:
     """The stages, and how many threads run them.
 
-    Batches have at most `max_messages` messages and `max_bytes` bytes, by default those of
-    `limits`, unless one message is longer. `enrich`: look up origins, domains and authentication, as an Enricher says or as one by
-    default does. `keys`: make message keys while a batch is with its worker, for a store. `known`:
-    asked which keys are stored; these messages take no part. `finish` is the last step of a worker.
-    `model`: a path; with one, the models and the rollout of a store are left aside. `judge` decides
-    in the default stages. `headers_only`: bodies are left aside, and where the source can, unread.
-    `ordered`: batches come in the order of their source; otherwise as they are done, which never
-    waits for a slow one. `trace` gets every stretch of every stage.
+    Batches have at most `max_messages` messages (by default as `limits` says) and `max_bytes`
+    bytes, unless one message is longer. `enrich`: look up origins, domains and authentication, as
+    an Enricher says or as one by default does. `keys`: make message keys while a batch is with its
+    worker, for a store. `known`: asked which keys are stored; these messages take no part. `finish`
+    is the last step of a worker. `model`: a path; with one, the models and the rollout of a store
+    are left aside. `judge` decides in the default stages. `headers_only`: bodies are left aside,
+    and where the source can, unread. `ordered`: batches come in the order of their source;
+    otherwise as they are done, which never waits for a slow one. `trace` gets every stretch of
+    every stage.
     Raises UsageError when `workers` is below 1.
     """
 
@@ -104,7 +105,7 @@ class Pipeline:
         model: str | Path | None = None,
         enrich: Enricher | bool = True,
         max_messages: int | None = None,
-        max_bytes: int | None = None,
+        max_bytes: int = limits.BATCH_BYTES,
         headers_only: bool = False,
         ordered: bool = True,
         trace: Trace | None = None,
@@ -126,9 +127,9 @@ class Pipeline:
         self.headers_only = headers_only
         self.ordered = ordered
         self.workers = workers
-        larger = limits.HEADERS_ONLY_BATCHES if headers_only else 1
-        self.max_messages = max_messages or larger * limits.BATCH_MESSAGES
-        self.max_bytes = max_bytes or larger * limits.BATCH_BYTES
+        usual = limits.HEADERS_ONLY_BATCH_MESSAGES if headers_only else limits.BATCH_MESSAGES
+        self.max_messages = max_messages or usual
+        self.max_bytes = max_bytes
         self.trace = trace
 
     def run(self, source: Source, clock: StageClock, after: str = "") -> Iterator[Done]:

@@ -6,6 +6,7 @@ no two messages, keys or rows are the same.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -209,7 +210,8 @@ def _tell_efficiency(data: Material, done: Paired, others: Others, what: str) ->
     two, one = done.measured[:2]
     mine, theirs = others.of(two.name), others.of(one.name)
     each = [b / (2 * a) for a, b in zip(two.seconds, one.seconds, strict=True)]
-    loads = [max(a.others, b.others) for a, b in zip(mine, theirs, strict=True)]
+    spare = 1 - 1 / (os.cpu_count() or 1)  # what one worker leaves to others does not slow it
+    loads = [max(a.others, b.others - spare) for a, b in zip(mine, theirs, strict=True)]
     quiet = [value for value, load in zip(each, loads, strict=True) if load <= QUIET]
     text = f"{median(each):.1%} over {len(each)} rounds"
     if quiet:
