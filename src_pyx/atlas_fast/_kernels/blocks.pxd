@@ -37,30 +37,7 @@ cdef extern from *:
         out->high = _mm_movemask_epi8(any) != 0;
         out->nul = _mm_movemask_epi8(_mm_cmpeq_epi8(least, _mm_setzero_si128())) != 0;
     }
-    static inline uint64_t atlas_pairs(const uint8_t *p, char first, char second) {
-        const __m128i f = _mm_set1_epi8(first), s = _mm_set1_epi8(second);
-        __m128i both[4];
-        int i;
-        for (i = 0; i < 4; i++)
-            both[i] = _mm_and_si128(
-                _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * i)), f),
-                _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * i + 1)), s));
-        if (!_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(both[0], both[1]),
-                                            _mm_or_si128(both[2], both[3]))))
-            return 0;
-        return (uint64_t)(uint32_t)_mm_movemask_epi8(both[0])
-            | (uint64_t)(uint32_t)_mm_movemask_epi8(both[1]) << 16
-            | (uint64_t)(uint32_t)_mm_movemask_epi8(both[2]) << 32
-            | (uint64_t)(uint32_t)_mm_movemask_epi8(both[3]) << 48;
-    }
     #else
-    static inline uint64_t atlas_pairs(const uint8_t *p, char first, char second) {
-        uint64_t found = 0;
-        int i;
-        for (i = 0; i < 64; i++)
-            found |= (uint64_t)(p[i] == (uint8_t)first && p[i + 1] == (uint8_t)second) << i;
-        return found;
-    }
     static inline void atlas_read_block(const uint8_t *p, atlas_block *out) {
         int i;
         memset(out, 0, sizeof(*out));
@@ -90,7 +67,5 @@ cdef extern from *:
         int nul
 
     void read_block "atlas_read_block"(const uint8_t* p, Block* out) noexcept nogil
-    # bit i: byte i is the first and byte i + 1 the second; reads 65 bytes
-    uint64_t pairs "atlas_pairs"(const uint8_t* p, char first, char second) noexcept nogil
     int ctz "atlas_ctz"(uint64_t x) noexcept nogil         # x is not 0
     void prefetch "atlas_prefetch"(const void* p) noexcept nogil

@@ -12,10 +12,9 @@ Lines end in LF or CRLF. The empty line before a separator, or at the end of the
 file, belongs to the mailbox.
 """
 from atlas_fast._kernels.ascii cimport is_digit, is_wsp
-from atlas_fast._kernels.blocks cimport ctz, pairs
 from atlas_fast._kernels.fields cimport Field, next_field
 from atlas_fast._kernels.scan cimport equals_fold, find_byte
-from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
+from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t
 
 cdef enum:
     MAX_LINE = 1024             # a longer line is no separator
@@ -93,31 +92,16 @@ cdef Py_ssize_t _ends_at(const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop) no
     return -1
 
 
-cdef inline bint _separates(
-    const uint8_t* buf, Py_ssize_t lf, Py_ssize_t pos, Py_ssize_t stop,
-) noexcept nogil:
-    """Does the LF at lf end an empty line at or behind pos, and a separator follow?"""
-    cdef Py_ssize_t end = lf
-    if end > pos and buf[end - 1] == 13:
-        end -= 1
-    return (end == pos or buf[end - 1] == 10) and is_separator(buf, lf + 1, stop)
-
-
 cdef Py_ssize_t _next_separator(const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop) noexcept nogil:
     """The first separator behind an empty line in [pos, stop), or stop. pos is a line start."""
-    cdef Py_ssize_t at = pos
-    cdef uint64_t found
-    while stop - at > 64:
-        found = pairs(buf + at, 10, 70)
-        while found:
-            if _separates(buf, at + ctz(found), pos, stop):
-                return at + ctz(found) + 1
-            found &= found - 1
-        at += 64
-    while stop - at > 1:
-        if buf[at] == 10 and buf[at + 1] == 70 and _separates(buf, at, pos, stop):
-            return at + 1
-        at += 1
+    cdef Py_ssize_t lf
+    cdef bint empty = False
+    while pos < stop:
+        if empty and buf[pos] == 70 and is_separator(buf, pos, stop):
+            return pos
+        lf = find_byte(buf, pos, stop, 10)
+        empty = lf == pos or (lf == pos + 1 and buf[pos] == 13)
+        pos = lf + 1
     return stop
 
 
