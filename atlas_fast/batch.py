@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from atlas_fast.mime import MimeColumns
 
 
-
 class Batch:
     """Messages of one source, in its order.
 

@@ -32,6 +32,9 @@ BATCH_MESSAGES = 1_000
 BATCH_BYTES = 8 << 20
 """Bytes of one batch at most, unless a single message is longer."""
 
+HEADERS_ONLY_BATCH_MESSAGES = 4_000
+"""Messages of one batch at most, where bodies are left aside."""
+
 MAX_HEADER_BYTES = 1 << 20
 """Bytes of a header section that is read where bodies are left aside (flag MSG_CUT)."""
 

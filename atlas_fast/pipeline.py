@@ -30,30 +30,26 @@ from atlas_fast import limits
 from atlas_fast.batch import Batch
 from atlas_fast.cache.counts import with_rates
 from atlas_fast.errors import UsageError, extra
-from atlas_fast.flags import Flag
 from atlas_fast.observe.counters import StageClock
+from atlas_fast.observe.counting import count
 from atlas_fast.observe.live import LiveFile, live_folder, with_memory
-from atlas_fast.observe.report import MAX_PROBLEMS, Report
+from atlas_fast.observe.report import Report
 from atlas_fast.observe.trace import Trace
 from atlas_fast.sources import Source, open_source
 from atlas_fast.store import Run, Store, open_store
 from atlas_fast.store.base import ErrorRow, Mark
 from atlas_fast.store.grouping import GroupedWrites
-from atlas_fast.store.rows import CATEGORIES, UNKNOWN, RowBlock, clean, row_block
+from atlas_fast.store.rows import RowBlock, clean, row_block
 from atlas_fast.store.sqlite import SqliteStore, local_now
 from atlas_fast.store.writer import Writer
 
 if TYPE_CHECKING:
-    from atlas_fast.classify.rollout import Trial
     from atlas_fast.stages.enrich import Enricher
     from atlas_fast.stages.judge import Judge
 
 __all__ = ["Interrupted", "Pipeline", "make_enricher", "scan", "triage"]
 
 Stage = tuple[str, Callable[[Batch], None]]
-UNREADABLE = np.uint32(Flag.HDR_EMPTY | Flag.NO_MEMORY)
-"""Flags of a message that counts as an error: no header field at all, or memory ran out."""
-
 HEADERS_ONLY = "headers "
 """What the state of a mark begins with where bodies were left aside."""
 
@@ -75,8 +71,8 @@ class Done:
     """A batch whose stages have run, in parts where a stage failed on a message of it.
 
     `mark` is where its source goes on, `known` how many messages of it were stored before and so
-    are in no part. `finish` of a pipeline may put what it makes of the parts into `blocks` (rows) and
-    `counts`, and drop them.
+    are in no part. `finish` of a pipeline may put what it makes of the parts into `blocks`
+    (rows) and `counts`, and drop them.
     """
 
     mark: str = ""
@@ -91,14 +87,15 @@ class Done:
 class Pipeline:
     """The stages, and how many threads run them.
 
-    Batches have at most `max_messages` messages and `max_bytes` bytes, unless one message is
-    longer. `enrich`: look up origins, domains and authentication, as an Enricher says or as one by
-    default does. `keys`: make message keys while a batch is with its worker, for a store. `known`:
-    asked which keys are stored; these messages take no part. `finish` is the last step of a worker.
-    `model`: a path; with one, the models and the rollout of a store are left aside. `judge` decides
-    in the default stages. `headers_only`: bodies are left aside, and where the source can, unread.
-    `ordered`: batches come in the order of their source; otherwise as they are done, which never
-    waits for a slow one. `trace` gets every stretch of every stage.
+    Batches have at most `max_messages` messages (by default as `limits` says) and `max_bytes`
+    bytes, unless one message is longer. `enrich`: look up origins, domains and authentication, as
+    an Enricher says or as one by default does. `keys`: make message keys while a batch is with its
+    worker, for a store. `known`: asked which keys are stored; these messages take no part. `finish`
+    is the last step of a worker. `model`: a path; with one, the models and the rollout of a store
+    are left aside. `judge` decides in the default stages. `headers_only`: bodies are left aside,
+    and where the source can, unread. `ordered`: batches come in the order of their source;
+    otherwise as they are done, which never waits for a slow one. `trace` gets every stretch of
+    every stage.
     Raises UsageError when `workers` is below 1.
     """
 
@@ -109,7 +106,7 @@ class Pipeline:
         workers: int = 1,
         model: str | Path | None = None,
         enrich: Enricher | bool = True,
-        max_messages: int = limits.BATCH_MESSAGES,
+        max_messages: int | None = None,
         max_bytes: int = limits.BATCH_BYTES,
         headers_only: bool = False,
         ordered: bool = True,
@@ -132,7 +129,8 @@ class Pipeline:
         self.headers_only = headers_only
         self.ordered = ordered
         self.workers = workers
-        self.max_messages = max_messages
+        usual = limits.HEADERS_ONLY_BATCH_MESSAGES if headers_only else limits.BATCH_MESSAGES
+        self.max_messages = max_messages or usual
         self.max_bytes = max_bytes
         self.trace = trace
 
@@ -487,7 +485,7 @@ def _finish(done: Done, session_id: int | None = None) -> None:
         with done.clock.measure("rows"):
             now = local_now()
             done.blocks = [row_block(part, session_id, now) for part in done.parts]
-    _count(done.counts, done)
+    count(done.counts, done)
     done.parts.clear()
 
 
@@ -504,65 +502,6 @@ def _without_known(batch: Batch, known: Known) -> tuple[Batch, int]:
 def _failure(place: str, error: Exception) -> ErrorRow:
     trace = "".join(traceback.format_exception(error))
     return ErrorRow(*map(clean, (place, type(error).__name__, str(error), trace)))
-
-
-def _count(report: Report, done: Done) -> None:
-    """Add the counts of a batch."""
-    report.messages += done.known
-    report.known += done.known
-    for part in done.parts:
-        report.messages += len(part)
-        report.bytes += part.nbytes
-        unreadable = int(np.count_nonzero(part.flags & UNREADABLE))
-        report.errors += unreadable
-        if unreadable:
-            _tell_unreadable(report, part)
-        _count_flags(report, part)
-        if part.verdict is None:
-            _add(report.categories, UNKNOWN, len(part))
-            continue
-        for code, number in enumerate(np.bincount(part.verdict.category).tolist()):
-            _add(report.categories, CATEGORIES[code], number)
-        for ruling in part.verdict.rulings.values():
-            _add(report.rules, ruling.rule, 1)
-        _count_trial(report, part.verdict.trial)
-    report.errors += len(done.failures)
-    for one in done.failures:
-        report.problem(f"{one.place}: {one.kind}: {one.text}", done.parts[0].source)
-
-
-def _count_trial(report: Report, trial: Trial | None) -> None:
-    """Whom each classifier decided, and how many messages it was given: one more for each that
-    both judged, and not one besides."""
-    if trial is None:
-        return
-    new = int(np.count_nonzero(trial.new))
-    for name, number in zip(
-        ("old", "new", "both", "scored_old", "scored_new"),
-        (len(trial.new) - new, new, len(trial.both), *trial.scored),
-        strict=True,
-    ):
-        _add(report.classifiers, name, number)
-
-
-def _tell_unreadable(report: Report, part: Batch) -> None:
-    """Why messages count as errors, while the report has room."""
-    for row in np.flatnonzero(part.flags & UNREADABLE)[:MAX_PROBLEMS].tolist():
-        empty = part.flags[row] & np.uint32(Flag.HDR_EMPTY)
-        reason = "no header field" if empty else "memory ran out"
-        report.problem(f"{part.places[row]}: {reason}", part.source)
-
-
-def _count_flags(report: Report, part: Batch) -> None:
-    present = int(np.bitwise_or.reduce(part.flags, initial=0))
-    for flag in Flag:
-        if present & flag:
-            _add(report.flags, str(flag.name), int(np.count_nonzero(part.flags & flag.value)))
-
-
-def _add(counts: dict[str, int], name: str, number: int) -> None:
-    if number:
-        counts[name] = counts.get(name, 0) + number
 
 
 def _count_source(report: Report, source: Source) -> None:

@@ -35,6 +35,19 @@ def folder(tmp_path, monkeypatch):
     return where
 
 
+def test_version_is_light():
+    """Neither numpy nor a kernel is loaded for it."""
+    code = (
+        "import sys\nfrom atlas_fast.cli import main\n"
+        "try:\n    main(['--version'])\n"
+        "except SystemExit as end:\n    print(end.code)\n"
+        "print(sorted({'numpy', 'sqlite3', 'rich', 'lmdb', 'orjson'} & set(sys.modules)))\n"
+        "print([name for name in sys.modules if name.startswith('atlas_fast._kernels')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"atlas-fast {__version__}", "0", "[]", "[]"]
+
+
 def command(*arguments):
     return [sys.executable, "-m", "atlas_fast", *map(str, arguments)]
 

@@ -262,3 +262,63 @@ def test_reasons_are_stored(tmp_path):
     for text, subject in rows:
         assert len(json.dumps(json.loads(text), separators=(",", ":"))) == len(text) < 200
         assert 4 <= len(reasons.words(text, subject)) <= 8
+
+
+def test_without_order_a_slow_batch_holds_nothing_up():
+    """The first batch waits until all others were given back; in order that would never end."""
+    rest = threading.Event()
+
+    def slow(batch):
+        if batch.places[0] == "0":
+            assert rest.wait(60)
+
+    pipeline = Pipeline([("slow", slow)], workers=2, ordered=False)
+    seen = []
+    for done in pipeline.run(Memory(MAILS, per_batch=10), StageClock()):
+        seen.append(done.parts[0].places[0])
+        if len(seen) == 9:
+            rest.set()
+    assert seen[-1] == "0" and sorted(map(int, seen)) == list(range(0, 95, 10))
+
+
+def test_a_store_needs_order(tmp_path):
+    with pytest.raises(UsageError, match="in their order"):
+        triage(Memory(MAILS), tmp_path / "a.db", pipeline=Pipeline(ordered=False))
+    assert triage(Memory(MAILS), pipeline=Pipeline(ordered=False, workers=2)).messages == 95
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_huge_message_neither_stalls_nor_bloats(tmp_path, workers):
+    """It stands alone in its batch, so that no other waits for its sake, and its bytes are not
+    copied; the others are where they would be without it."""
+    huge = mail(1) + b"0123456789abcdef" * (50 << 16) + b"\n"
+    box = tmp_path / "box"
+    with open(box, "wb") as file:
+        for number in range(3_000):
+            raw = huge if number == 1_500 else mail(number)
+            file.write(b"From a@b.example Mon Jan  1 00:00:00 2024\n" + raw + b"\n")
+    sizes = []
+    pipeline = Pipeline(workers=workers)
+    for done in pipeline.run(atlas_fast.open_source(str(box)), StageClock()):
+        sizes += [(len(part), part.nbytes) for part in done.parts]
+    assert [n for n, _ in sizes] == [1000, 500, 1, 1000, 499]
+    assert sizes[2][1] == len(huge)
+    assert max(size for n, size in sizes if n > 1) < 1 << 20
+    report = triage(str(box), tmp_path / "a.db", workers)
+    assert report.stored == 3_000 and report.errors == 0
+
+
+def test_what_a_batch_left_behind_is_small(tmp_path):
+    """Of a batch that waits to be stored there are rows and counts, no columns."""
+    kept = []
+
+    class Watched(Pipeline):
+        def process(self, batch):
+            done = super().process(batch)
+            kept.append(done)
+            return done
+
+    triage(Memory(MAILS, per_batch=20), tmp_path / "a.db", pipeline=Watched())
+    assert [len(done.parts) for done in kept] == [0] * 5
+    assert sum(block.n for done in kept for block in done.blocks) == 95
+    assert sum(done.counts.messages for done in kept) == 95

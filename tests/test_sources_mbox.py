@@ -2,17 +2,21 @@
 
 import mailbox
 import os
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_fast import limits
 from atlas_fast._kernels.mboxscan import looks_like_separator, scan_mbox
 from atlas_fast.errors import SourceError
+from atlas_fast.flags import Flag
 from atlas_fast.quoting import unquote
 from atlas_fast.sources import open_source
 from atlas_fast.sources.mbox import Mbox
@@ -228,3 +232,30 @@ def test_the_first_batch_does_not_read_the_file(tmp_path):
     batch = next(Mbox(str(path)).batches(5, 1 << 30))
     assert len(batch) == 5
     assert batch.message(4) == b"Subject: x\n\nx\n"
+
+
+def test_pages_of_batches_that_are_gone_are_given_back(tmp_path):
+    """Of a file of 64 MiB, no more is in the process than a batch or two."""
+
+    def mapped():
+        found = Path("/proc/self/smaps").read_text().split(str(path))
+        return sum(int(re.search(r"Rss: +(\d+) kB", part)[1]) for part in found[1:])
+
+    path = tmp_path / "box"
+    path.write_bytes((FROM + b"Subject: x\n\n" + b"x" * 65_400 + b"\n\n") * 1024)
+    sizes, n = [], 0
+    for batch in Mbox(str(path)).batches(1000, 4 << 20):
+        n += len(batch)
+        assert batch.message(len(batch) - 1).startswith(b"Subject: x")
+        sizes.append(mapped())
+    assert n == 1024 and len(sizes) == 16
+    assert max(sizes) < 12 << 10
+
+
+def test_a_message_above_the_cap_is_cut(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "MAX_MESSAGE_BYTES", 100)
+    path = tmp_path / "box"
+    path.write_bytes((FROM + b"Subject: x\n\n" + b"x" * 500 + b"\n\n") * 2 + FROM + b"A: b\n\n")
+    (batch,) = Mbox(str(path)).batches(1000, 1 << 20)
+    assert [len(raw) for raw in batch] == [100, 100, 5]
+    assert batch.flags.tolist() == [Flag.MSG_CUT, Flag.MSG_CUT, 0]

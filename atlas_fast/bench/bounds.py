@@ -49,7 +49,9 @@ def bounds(data: Material, few: Any, rounds: int) -> None:
         took = min(each) / few.n * 1e6
         if name in works:
             bound = min(least[name]) / few.n * 1e6
-            rows.append((name, f"{took:.2f}", f"{bound:.2f}", f"{took / bound:.1f}", works[name][0]))
+            rows.append(
+                (name, f"{took:.2f}", f"{bound:.2f}", f"{took / bound:.1f}", works[name][0])
+            )
         else:
             rows.append((name, f"{took:.2f}", "", "", ""))
     total, whole = sum(min(each) for each in stages.values()), sum(map(min, least.values()))
@@ -63,9 +65,7 @@ def bounds(data: Material, few: Any, rounds: int) -> None:
     data.tables.append(Table(f"stages and bounds, {few.n:,} messages, one worker", HEAD, rows))
 
 
-def _works(
-    data: Material, batches: Sequence[Batch]
-) -> dict[str, tuple[str, Callable[[], Any]]]:
+def _works(data: Material, batches: Sequence[Batch]) -> dict[str, tuple[str, Callable[[], Any]]]:
     """By stage: what its bound is, and the work."""
     raws = [batch.raw[int(batch.starts[0]) : int(batch.stops[-1])] for batch in batches]
     room = np.empty(max(map(len, raws)), np.uint8)
@@ -113,12 +113,16 @@ def _works(
                ("header sections copied", copy_headers),
         "domains": (
             "names and links copied",
-            move(lambda b: b.headers.from_domain.data, lambda b: b.mime.strings),
+            move(lambda b: _of(b).from_domain.data, lambda b: _mime(b).strings),
         ),
         "auth": ("header sections copied", copy_headers),
         "features": (
             "text and rows copied",
-            move(lambda b: b.mime.text.data, lambda b: b.features.indices, lambda b: b.features.data),
+            move(
+                lambda b: _mime(b).text.data,
+                lambda b: b.features.indices,
+                lambda b: b.features.data,
+            ),
         ),
         "decide": ("rows copied", move(lambda b: b.features.indices, lambda b: b.features.data)),
         "policy": ("verdicts copied", move(lambda b: b.verdict.probabilities)),
@@ -129,6 +133,10 @@ def _works(
 
 def _of(batch: Batch) -> Any:
     return batch.headers
+
+
+def _mime(batch: Batch) -> Any:
+    return batch.mime
 
 
 def _geo(batches: Sequence[Batch]) -> bool:

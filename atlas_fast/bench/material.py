@@ -41,9 +41,7 @@ class Material:
 
 
 @contextmanager
-def material(
-    corpus: Path | None, messages: int, scale: int = SCALE
-) -> Iterator[Material]:
+def material(corpus: Path | None, messages: int, scale: int = SCALE) -> Iterator[Material]:
     """Mail from a folder of .eml files, or generated; gone when the context ends."""
     with tempfile.TemporaryDirectory(prefix="atlas-fast-bench-") as name:
         scratch = Path(name)

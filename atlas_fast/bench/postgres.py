@@ -84,7 +84,7 @@ def writing(batches: Sequence[Batch], rounds: int) -> Paired:
 
             return Contestant(name, call, items, text, empty)
 
-        same = "same table and indexes, an fsync each commit of 20,000 rows"
+        same = f"same table and indexes, an fsync each commit of {COMMIT_ROWS:,} rows"
         sides = [
             contestant(
                 "atlas_fast", ours, n,

@@ -14,7 +14,7 @@ from atlas_fast.bench.paired import Contestant, Paired, compare
 
 __all__ = ["end_to_end", "filters", "memory", "postgres", "scaling", "store"]
 
-MEMORY_SIZES = (10_000, 100_000)
+MEMORY_SIZES = (10_000, 100_000, 1_000_000)
 """Messages of the runs whose peak memory is taken; the first is the baseline's batch."""
 
 COMMITTED_ROWS = 200

@@ -22,7 +22,7 @@ class Table:
 
     title: str
     head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
 
 
 def rows(done: Sequence[Paired]) -> list[tuple[str, ...]]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
+from atlas_fast._version import __version__
 from atlas_fast.cli.terminal import fail
 from atlas_fast.cli.values import no_empty
 from atlas_fast.errors import AtlasFastError, UsageError
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
     parser = _Parser(prog="atlas-fast", description="Mail triage: classify a mailbox into a store.")
+    parser.add_argument("--version", action="version", version=f"atlas-fast {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for module in (
         run, explain, rollout, imap, serve, db, export, train, reference, cache, bench, version,

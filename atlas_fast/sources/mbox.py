@@ -26,10 +26,12 @@ class Mbox:
     The size when `batches` begins counts; what is appended later is for the next run. A place, and
     a mark, is the byte offset of a separator line, or the end. Raises SourceError when the file
     cannot be opened or mapped, when no message starts at `after`, and when the file is found to be
-    shorter than it was. With `headers_only`, a file whose first message states its length is jumped
-through: no page is read but those of header sections and of ends. Another is searched for its
-separators, as there is no other way to find them; its bodies are read that once. One that another program cuts while a batch is read faults, as every memory
+    shorter than it was. One that another program cuts while a batch is read faults, as every memory
     map does: copy a mailbox that is not locked before reading it.
+
+    With `headers_only`, a file whose first message states its length is jumped through: no page is
+    read but those of header sections and of message ends. Another is searched for its separators,
+    as there is no other way to find them, and so is read once.
     """
 
     def __init__(self, path: str):

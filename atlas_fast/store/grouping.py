@@ -1,7 +1,7 @@
 """Several small batches share a transaction while they come fast.
 
 A commit costs an fsync, a wait for the lock, and the write of each page that was touched, full or
-not; so rows wait here, as values, until there are `COMMIT_ROWS` of them or the oldest has waited
+not; so rows wait here, as values, until there are enough of them or the oldest has waited
 `COMMIT_SECONDS`. The database is locked only while they are inserted, and rows of a slow source do
 not wait at all.
 """
@@ -15,7 +15,8 @@ from atlas_fast.store.base import ErrorRow, Mark, Run, Store
 from atlas_fast.store.rows import RowBlock
 
 COMMIT_ROWS = 5_000
-"""Rows of one commit at most, unless a single batch has more."""
+"""Rows of one commit at most, unless a single batch has more, or the store has a `commit_rows` of
+its own."""
 
 COMMIT_BYTES = 32 << 20
 """Bytes of texts that wait at most."""
@@ -60,7 +61,8 @@ class GroupedWrites:
         rows = sum(block.n for block in self._blocks)
         size = sum(block.size for block in self._blocks)
         old = now - self._oldest >= COMMIT_SECONDS
-        if slow or old or rows >= COMMIT_ROWS or size >= COMMIT_BYTES:
+        enough = getattr(self._store, "commit_rows", COMMIT_ROWS)
+        if slow or old or rows >= enough or size >= COMMIT_BYTES:
             self.close()
 
     def close(self) -> None:

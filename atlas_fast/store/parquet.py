@@ -81,6 +81,9 @@ class ParquetStore:
     for more than BUSY_SECONDS.
     """
 
+    commit_rows = 20_000
+    """Rows of a file at most, unless a batch has more."""
+
     def __init__(
         self, path: str | Path, *, make: bool = True, write: bool = True,
         busy_seconds: float = BUSY_SECONDS,

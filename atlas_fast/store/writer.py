@@ -23,7 +23,7 @@ LOOK_SECONDS = 0.2
 class Writer(Generic[T]):
     """Calls `write` for each item, in the order of `put`, in a thread of its own."""
 
-    def __init__(self, write: Callable[[T], object], capacity: int = 2):
+    def __init__(self, write: Callable[[T], object], capacity: int = 4):
         self._write = write
         self._queue: queue.Queue[T | None] = queue.Queue(capacity)
         self._error: BaseException | None = None

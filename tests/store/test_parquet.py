@@ -249,8 +249,8 @@ def test_the_command_looks_after_a_folder(path, capsys):
 SMALL_COMMITS = """
 import sys
 from atlas_fast.pipeline import Pipeline, triage
-from atlas_fast.store import grouping
-grouping.COMMIT_ROWS = 100
+from atlas_fast.store.parquet import ParquetStore
+ParquetStore.commit_rows = 100
 triage("synthetic:4000,3", sys.argv[1], pipeline=Pipeline(max_messages=100))
 """
 
