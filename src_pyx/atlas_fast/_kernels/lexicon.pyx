@@ -15,7 +15,7 @@ of each state; category and number of words of each term; filters, a bit for eac
 first words of terms, 4,096 for terms of one word, 8,192 for the first two words of terms, 8,192 for
 terms of two words, 8,192 for the first three words of terms.
 """
-from atlas_fast._kernels.arena cimport Arena, arena_reserve
+from atlas_fast._kernels.arena cimport arena_reserve
 from atlas_fast._kernels.blocks cimport prefetch
 from atlas_fast._kernels.buffers cimport Bytes
 from atlas_fast._kernels.folding cimport (
