@@ -122,3 +122,23 @@ def test_an_import_makes_no_file(tmp_path):
     done = run("-c", code, json.dumps(names), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+EVERY = """
+import atlas_fast.drop_in
+import importlib, json, pathlib, sys
+modules = json.loads(pathlib.Path(sys.argv[1]).read_text())["modules"]
+assert len(modules) > 30
+for name in modules:
+    theirs = importlib.import_module(f"atlas_email.{name}")
+    assert theirs is importlib.import_module(f"atlas_fast.compat.{name}"), name
+assert not list(pathlib.Path(".").iterdir())
+print("all there")
+"""
+
+
+def test_every_module_of_the_contract(tmp_path):
+    """Under the original's name, and none of them makes a file or prints when it is imported."""
+    contract = os.path.join(os.path.dirname(os.path.abspath(__file__)), "contract.json")
+    found = run("-c", EVERY, contract, cwd=tmp_path)
+    assert (found.stdout, found.returncode) == ("all there\n", 0), found.stderr
