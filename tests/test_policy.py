@@ -1,6 +1,7 @@
 """The policy against a plain one, each rule with its stored strings, and rules through a run."""
 
 import sqlite3
+from random import Random
 
 import numpy as np
 import pytest
@@ -75,17 +76,17 @@ def one(raw, rules, category=2, probability=0.95, flag=None):
     return (ruling.rule if ruling else ""), int(verdict.action[0]), ruling
 
 
-subjects = st.lists(
-    st.sampled_from(
-        ["Hello", "YOUR Appointment", "ford", "Order Confirmation", "invoice #4", "win", "\u0130win",
-         "family", "Zahn\u00e4rzt", "", "\u2029", "keep this"]
-    ), max_size=3,
-).map(" ".join)  # fmt: skip
-addresses = st.sampled_from(
-    ["a@paypal.com", "service@mail.paypal.com", "a@paypal.com.evil.example", "x@calendly.com",
-     "boss@work.example", "win@gmail.com", "rosa@tide.com", "q@sub.friend.example",
-     "xkcdqwrtzpsdf@bcdfghjklm.com", "rosa@kelpfarm.com", ""]
+SUBJECTS = (
+    "Hello", "YOUR Appointment", "ford", "Order Confirmation", "invoice #4", "win", "\u0130win",
+    "family", "Zahn\u00e4rzt", "", "\u2029", "keep this",
 )  # fmt: skip
+subjects = st.lists(st.sampled_from(SUBJECTS), max_size=3).map(" ".join)
+ADDRESSES = (
+    "a@paypal.com", "service@mail.paypal.com", "a@paypal.com.evil.example", "x@calendly.com",
+    "boss@work.example", "win@gmail.com", "rosa@tide.com", "q@sub.friend.example",
+    "xkcdqwrtzpsdf@bcdfghjklm.com", "rosa@kelpfarm.com", "",
+)  # fmt: skip
+addresses = st.sampled_from(ADDRESSES)
 results = st.sampled_from(
     [None, "spf=pass smtp.mailfrom={d}; dmarc=pass header.from={d}", "dmarc=fail header.from={d}",
      "spf=fail smtp.mailfrom={d}", "dkim=pass header.d={d}", "spf=pass smtp.mailfrom=other.example"]
@@ -430,21 +431,17 @@ def test_settings_and_store_together(tmp_path, monkeypatch):
     assert triage(str(tmp_path / "1.eml")).rules == {"USER_KEYWORD": 1}
 
 
-def test_the_strategy_draws_every_rule():
+def test_what_is_drawn_from_meets_every_rule():
     """The comparison above means something only where each rule decides some messages."""
-    seen = set()
-
-    @settings(max_examples=3000, deadline=None, database=None)
-    @given(subjects, addresses, st.integers(0, 2), st.booleans(), st.integers(0, 4),
-           st.sampled_from(PROBABILITIES), st.sampled_from([None, "PROTECT", "DELETE"]),
-           st.booleans())  # fmt: skip
-    def draw(subject, address, trust, forged, category, probability, flag, may_go):
+    random, seen = Random(20260105), set()
+    for _ in range(20_000):
+        address, forged = random.choice(ADDRESSES), random.random() < 0.5
         message = {
-            "subject": subject, "name": "", "address": address, "trust": 2 if forged else trust,
-            "domain": address.partition("@")[2], "dmarc_failed": forged, "category": category,
-            "probability": probability, "flag": flag, "spf": "none", "dkim": "none",
+            "subject": " ".join(random.choices(SUBJECTS, k=random.randrange(4))), "name": "",
+            "address": address, "trust": 2 if forged else random.randrange(3),
+            "domain": address.partition("@")[2], "dmarc_failed": forged,
+            "category": random.randrange(5), "probability": random.choice(PROBABILITIES),
+            "flag": random.choice([None, "PROTECT", "DELETE"]), "spf": "none", "dkim": "none",
         }  # fmt: skip
-        seen.add(oracle.ruled(message, RULES, may_go)[0])
-
-    draw()
+        seen.add(oracle.ruled(message, RULES, random.random() < 0.5)[0])
     assert seen == {"", *(rule.name for rule in Rule if rule)}

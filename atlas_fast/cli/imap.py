@@ -217,6 +217,7 @@ def _pairs(report: FolderReport) -> list[tuple[str, str]]:
         rows.append(("gone meanwhile", f"{report.vanished:,}"))
     rows.append(("errors", f"{report.errors:,}"))
     rows += [(name, f"{entry['count']:,}") for name, entry in sorted(report.categories.items())]
+    rows += [(f"by rule {name}", f"{number:,}") for name, number in sorted(report.rules.items())]
     return rows
 
 

@@ -112,7 +112,8 @@ def _opened(path: str, there: bool) -> Pipeline:
     pipeline = Pipeline()
     if there and pipeline.judge is not None:
         with db.store() as store:
-            pipeline.judge.model = decision.model_of(decision.state_of(store).current)
+            decision.use_store(pipeline.judge, store, models=True, policy=False)
+        pipeline.judge.candidate = None  # one answer; the A/B classes are for two
     return pipeline
 
 

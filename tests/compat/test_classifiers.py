@@ -341,5 +341,4 @@ def test_without_a_candidate_both_names_are_one_model(path):
 
 def test_the_database_of_the_program_is_the_default():
     assert EnsembleHybridClassifier().db_path == database.db.db_path
-    with pytest.raises(UsageError):
-        EnsembleHybridClassifier().retrain_models()
+    assert NaiveBayesClassifier().db_path == database.db.db_path

@@ -116,6 +116,20 @@ def test_filters():
     assert compile_filter_patterns(None) == ([], [])
 
 
+def test_classifiers_of_a_processor(database):
+    """They are objects that stay, and answer; a caller may put others in their place."""
+    processor = EmailProcessor(None, enable_ab_testing=True)
+    assert processor.keyword_processor is processor.keyword_processor
+    assert processor.keyword_processor.process_keywords("", "a@b.example", "Hi")
+    assert processor.keyword_processor.last_classification_confidence > 0
+    made = processor.ab_classifier.classify_with_ab_testing("a@b.example", "Hi")
+    assert made["ab_testing"]["rollout_percentage"] == 10.0
+    assert processor.ab_classifier.get_performance_metrics()["total_classifications"] == 1
+    assert EmailProcessor(None).ab_classifier is None
+    processor.ab_classifier = "another"
+    assert processor.ab_classifier == "another"
+
+
 # -- on a server -----------------------------------------------------------------------------
 
 

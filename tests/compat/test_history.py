@@ -13,10 +13,14 @@ from atlas_fast.compat import engine
 from atlas_fast.compat.core import processing_controller
 from atlas_fast.compat.ml.ensemble_classifier import EnsembleHybridClassifier
 from atlas_fast.compat.ml.feedback_processor import BinaryFeedbackProcessor
+from atlas_fast.compat.ml.four_category_classifier import FourCategoryClassifier
+from atlas_fast.compat.ml.naive_bayes import NaiveBayesClassifier
+from atlas_fast.compat.ml.random_forest import ProductionRandomForestClassifier
 from atlas_fast.compat.models import analytics
 from atlas_fast.compat.models.analytics import DatabaseAnalytics, DatabaseAnalyticsMenu
 from atlas_fast.compat.models.database import DatabaseManager, db
 from atlas_fast.errors import UsageError
+from atlas_fast.records import CATEGORIES
 from atlas_fast.sources import open_source
 from atlas_fast.sources.imap.credentials import PASSWORD_VARIABLE
 
@@ -175,6 +179,26 @@ def test_feedback_into_the_model_of_the_program(stored):
     with pytest.raises(ValueError, match="0"):
         processor.mark_feedback_processed([0], {})
     assert EnsembleHybridClassifier().retrain_models() is False
+
+
+def test_figures_of_a_model_by_feedback(stored):
+    assert NaiveBayesClassifier().evaluate_on_test_data() == {
+        "samples": 0, "accuracy": 0.0, "precision": 0.0, "recall": 0.0, "f1_score": 0.0,
+    }  # fmt: skip
+    for subject, kind in (("Re: patch for the build", "false_positive"), ("Hello", "odd")):
+        db.store_user_feedback(
+            subject, kind, "Phishing", sender="Rosa <rosa@example.org>", subject=subject
+        )
+    db.store_user_feedback(
+        "3", "correct", "Phishing", sender="Rosa <rosa@example.org>",
+        subject="Re: patch for the build",
+    )  # fmt: skip
+    found = ProductionRandomForestClassifier().get_performance_metrics()
+    assert (found["samples"], found["accuracy"], found["recall"]) == (2, 0.5, 0.0)
+    assert NaiveBayesClassifier().evaluate_on_test_data(1)["accuracy"] == 0.0  # the newest alone
+    features, labels = FourCategoryClassifier().prepare_training_data()
+    assert len(features) == len(labels) == N and {len(one) for one in features} == {67}
+    assert set(labels) <= {*CATEGORIES}
 
 
 # -- accounts --------------------------------------------------------------------------------

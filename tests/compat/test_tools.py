@@ -19,9 +19,13 @@ from atlas_fast.compat.ml.classifier_cache import (
     ParallelClassificationOptimizer,
     get_classifier_optimizer,
 )
+from atlas_fast.compat.ml.ensemble_classifier import EnsembleHybridClassifier
 from atlas_fast.compat.ml.four_category_classifier import FourCategoryClassifier
 from atlas_fast.compat.ml.naive_bayes import NaiveBayesClassifier
-from atlas_fast.compat.ml.random_forest import ProductionRandomForestClassifier
+from atlas_fast.compat.ml.random_forest import (
+    ProductionRandomForestClassifier,
+    integrate_random_forest_with_hybrid,
+)
 from atlas_fast.compat.ml.simple_four_category_classifier import SimpleFourCategoryClassifier
 from atlas_fast.compat.ml.subcategory_tagger import SubcategoryTagger
 from atlas_fast.compat.models.database import DatabaseManager, db
@@ -36,6 +40,7 @@ from atlas_fast.compat.utils.thread_pool_manager import (
     get_thread_pool_manager,
     worker_pool,
 )
+from atlas_fast.errors import UsageError
 
 SPAM = ("Win <prizes@casino-nights.tk>", "YOU WON!!! Claim your FREE casino prize now")
 HAM = ("Rosa <rosa@example.org>", "Re: patch for the build")
@@ -267,6 +272,9 @@ def test_models_by_name(tmp_path, monkeypatch):
     stats = tagger.get_subcategory_stats("Scams")
     assert set(stats) == {"Scams"} and all(stats["Scams"].values())
     assert tagger.export_patterns("terms.json") + "\n" == (tmp_path / "terms.json").read_text()
+    with pytest.raises(UsageError, match="effectiveness"):
+        tagger.update_pattern_effectiveness("Scams", "Romance scams", "love", 0.5)
+    assert isinstance(integrate_random_forest_with_hybrid(), EnsembleHybridClassifier)
     features = SimpleFourCategoryClassifier().extract_features("casino poker", "a@b.example", "")
     assert features
 

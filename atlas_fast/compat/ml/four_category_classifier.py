@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from atlas_fast.compat import engine
+from atlas_fast.compat.ml.feature_extractor import MLFeatureExtractor
 from atlas_fast.compat.ml.models import EngineModel
+from atlas_fast.compat.terms import manager_of
 
 __all__ = ["OLD_TO_NEW", "PRIORITIES", "FourCategoryClassifier"]
 
@@ -13,6 +15,9 @@ PRIORITIES = {
     "Dangerous": "CRITICAL", "Commercial Spam": "HIGH", "Scams": "HIGH",
     "Legitimate Marketing": "MEDIUM", "Legitimate": "LOW",
 }  # fmt: skip
+
+ALL = -1
+"""A limit that SQLite takes for none."""
 
 _COMMERCIAL = ("Commercial Spam", "General product marketing")
 _FRAUD = ("Scams", "Advance fee fraud")
@@ -79,6 +84,19 @@ class FourCategoryClassifier(EngineModel):
         """(subcategory of a text, the model's confidence in its category)."""
         answer = engine.classify("", "", "", text)
         return answer.subcategory, answer.confidence
+
+    def prepare_training_data(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """The 67 features of stored messages, newest first, and the category of each."""
+        manager = manager_of(self.db_path)
+        rows = [] if manager is None else manager.get_session_email_actions(ALL)
+        made = MLFeatureExtractor(self.db_path)
+        features = [
+            made.extract_features_from_email(
+                row["sender_email"], row["subject"], row["sender_domain"]
+            )
+            for row in rows
+        ]
+        return features, [self.map_old_category(row["category"])[0] for row in rows]
 
     def train(self) -> dict[str, Any]:
         """Learn from the corrections of the database; see feedback_processor.retrain."""

@@ -31,6 +31,10 @@ class NaiveBayesClassifier(EngineModel):
         feedback_processor.retrain. Old verdicts are no labels, and are not learned from."""
         return self._learn() if use_user_feedback else {"success": False}
 
+    def evaluate_on_test_data(self, test_size: int = 100) -> dict[str, Any]:
+        """Accuracy, precision, recall and f1_score on the newest `samples` of feedback."""
+        return self._measured(test_size)
+
     def save_model(self, filepath: str | None = None) -> None:
         """Write the model that decides, as a file for `--model`. Raises ModelError."""
         self._model().save(filepath or FILE)

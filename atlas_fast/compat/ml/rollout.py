@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from atlas_fast import decision
+from atlas_fast.classify.model import load_model
 from atlas_fast.compat import engine
 from atlas_fast.compat.ml.simple_four_category_classifier import answer_of
 from atlas_fast.compat.models.database import DatabaseManager, db
@@ -47,11 +48,12 @@ class Rollout:
     def _models(self) -> Judge:
         """Both models and the share of the sample, as the store says at the first message."""
         if self._judge is None:
+            judge = Judge(load_model())
             with self.manager.store() as store:
-                state = decision.state_of(store)
-            current = decision.model_of(state.current)
-            candidate = decision.model_of(state.candidate) if state.candidate else current
-            self._judge = Judge(current, candidate, sample=state.sample)
+                decision.use_store(judge, store, models=True, policy=False)
+                judge.sample = decision.state_of(store).sample
+            judge.candidate = judge.candidate or judge.model
+            self._judge = judge
         return self._judge
 
     def classify(

@@ -8,6 +8,7 @@ from typing import Any
 from atlas_fast.classify.kinds import SUBCATEGORIES
 from atlas_fast.classify.lexicon import terms
 from atlas_fast.compat import engine
+from atlas_fast.errors import UsageError
 
 __all__ = ["SubcategoryTagger"]
 
@@ -40,6 +41,12 @@ class SubcategoryTagger:
             for owner, names in _patterns().items()
             if category in (None, owner)
         }
+
+    def update_pattern_effectiveness(
+        self, category: str, subcategory: str, pattern_value: str, effectiveness: float
+    ) -> None:
+        """Raises UsageError: a term of the lexicon is there or not, and weighs nothing itself."""
+        raise UsageError("terms of the lexicon have no effectiveness of their own")
 
     def export_patterns(self, output_file: str | None = None) -> str:
         """The terms by category and subcategory as JSON text; also written to a file."""

@@ -128,7 +128,7 @@ class DatabaseManager:
                 )
                 for table in COUNTED
             }
-            found["db_size_mb"] = round(os.path.getsize(self.db_path) / (1 << 20), 2)
+            found["db_size_mb"] = round(os.path.getsize(self._connections().path) / (1 << 20), 2)
             found["logs_last_24h"] = number(
                 "SELECT COUNT(*) FROM logs WHERE timestamp >= datetime('now', '-1 day')"
             )
