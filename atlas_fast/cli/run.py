@@ -14,6 +14,7 @@ from atlas_fast.cli.terminal import (
     print_pairs,
     print_table,
     progress_bar,
+    say,
 )
 from atlas_fast.cli.values import WORKERS, whole
 
@@ -156,7 +157,7 @@ def do_demo(options: argparse.Namespace) -> int:
     _show(report, options.json)
     if not options.json and code == 0:
         _show_recent(options.store)
-        print(f"The rows are in {report.store}, table processed_emails_bulletproof.")
+        say(f"The rows are in {report.store}, table processed_emails_bulletproof.")
         print("Your own mail: atlas-fast run PATH, where PATH is an mbox, a Maildir or a folder.")
     return code
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas_fast.cli.outputs import check_output, write_output
-from atlas_fast.cli.terminal import fail_some, print_json, print_table
+from atlas_fast.cli.terminal import fail_some, print_json, print_table, say
 from atlas_fast.cli.values import whole
 from atlas_fast.errors import UsageError
 
@@ -61,7 +61,7 @@ def do_train(options: argparse.Namespace) -> int:
     problems: list[str] = []
     n_ham, n_spam = train(options.folders, options.out, problems=problems)
     _show_problems(problems)
-    print(f"trained on {n_ham:,} legitimate and {n_spam:,} spam messages: {options.out}")
+    say(f"trained on {n_ham:,} legitimate and {n_spam:,} spam messages: {options.out}")
     return 0
 
 
@@ -106,7 +106,7 @@ def do_evaluate(options: argparse.Namespace) -> int:
         from atlas_fast.classify.report import html_report
 
         report = html_report(how, list(zip(names, found, strict=True)), note)
-        write_output(options.html, report.encode())
+        write_output(options.html, report.encode("utf-8", "backslashreplace"))
     _show_problems(found[0]["problems"])  # of two models: those of the folders, the same
     if options.json:
         print_json(found[0] if len(found) == 1 else {"models": found, **both})
@@ -128,5 +128,5 @@ def do_evaluate(options: argparse.Namespace) -> int:
     head = ("", *(names if len(found) == 2 else [""]))
     print_table(how, head, rows, numeric=tuple(range(1, len(found) + 1)))
     if note:
-        print(note)
+        say(note)
     return 0
