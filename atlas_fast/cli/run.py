@@ -46,14 +46,15 @@ def add_verbs(verbs: Any) -> None:
         help="an mbox file, a Maildir, a folder of .eml files, - for one message on standard "
         "input, or synthetic:N,SEED",
     )
-    run.add_argument(
+    where = run.add_mutually_exclusive_group()
+    where.add_argument(
         "--store",
         metavar="STORE",
         default=DEFAULT_STORE,
         help="where the rows go: an SQLite file, a postgresql:// URL, or a folder NAME.parquet "
         "(default: %(default)s in the current folder)",
     )
-    run.add_argument("--no-store", action="store_true", help="classify and count only")
+    where.add_argument("--no-store", action="store_true", help="classify and count only")
     _add_common(run)
     _add_enrichment(run)
     run.set_defaults(do=do_run)

@@ -120,6 +120,8 @@ class ReadOnly:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._frozen: tuple[int, ...] | None = None
+        if self.path.is_dir():
+            raise StoreError(f"{self.path}: is a folder; a store is one file")
         if not self.path.is_file():
             raise StoreError(f"{self.path}: there is no such file")
         try:
