@@ -136,10 +136,7 @@ class ReadOnly:
         try:
             return self._connect("mode=ro")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in (
-                sqlite3.SQLITE_CANTOPEN,
-                sqlite3.SQLITE_READONLY,
-            ):
+            if error.sqlite_errorcode & 0xFF not in NEEDS_FOLDER:
                 raise
         log = self.path.with_name(self.path.name + "-wal")
         if log.exists() and log.stat().st_size:
