@@ -83,6 +83,13 @@ def test_problems_of_several_sources_name_theirs(folder, capsys):
     assert f"eml:{other}: empty.eml" in out.err
 
 
+def test_a_run_that_finds_nothing_says_what_it_looked_for(tmp_path, capsys):
+    (tmp_path / "message.txt").write_bytes(MAIL)
+    assert main(["run", str(tmp_path), "--no-store", "--json"]) == 0
+    out = capsys.readouterr()
+    assert json.loads(out.out)["messages"] == 0 and "*.eml" in out.err
+
+
 def test_run_without_store(folder, capsys):
     assert main(["run", str(folder), "--no-store", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

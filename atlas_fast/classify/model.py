@@ -20,6 +20,7 @@ from atlas_fast.classify.kinds import Kinds
 from atlas_fast.classify.lessons import read_lessons, with_lessons
 from atlas_fast.classify.lexicon import terms
 from atlas_fast.errors import ModelError
+from atlas_fast.files import whole_file
 
 FORMAT = "atlas_fast model 2"
 MAX_FILE_BYTES = 64 << 20
@@ -95,12 +96,10 @@ class Model:
             gaps=np.diff(at, prepend=0).astype(np.uint32),
             weights=self.weights[at].astype(np.float16),
         )
-        aside = Path(f"{path}.{os.getpid()}.new")
         try:
-            aside.write_bytes(raw.getvalue())
-            os.replace(aside, path)
+            with whole_file(path) as file:
+                file.write(raw.getvalue())
         except OSError as error:
-            aside.unlink(missing_ok=True)
             raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
 
 

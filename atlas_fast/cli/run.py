@@ -149,6 +149,8 @@ def do_run(options: argparse.Namespace) -> int:
     store = None if options.no_store else options.store
     report, code = _triage(options.sources, store, options)
     _show(report, options.json)
+    if not report.messages and not code:
+        fail("no message was found; of a folder that is no Maildir, files named *.eml are read")
     return code
 
 

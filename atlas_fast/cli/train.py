@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from atlas_fast.cli.outputs import check_output, write_output
+from atlas_fast.cli.outputs import check_output
 from atlas_fast.cli.terminal import fail_some, print_json, print_table, say
 from atlas_fast.cli.values import whole
 from atlas_fast.errors import UsageError
+from atlas_fast.files import whole_file
 
 FOLDS = 5
 SHOWN_PROBLEMS = 10
@@ -106,7 +107,8 @@ def do_evaluate(options: argparse.Namespace) -> int:
         from atlas_fast.classify.report import html_report
 
         report = html_report(how, list(zip(names, found, strict=True)), note)
-        write_output(options.html, report.encode("utf-8", "backslashreplace"))
+        with whole_file(options.html) as file:
+            file.write(report.encode("utf-8", "backslashreplace"))
     _show_problems(found[0]["problems"])  # of two models: those of the folders, the same
     if options.json:
         print_json(found[0] if len(found) == 1 else {"models": found, **both})

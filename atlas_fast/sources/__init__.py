@@ -59,7 +59,7 @@ def _mode(path: str) -> int:
     except (OSError, ValueError) as error:
         raise SourceError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
-        raise SourceError(f"{path}: not a file or folder")
+        raise SourceError(f"{path}: not a file or folder; - reads one message from standard input")
     return mode
 
 
