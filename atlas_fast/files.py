@@ -1,7 +1,8 @@
-"""Files that are written whole or not at all."""
+"""Files that are read in bounds, and written whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -9,7 +10,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["whole_file"]
+__all__ = ["read_file", "whole_file"]
+
+
+def read_file(path: str | Path, most: int) -> bytes:
+    """The bytes of a regular file that has at most `most` of them. OSError also for what is none,
+    such as a pipe or a device: reading it might not begin, or not end."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            raw = file.read(most + 1)
+    finally:
+        os.close(handle)
+    if len(raw) > most:
+        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
+    return raw
 
 
 @contextmanager

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from atlas_fast.classify.model import load_model
-from atlas_fast.files import whole_file
+from atlas_fast.errors import ModelError, SettingsError
+from atlas_fast.files import read_file, whole_file
 from atlas_fast.observe.trace import Trace
+from atlas_fast.settings import section
 
 
 def test_a_file_is_whole_or_what_it_was(tmp_path):
@@ -36,6 +38,23 @@ def test_an_error_names_the_path_that_was_given(tmp_path, monkeypatch, place):
     with pytest.raises(OSError) as raised, whole_file(place) as file:
         file.write(b"x" * 100_000)
     assert raised.value.filename == place and os.listdir(tmp_path) == ["there"]
+
+
+def test_only_regular_files_are_read_and_no_large_ones(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_bytes(b"12345")
+    assert read_file(path, 5) == b"12345"
+    os.mkfifo(tmp_path / "pipe")
+    wrong = {str(path): "larger than 4", str(tmp_path): "regular", "/dev/zero": "regular",
+             str(tmp_path / "pipe"): "regular", "a\0b": "null", "absent": "No such"}  # fmt: skip
+    for place, said in wrong.items():
+        with pytest.raises(OSError, match=said):
+            read_file(place, 4)
+        with pytest.raises(ModelError):
+            load_model(place)
+    monkeypatch.setenv("ATLAS_FAST_SETTINGS", str(tmp_path / "pipe"))
+    with pytest.raises(SettingsError, match="not a regular file"):
+        section("policy")
 
 
 def write_model(path):
