@@ -300,13 +300,11 @@ class AuthSettings:
     """
 
     def __init__(
-        self,
-        authserv_ids: Iterable[str] = (),
-        *,
-        below: bool = True,
-        trusted: Trusted | None = None,
-    ):
-        ids = sorted({name.strip().lower().encode() for name in authserv_ids})
+        self, authserv_ids: Iterable[str] = (), *,
+        below: bool = True, trusted: Trusted | None = None,
+    ):  # fmt: skip
+        names = {name.strip().lower() for name in authserv_ids}
+        ids = sorted(name.encode(errors="surrogateescape") for name in names)
         if b"" in ids or len(ids) > limits.MAX_TRUSTED:
             raise UsageError(f"authserv-ids: an empty one, or more than {limits.MAX_TRUSTED}")
         self.ids = b"".join(ids)

@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from atlas_fast.errors import SettingsError
+from atlas_fast.files import read_file
 
 __all__ = ["section", "settings_file"]
+
+MAX_BYTES = 1 << 20
+"""Of a settings file."""
 
 _known: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
 
@@ -48,7 +52,7 @@ def _read(path: Path) -> dict[str, Any]:
         known = _known.get(str(path))
         if known is not None and known[0] == stamp:
             return known[1]
-        raw = path.read_bytes()
+        raw = read_file(path, MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         if os.environ.get("ATLAS_FAST_SETTINGS"):
             raise SettingsError(f"{path}: is not there (ATLAS_FAST_SETTINGS names it)") from None

@@ -96,6 +96,13 @@ def test_problems_of_several_sources_name_theirs(folder, capsys):
     assert f"eml:{other}: empty.eml" in out.err
 
 
+def test_a_run_that_finds_nothing_says_what_it_looked_for(tmp_path, capsys):
+    (tmp_path / "message.txt").write_bytes(MAIL)
+    assert main(["run", str(tmp_path), "--no-store", "--json"]) == 0
+    out = capsys.readouterr()
+    assert json.loads(out.out)["messages"] == 0 and "*.eml" in out.err
+
+
 def test_run_without_store(folder, capsys):
     assert main(["run", str(folder), "--no-store", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -131,6 +138,10 @@ def test_demo(folder, capsys):
         (["export", "--store", "no.db"], 1, "no such file"),
         (["export", "--since", "2026-13-45"], 2, "2026-01-31"),
         (["export", "--run", "1e3"], 2, "a whole number"),
+        (["run", "mbox:"], 2, "mbox:: the path is missing"),
+        (["run", "mail", "--store", "x.db", "--no-store"], 2, "not allowed with"),
+        (["db", "check", "--store", "mail"], 1, "mail: is a folder"),
+        (["reference", "build", "--psl", "absent"], 1, "absent: No such file"),
         (["rollout", "status", "--days", "0"], 2, "from 1 to 36,500"),
         (["rollout", "set", "nan"], 2, "from 0 to 100"),
         (["db", "delete-run", "9" * 25], 2, "a whole number"),
@@ -266,6 +277,53 @@ def test_output_that_goes_nowhere(folder, verb, into, code, said):
     )  # fmt: skip
     assert done.returncode == code, done.stderr
     assert done.stderr.count("\n") == bool(said) and said in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8:strict"])
+def test_names_and_texts_that_the_output_cannot_hold(folder, encoding):
+    """Bytes that are no text, look-alikes, direction marks, controls of both kinds."""
+    name = b"m\xff\x1b[31m\xc2\x9b\xe2\x80\xae\xe6\xbc\xa2"
+    hostile = os.fsdecode(name)
+    (folder.parent / hostile).mkdir()
+    (folder.parent / hostile / "a.eml").write_bytes(
+        MAIL.replace(b"lunch", b"=?utf-8?q?=1B[31m=C2=9B=E2=80=AE_=E6=BC=A2?=")
+    )
+    (folder.parent / hostile / (hostile + ".eml")).symlink_to("nowhere")
+    (folder.parent / hostile / "b.eml").write_bytes(b"nothing")
+    store = hostile + ".db"
+    verbs = [
+        ["run", hostile, "--store", store, "--json", "--profile", hostile + ".json"],
+        ["run", hostile, "--no-resume", "--store", store, "--authserv-id", hostile],
+        ["db", "check", "--store", store],
+        ["db", "check", "--store", store, "--json"],
+        ["db", "runs", "--store", store],
+        ["db", "current", "--store", store],
+        ["db", "backup", hostile + ".copy", "--store", store],
+        ["explain", f"{hostile}/a.eml"],
+        ["explain", f"{hostile}/a.eml", "--json"],
+        ["rollout", "status", "--store", store],
+        ["export", "--store", store, "--out", hostile + ".csv"],
+    ]
+    code = (
+        "import sys; from atlas_fast.cli import main\n"
+        f"for verb in {verbs!r}: assert main(verb) == 0, verb; print('done')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for bad in (b"\x1b", b"\x9b", "\u202e".encode()):
+        assert bad not in done.stdout + done.stderr
+    found = json.loads(done.stdout.partition(b"done\n")[0])
+    assert found["store"] == store and found["sources"] == [f"eml:{folder.parent}/{hostile}"]
+    assert found["problems"] == ["b.eml: no header field", f"{hostile}.eml: not a regular file"]
+
+
+def test_a_very_long_argument_makes_a_short_error(capsys):
+    assert main(["run", "x" * 100_000]) == 1
+    err = capsys.readouterr().err
+    assert len(err) < 3_000 and "name too long" in err
 
 
 def test_no_bar_when_piped_and_a_bar_on_a_terminal(folder):

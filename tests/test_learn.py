@@ -255,6 +255,15 @@ def test_another_model_below_gets_its_change_anew(mail, tmp_path):
         made.save(tmp_path / "l.npz")  # nothing is overwritten
 
 
+def test_models_on_top_of_each_other_in_a_circle_are_refused(tmp_path):
+    one, other = tmp_path / "one.npz", tmp_path / "other.npz"
+    Lessons((), str(other)).save(one)
+    Lessons((), str(one)).save(other)
+    for path in (one, other):
+        with pytest.raises(ModelError, match="on top of itself"):
+            load_model(path)
+
+
 def test_damaged_files_are_refused(mail, tmp_path):
     path = tmp_path / "a.db"
     correct(path, least_sure(path, spam=True), "false_positive")

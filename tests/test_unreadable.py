@@ -57,6 +57,33 @@ def test_files_that_vanish_or_turn_are_problems(tmp_path):
     assert [line.partition(":")[0] for line in source.problems] == ["b.eml", "c.eml"]
 
 
+def test_a_folder_that_fails_while_it_is_listed_is_a_problem(tmp_path, monkeypatch):
+    """As folders of /proc and of broken network file systems do."""
+    (tmp_path / "bad").mkdir()
+    mail(tmp_path, "a.eml", "c.eml")
+    real = os.scandir
+
+    class Listing:
+        def __init__(self, path):
+            self.path, self.real = path, real(path)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.real.close()
+
+        def __iter__(self):
+            if self.path.rstrip("/").endswith("bad"):
+                raise PermissionError(13, "Permission denied")
+            return self.real
+
+    monkeypatch.setattr("os.scandir", Listing)
+    source = EmlFolder(str(tmp_path))
+    assert places_of(source) == ["a.eml", "c.eml"]
+    assert source.problems == ["bad/: Permission denied"]
+
+
 def test_a_fifo_does_not_block(tmp_path):
     """Neither in a folder, nor in a Maildir, nor by its name."""
     os.mkfifo(tmp_path / "a.eml")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -20,6 +19,7 @@ from atlas_fast.classify.kinds import Kinds
 from atlas_fast.classify.lessons import read_lessons, with_lessons
 from atlas_fast.classify.lexicon import terms
 from atlas_fast.errors import ModelError
+from atlas_fast.files import read_file, whole_file
 
 FORMAT = "atlas_fast model 2"
 MAX_FILE_BYTES = 64 << 20
@@ -95,12 +95,10 @@ class Model:
             gaps=np.diff(at, prepend=0).astype(np.uint32),
             weights=self.weights[at].astype(np.float16),
         )
-        aside = Path(f"{path}.{os.getpid()}.new")
         try:
-            aside.write_bytes(raw.getvalue())
-            os.replace(aside, path)
+            with whole_file(path) as file:
+                file.write(raw.getvalue())
         except OSError as error:
-            aside.unlink(missing_ok=True)
             raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
 
 
@@ -115,19 +113,21 @@ def load_model(path: str | Path | None = None) -> Model:
 
     Raises ModelError when it is absent, damaged, or of another feature layout.
     """
-    if path is None:
-        return _shipped()
+    return _shipped() if path is None else _load(str(path), ())
+
+
+def _load(path: str, above: tuple[str, ...]) -> Model:
+    """`above`: files of lessons that are made on top of this one."""
+    if path in above:
+        raise ModelError(f"{path}: is made on top of itself")
     try:
-        if os.path.getsize(path) > MAX_FILE_BYTES:
-            raise ModelError(f"{path}: larger than {MAX_FILE_BYTES} bytes, no model")
-        raw = Path(path).read_bytes()
+        raw = read_file(path, MAX_FILE_BYTES)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
-    if (found := read_lessons(raw, str(path))) is None:
-        return _read(raw, str(path))
-    if found.base == str(path):
-        raise ModelError(f"{path}: is made on top of itself")
-    return with_lessons(load_model(found.base), found)
+    if (found := read_lessons(raw, path)) is None:
+        return _read(raw, path)
+    base = _shipped() if found.base is None else _load(found.base, (*above, path))
+    return with_lessons(base, found)
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import NoReturn
 
 from atlas_fast._version import __version__
@@ -83,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if sys.stdout is None:
             raise UsageError("standard output is closed")
+        if isinstance(sys.stdout, TextIOWrapper):  # what its encoding lacks is spelled out
+            sys.stdout.reconfigure(errors="backslashreplace")
         no_empty(words)
         options = build_parser().parse_args(words)
         with _sigterm_as_interrupt():

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from atlas_fast.cli.outputs import write_output
 from atlas_fast.cli.terminal import print_table
 from atlas_fast.cli.values import whole
+from atlas_fast.files import whole_file
 
 ROUNDS = 7
 MESSAGES = 4_000
@@ -101,7 +101,8 @@ def do_bench(options: argparse.Namespace) -> int:
         print(f"not installed: {missing}")
     written = orjson.dumps(to_dict(done, absent, figures, tables), option=orjson.OPT_INDENT_2)
     if options.json is not None:
-        write_output(options.json, written)
+        with whole_file(options.json) as file:
+            file.write(written)
     return 0 if before is None else _compare(before, orjson.loads(written))
 
 

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from atlas_fast.cli.run import DEFAULT_STORE
-from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table
+from atlas_fast.cli.terminal import fail, print_json, print_pairs, print_table, say
 from atlas_fast.cli.values import MAX_ID, whole
 from atlas_fast.errors import UsageError
 
@@ -81,11 +81,11 @@ def _show_move(where: str, move: Move) -> None:
 
     store = name_of(where)
     if move.before == move.after:
-        print(f"{store}: is at {move.after} already")
+        say(f"{store}: is at {move.after} already")
         return
-    print(f"{store}: {move.before or 'no store'} -> {move.after or 'as it was at first'}")
+    say(f"{store}: {move.before or 'no store'} -> {move.after or 'as it was at first'}")
     if move.backup is not None:
-        print(f"backup: {move.backup}")
+        say(f"backup: {move.backup}")
 
 
 def do_current(options: argparse.Namespace) -> int:
@@ -123,7 +123,7 @@ def do_history(options: argparse.Namespace) -> int:
 def do_backup(options: argparse.Namespace) -> int:
     from atlas_fast.store.migrate import backup
 
-    print(f"backup: {backup(options.store, options.target)}")
+    say(f"backup: {backup(options.store, options.target)}")
     return 0
 
 
@@ -138,7 +138,7 @@ def do_check(options: argparse.Namespace) -> int:
         for finding in findings:
             fail(f"{finding.kind}: {finding.text}")
         if not findings:
-            print(f"{store.name}: sound")
+            say(f"{store.name}: sound")
     return COULD_NOT if findings else 0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from atlas_fast.cli.outputs import check_output
 from atlas_fast.cli.run import DEFAULT_STORE
+from atlas_fast.cli.terminal import say
 from atlas_fast.cli.values import MAX_ID, whole
 
 
@@ -56,5 +57,5 @@ def do_export(options: argparse.Namespace) -> int:
     wanted = Wanted(options.run, options.category, options.since)
     number = export(options.store, options.out, chosen, wanted)
     if options.out != "-":
-        print(f"{number:,} rows in {options.out}")
+        say(f"{number:,} rows in {options.out}")
     return 0

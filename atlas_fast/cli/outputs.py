@@ -8,7 +8,7 @@ from pathlib import Path
 
 from atlas_fast.errors import UsageError
 
-__all__ = ["check_output", "write_output"]
+__all__ = ["check_output"]
 
 SQLITE = b"SQLite format 3\0"
 
@@ -23,14 +23,6 @@ def check_output(path: str | Path | None, *inputs: str | Path) -> None:
     with open(path, "rb") as file:
         if file.read(len(SQLITE)) == SQLITE:
             raise UsageError(f"{path}: is a database; name another file")
-
-
-def write_output(path: Path, data: bytes) -> None:
-    """Write a file; OSError names it, also where it is the disk that is full."""
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _files(inputs: Iterable[str | Path]) -> Iterable[str]:

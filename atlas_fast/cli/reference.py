@@ -54,7 +54,7 @@ def do_build(options: argparse.Namespace) -> int:
     folder = reference_folder()
     with progress_line() as say:
         generation = build(folder, named=named, say=say)
-    print(f"reference data: {folder / generation}")
+    say(f"reference data: {folder / generation}")
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atlas_fast.cli.run import DEFAULT_STORE
-from atlas_fast.cli.terminal import fail_some, print_json, print_pairs, print_table
+from atlas_fast.cli.terminal import fail_some, print_json, print_pairs, print_table, say
 from atlas_fast.cli.values import number, whole
 from atlas_fast.errors import UsageError
 
@@ -167,7 +167,7 @@ def do_learn(options: argparse.Namespace) -> int:
     if done.model is None:
         print("nothing to learn: the model stays")
         return 0
-    print(
+    say(
         f"learned from {done.lessons:,} corrections ({done.total:,} in all): {done.turned:,} "
         f"changed their verdict, {done.open_:,} need more of their kind: {done.model}"
     )
@@ -183,4 +183,4 @@ def _show_history(state: dict[str, Any], options: argparse.Namespace) -> None:
         for one in state["history"]
     ]
     print_table("", ("when", "what", "lessons", "model after it"), rows, numeric=(2,))
-    print(f"current model: {_name(state['current'])}")
+    say(f"current model: {_name(state['current'])}")

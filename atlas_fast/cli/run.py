@@ -14,6 +14,7 @@ from atlas_fast.cli.terminal import (
     print_pairs,
     print_table,
     progress_bar,
+    say,
 )
 from atlas_fast.cli.values import WORKERS, whole
 
@@ -45,7 +46,8 @@ def add_verbs(verbs: Any) -> None:
         help="an mbox file, a Maildir, a folder of .eml files, - for one message on standard "
         "input, or synthetic:N,SEED",
     )
-    run.add_argument(
+    where = run.add_mutually_exclusive_group()
+    where.add_argument(
         "--store",
         metavar="STORE",
         default=DEFAULT_STORE,
@@ -58,7 +60,7 @@ def add_verbs(verbs: Any) -> None:
         help="judge by header sections alone; bodies are left aside, and not read where the source "
         "can do without",
     )
-    run.add_argument("--no-store", action="store_true", help="classify and count only")
+    where.add_argument("--no-store", action="store_true", help="classify and count only")
     _add_common(run)
     _add_enrichment(run)
     run.set_defaults(do=do_run)
@@ -153,6 +155,8 @@ def do_run(options: argparse.Namespace) -> int:
     store = None if options.no_store else options.store
     report, code = _triage(options.sources, store, options)
     _show(report, options.json)
+    if not report.messages and not code:
+        fail("no message was found; of a folder that is no Maildir, files named *.eml are read")
     return code
 
 
@@ -162,7 +166,7 @@ def do_demo(options: argparse.Namespace) -> int:
     _show(report, options.json)
     if not options.json and code == 0:
         _show_recent(options.store)
-        print(f"The rows are in {report.store}, table processed_emails_bulletproof.")
+        say(f"The rows are in {report.store}, table processed_emails_bulletproof.")
         print("Your own mail: atlas-fast run PATH, where PATH is an mbox, a Maildir or a folder.")
     return code
 

@@ -21,13 +21,25 @@ __all__ = [
     "print_table",
     "progress_bar",
     "progress_line",
+    "say",
     "visible",
 ]
 
+LONGEST = 2_000
+"""Characters of an error: arguments may be long, and the reason stands at the end."""
+
+
+def say(text: str) -> None:
+    """One line on stdout."""
+    print(visible(text))
+
 
 def fail(text: str) -> None:
-    """One line on stderr."""
-    print(f"atlas-fast: {visible(' '.join(text.splitlines()))}", file=sys.stderr)
+    """One line on stderr; of a very long one the middle is left out."""
+    line = visible(" ".join(text.splitlines()))
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} [...] {line[-LONGEST // 2 :]}"
+    print(f"atlas-fast: {line}", file=sys.stderr)
 
 
 def fail_some(texts: Sequence[str], shown: int, rest: str) -> None:
@@ -39,11 +51,11 @@ def fail_some(texts: Sequence[str], shown: int, rest: str) -> None:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """One JSON object on stdout."""
-    import orjson
+    """One JSON object on stdout, in ASCII: so it is the same in every encoding, holds bytes of a
+    file name that are no text (as lone surrogates), and nothing in it acts on a terminal."""
+    import json
 
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
-    print(text.decode())
+    print(json.dumps(value, indent=2, default=lambda number: number.item()))  # numpy's
 
 
 def print_pairs(title: str, pairs: Sequence[tuple[str, str]]) -> None:
@@ -60,7 +72,7 @@ def print_table(
     out: TextIO | None = None,
 ) -> None:
     """A table; `numeric` are the columns that are set flush right."""
-    out = out or sys.stdout
+    out, title, head = out or sys.stdout, visible(title), list(map(visible, head))
     shown = [[visible(cell) for cell in row] for row in rows]
     if out.isatty():
         _rich_table(title, head, shown, numeric, out)

@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from atlas_fast.cli.outputs import check_output, write_output
-from atlas_fast.cli.terminal import fail_some, print_json, print_table
+from atlas_fast.cli.outputs import check_output
+from atlas_fast.cli.terminal import fail_some, print_json, print_table, say
 from atlas_fast.cli.values import whole
 from atlas_fast.errors import UsageError
+from atlas_fast.files import whole_file
 
 FOLDS = 5
 SHOWN_PROBLEMS = 10
@@ -61,7 +62,7 @@ def do_train(options: argparse.Namespace) -> int:
     problems: list[str] = []
     n_ham, n_spam = train(options.folders, options.out, problems=problems)
     _show_problems(problems)
-    print(f"trained on {n_ham:,} legitimate and {n_spam:,} spam messages: {options.out}")
+    say(f"trained on {n_ham:,} legitimate and {n_spam:,} spam messages: {options.out}")
     return 0
 
 
@@ -106,7 +107,8 @@ def do_evaluate(options: argparse.Namespace) -> int:
         from atlas_fast.classify.report import html_report
 
         report = html_report(how, list(zip(names, found, strict=True)), note)
-        write_output(options.html, report.encode())
+        with whole_file(options.html) as file:
+            file.write(report.encode("utf-8", "backslashreplace"))
     _show_problems(found[0]["problems"])  # of two models: those of the folders, the same
     if options.json:
         print_json(found[0] if len(found) == 1 else {"models": found, **both})
@@ -128,7 +130,7 @@ def do_evaluate(options: argparse.Namespace) -> int:
     head = ("", *(names if len(found) == 2 else [""]))
     print_table(how, head, rows, numeric=tuple(range(1, len(found) + 1)))
     if note:
-        print(note)
+        say(note)
     for name, one in zip(names, found, strict=True):
         _show_confusion(name, one)
     return 0
@@ -142,7 +144,7 @@ def _show_confusion(name: str, found: dict[str, Any]) -> None:
          *(f"{classes[kind][key]:.4f}" for key in ("precision", "recall")))
         for kind in ("ham", "spam")
     ]  # fmt: skip
-    print()
+    say("")
     head = ("is", "called ham", "called spam", "precision", "recall")
     print_table(name, head, rows, numeric=(1, 2, 3, 4))
     kinds = found["kinds"]
@@ -155,10 +157,10 @@ def _show_confusion(name: str, found: dict[str, Any]) -> None:
         ))
         for one, counts in zip(kinds["names"], kinds["confusion"], strict=True)
     ]  # fmt: skip
-    print()
+    say("")
     print_table(
         f"five categories, {kinds['labelled']:,} labelled messages; called 0 Legitimate, "
         "1 Marketing, 2 Commercial, 3 Scams, 4 Dangerous",
         ("is", "0", "1", "2", "3", "4", "precision", "recall"), rows, numeric=tuple(range(1, 8)),
     )  # fmt: skip
-    print(kinds["note"])
+    say(kinds["note"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +10,7 @@ from typing import BinaryIO
 
 from atlas_fast.errors import UsageError, extra
 from atlas_fast.export.lines import CsvWriter, JsonLinesWriter, RowWriter
+from atlas_fast.files import whole_file
 from atlas_fast.store import open_reader
 from atlas_fast.store.reading import Reader, Wanted
 from atlas_fast.store.rows import CATEGORIES, OLD_CATEGORIES, UNKNOWN
@@ -88,35 +87,12 @@ def _writer(format: str, sink: BinaryIO) -> RowWriter:
 def _opened(out: str | Path | BinaryIO) -> Iterator[BinaryIO]:
     if not isinstance(out, str | Path):
         yield out
-        return
-    try:
-        with _opened_path(out) as sink:
+    elif str(out) == "-":
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "standard output") from error
+    else:
+        with whole_file(out) as sink:
             yield sink
-    except OSError as error:  # which may name a file aside, or none
-        place = "standard output" if str(out) == "-" else str(out)
-        raise OSError(error.errno, error.strerror, place) from error
-
-
-@contextmanager
-def _opened_path(out: str | Path) -> Iterator[BinaryIO]:
-    if str(out) == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    path = Path(os.path.realpath(out))
-    if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
-        with path.open("wb") as sink:
-            yield sink
-        return
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with aside.open("xb") as sink:
-            if path.exists():
-                os.fchmod(sink.fileno(), stat.S_IMODE(path.stat().st_mode))
-            yield sink
-            sink.flush()
-            os.fsync(sink.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise

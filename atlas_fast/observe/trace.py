@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas_fast.errors import AtlasFastError
+from atlas_fast.files import whole_file
 
 MAX_EVENTS = 1_000_000
 """Events that a trace keeps; later ones are counted and left out, so that memory stays bounded."""
@@ -58,7 +59,8 @@ class Trace:
         import orjson
 
         try:
-            path.write_bytes(orjson.dumps(self.to_dict()))
+            with whole_file(path) as file:
+                file.write(orjson.dumps(self.to_dict()))
         except OSError as error:
             reason = error.strerror or error
             raise AtlasFastError(f"{path}: the trace cannot be written: {reason}") from error

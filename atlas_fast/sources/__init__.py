@@ -36,6 +36,8 @@ def open_source(name: str) -> Source:
     if colon and form == "synthetic":
         return Synthetic.of_text(rest)
     if colon and form in FORMS and not os.path.exists(name):
+        if not rest:
+            raise UsageError(f"{name}: the path is missing")
         return _open_as(form, rest)
     if stat.S_ISDIR(_mode(name)):
         is_maildir = all(os.path.isdir(os.path.join(name, box)) for box in ("cur", "new"))
@@ -57,7 +59,7 @@ def _mode(path: str) -> int:
     except (OSError, ValueError) as error:
         raise SourceError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
-        raise SourceError(f"{path}: not a file or folder")
+        raise SourceError(f"{path}: not a file or folder; - reads one message from standard input")
     return mode
 
 

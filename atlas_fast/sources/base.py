@@ -198,6 +198,14 @@ def is_regular(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Is it a folder, and no link to one?"""
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
 def file_size(path: str) -> int | None:
     """Bytes of a file; None when it is gone."""
     try:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from atlas_fast.batch import Batch
-from atlas_fast.sources.base import FileReader, file_size, file_state, is_regular
+from atlas_fast.sources.base import FileReader, file_size, file_state, is_folder, is_regular
 
 
 class EmlFolder:
@@ -29,20 +29,20 @@ class EmlFolder:
         while waiting:
             folder = waiting.pop()
             try:
-                entries = os.scandir(os.path.join(self.root, folder))
+                with os.scandir(os.path.join(self.root, folder)) as listing:
+                    entries = list(listing)
             except OSError as error:
                 self.problems.append(f"{folder or '.'}: {error.strerror or error}")
                 continue
-            with entries:
-                for entry in entries:
-                    relative = f"{folder}{entry.name}"
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(relative + "/")
-                    elif entry.name.lower().endswith(".eml"):
-                        if is_regular(entry):
-                            found.append(relative)
-                        else:
-                            self.problems.append(f"{relative}: not a regular file")
+            for entry in entries:
+                relative = f"{folder}{entry.name}"
+                if is_folder(entry):
+                    waiting.append(relative + "/")
+                elif entry.name.lower().endswith(".eml"):
+                    if is_regular(entry):
+                        found.append(relative)
+                    else:
+                        self.problems.append(f"{relative}: not a regular file")
         return sorted(found, key=os.fsencode)
 
     def batches(self, max_messages: int, max_bytes: int, after: str = "") -> Iterator[Batch]:

@@ -83,10 +83,10 @@ def open_database(where: str | Path) -> SqlStore:
 
     Raises as `open_store`, and UsageError for a folder of Parquet files.
     """
-    store = open_store(where)
-    if not isinstance(store, SqlStore):
-        store.close()
+    if kind_of(where) == "parquet":
         raise UsageError(f"{where}: a folder of Parquet files keeps no journal; name a database")
+    store = open_store(where)
+    assert isinstance(store, SqlStore)
     return store
 
 

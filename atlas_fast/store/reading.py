@@ -120,6 +120,8 @@ class ReadOnly:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._frozen: tuple[int, ...] | None = None
+        if self.path.is_dir():
+            raise StoreError(f"{self.path}: is a folder; a store is one file")
         if not self.path.is_file():
             raise StoreError(f"{self.path}: there is no such file")
         try:
@@ -134,10 +136,7 @@ class ReadOnly:
         try:
             return self._connect("mode=ro")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in (
-                sqlite3.SQLITE_CANTOPEN,
-                sqlite3.SQLITE_READONLY,
-            ):
+            if error.sqlite_errorcode & 0xFF not in NEEDS_FOLDER:
                 raise
         log = self.path.with_name(self.path.name + "-wal")
         if log.exists() and log.stat().st_size:

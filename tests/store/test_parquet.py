@@ -218,6 +218,12 @@ def test_a_full_disk_leaves_whole_files(path, monkeypatch):
         assert (store.count_messages(), store.check()) == (20, [])
 
 
+def test_a_folder_is_not_made_where_a_database_is_needed(path):
+    with pytest.raises(UsageError, match="journal"):
+        open_database(path)
+    assert not path.exists()
+
+
 def test_each_format_from_a_folder(path, tmp_path):
     triage("synthetic:1200,5", path)
     triage("synthetic:1200,5", tmp_path / "a.db")

@@ -24,8 +24,6 @@ from atlas_fast.reference.sources import Source, file_source
 
 __all__ = ["fields", "find", "read"]
 
-TOP = np.uint64(1 << 63)
-
 
 def _open(path: str | Path) -> Any:
     try:

@@ -64,7 +64,7 @@ def _named(path: Path) -> Source:
         with open(path, encoding="utf-8-sig") as file:
             head = [file.readline() for _ in range(20)]
     except (OSError, UnicodeDecodeError) as error:
-        raise ReferenceDataError(f"{path}: {error}") from error
+        raise ReferenceDataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if head[0].startswith("# confusables.txt"):
         kind = "confusables"
     elif head[0].startswith("# Scripts-"):

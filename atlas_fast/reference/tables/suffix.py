@@ -37,7 +37,7 @@ def _source(path: Path, name: str, version: str = "") -> Source:
         with open(path, encoding="utf-8") as file:
             head = file.read(4096)
     except (OSError, UnicodeDecodeError) as error:
-        raise ReferenceDataError(f"{path}: {error}") from error
+        raise ReferenceDataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     found = re.search(r"^// VERSION: ((\d{4}-\d\d-\d\d)\S*)", head, re.MULTILINE)
     stated, date = found.groups() if found else ("", "")
     return file_source(path, name, version or stated, LICENCE, date)
@@ -49,7 +49,7 @@ def compile(sources: Sequence[Source]) -> tuple[int, bytes]:
     try:
         count, made = payload(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ReferenceDataError(f"{path}: {error}") from error
+        raise ReferenceDataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if count == 0:
         raise ReferenceDataError(f"{path}: holds no rule")
     return count, made

@@ -63,7 +63,6 @@ class Selected:
     name: str
     exists: int = 0
     uidvalidity: int = 0
-    uidnext: int = 0
     read_only: bool = True
     permanent: frozenset[str] = field(default_factory=frozenset)
 
@@ -341,8 +340,6 @@ class Client:
             word = word.upper()
             if word == b"UIDVALIDITY" and rest.isdigit():
                 uidvalidity.append(int(rest[:12]))
-            elif word == b"UIDNEXT" and rest.isdigit():
-                now.uidnext = int(rest[:12])
             elif word == b"PERMANENTFLAGS":
                 now.permanent = frozenset(
                     rest.strip(b"()").decode("ascii", "replace").lower().split()
