@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from importlib.resources import files
 
 import numpy as np
@@ -27,7 +28,7 @@ from atlas_fast._kernels.lexicon import (
 from atlas_fast._kernels.tables import Table, pack
 from atlas_fast.errors import ModelError
 
-__all__ = ["Terms", "compile_terms", "find", "lexicon", "read_terms", "terms"]
+__all__ = ["Terms", "compile_terms", "find", "lexicon", "read_terms", "terms", "terms_digest"]
 
 MAX_TERMS = 200_000
 SLOT = np.dtype([("key", np.uint64), ("state", np.uint32), ("unused", np.uint32)])
@@ -148,7 +149,16 @@ def _breadth_first(
 @lru_cache(maxsize=1)
 def terms() -> Terms:
     """The terms of the shipped file."""
-    return read_terms(files("atlas_fast").joinpath("data", "lexicon.txt").read_text("utf-8"))
+    return read_terms(_file().decode())
+
+
+def terms_digest() -> str:
+    """BLAKE2b-128 of the shipped file in hex, as reference data names what it was made from."""
+    return blake2b(_file(), digest_size=16).hexdigest()
+
+
+def _file() -> bytes:
+    return files("atlas_fast").joinpath("data", "lexicon.txt").read_bytes()
 
 
 @lru_cache(maxsize=1)
