@@ -74,7 +74,10 @@ class Model:
         return 1 / (1 + np.exp(-np.clip(self.slope * logits + self.offset, -500, 500)))
 
     def save(self, path: str | Path) -> None:
-        """Write the model; only weights that are not zero, as float16 with their numbers."""
+        """Write the model; only weights that are not zero, as float16 with their numbers.
+        ModelError when that fails, or users corrected its kinds: their lessons are its file."""
+        if self.kinds.change is not None:
+            raise ModelError(f"{path}: a model with corrected kinds is kept as its lessons")
         at = np.flatnonzero(self.weights)
         head = {
             "format": FORMAT,
