@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import score as oracle
 
+from atlas_fast import limits
 from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.facts import fact_column, site_column, url_word_column
 from atlas_fast._kernels.features import GROUPS, LAYOUT, N_TEXT_BUCKETS
@@ -159,6 +160,14 @@ def test_shapes_that_do_not_fit(place):
     arrays[place] = arrays[place][:0] if place != 4 else arrays[4][:10]
     with pytest.raises(ValueError):
         contributions_batch(*arrays)
+
+
+def test_more_features_than_the_cap_are_refused():
+    rows = of_messages([RAW], np.ones(1, np.int8), [""])
+    given = (rows.indptr, rows.indices, rows.data, rows.ends, load_model().weights)
+    assert len(made_of(*given, limits.REASON_FEATURES)[0][1]) == limits.REASON_FEATURES
+    with pytest.raises(ValueError):
+        made_of(*given, limits.REASON_FEATURES + 1)
 
 
 def test_words_of_what_is_stored():

@@ -16,6 +16,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from atlas_fast import limits
 from atlas_fast._kernels.lexicon import (
     KIND,
     LAYOUT,
@@ -30,7 +31,6 @@ from atlas_fast.errors import ModelError
 
 __all__ = ["Terms", "compile_terms", "find", "lexicon", "read_terms", "terms", "terms_digest"]
 
-MAX_TERMS = 200_000
 SLOT = np.dtype([("key", np.uint64), ("state", np.uint32), ("unused", np.uint32)])
 FILTER_BITS = 1 << 15
 
@@ -65,8 +65,8 @@ def read_terms(text: str) -> Terms:
             if not 0 < len(words) <= TERM_WORDS:
                 raise ModelError(f"lexicon, line {number}: 1 to {TERM_WORDS} words: {term[:60]}")
             found.setdefault(term, len(categories) - 1)
-            if len(found) > MAX_TERMS:
-                raise ModelError(f"lexicon, line {number}: more than {MAX_TERMS} terms")
+            if len(found) > limits.LEXICON_TERMS:
+                raise ModelError(f"lexicon, line {number}: more than {limits.LEXICON_TERMS} terms")
     if not found:
         raise ModelError("lexicon: no term")
     return Terms(categories, list(found), list(found.values()))

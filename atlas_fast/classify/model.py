@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from atlas_fast import limits
 from atlas_fast._kernels.features import LAYOUT
 from atlas_fast._kernels.features import N_BUCKETS as BUCKETS
 from atlas_fast._kernels.score import score_batch
@@ -22,7 +23,6 @@ from atlas_fast.classify.lexicon import terms
 from atlas_fast.errors import ModelError
 
 FORMAT = "atlas_fast model 2"
-MAX_FILE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ def load_model(path: str | Path | None = None) -> Model:
     if path is None:
         return _shipped()
     try:
-        if os.path.getsize(path) > MAX_FILE_BYTES:
-            raise ModelError(f"{path}: larger than {MAX_FILE_BYTES} bytes, no model")
+        if os.path.getsize(path) > limits.MODEL_BYTES:
+            raise ModelError(f"{path}: larger than {limits.MODEL_BYTES} bytes, no model")
         raw = Path(path).read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
