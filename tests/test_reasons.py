@@ -8,7 +8,9 @@ import pytest
 from guard import before_guard, behind_guard
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import facts as facts_oracle
 from oracles import score as oracle
+from oracles import wording as wording_oracle
 
 from atlas_fast import limits
 from atlas_fast._kernels.buffers import Bytes
@@ -250,6 +252,15 @@ def test_the_command(tmp_path, capsys):
     for limit in ("0", "-3"):
         assert main(["explain", str(path), "--limit", limit]) == 2
         assert "at least 1" in capsys.readouterr().err
+
+
+@given(st.binary(max_size=30), st.integers(1, 40))
+def test_forms_have_the_columns_of_the_features(raw, most):
+    made = facts_oracle.shape(wording_oracle.take(wording_oracle.start(17), 1), raw, most)
+    row = wording_oracle.Row(0)
+    row.form()
+    row.add(made)
+    assert factnames.form_column(17, 1, raw, most) == row.indices[0]
 
 
 def test_a_word_its_beginning_and_its_end_are_told_apart():
