@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,21 +31,23 @@ if TYPE_CHECKING:
     from atlas_fast.store.sql import SqlStore
     from atlas_fast.store.sqlite import SqliteStore
 
-__all__ = ["Learned", "learn", "undo", "wanted_label"]
+__all__ = ["Learned", "learn", "undo", "wanted_kind", "wanted_label"]
 
 NOT_SPAM = frozenset((
     "Legitimate", "Legitimate Marketing", "Not Spam", "Promotional Email", "Community Email",
     "Transactional Email", "Account Notification", "Subscription Management", "Trusted Domain",
     "Legitimate Billing/Delivery", "Whitelisted", "BUSINESS_TRANSACTION", "Personal",
 ))  # fmt: skip
-SPAM = frozenset(CATEGORIES[2:])
+FIRST_SPAM = 2
+SPAM = frozenset(CATEGORIES[FIRST_SPAM:])
 SPAM_WORDS = ("spam", "scam", "phish", "fraud", "impersonation", "dangerous", "malware")
 
 
 @dataclass(slots=True)
 class Learned:
     """`model`: the new file, None when there was nothing to learn; `lessons`: new ones, `total` all
-    in it; `turned`: new ones whose verdict it changed, `open_`: those that it still has wrong.
+    in it; `turned`: new ones whose verdict (or kind, where the user said it) it changed, `open_`:
+    those that it still has wrong.
     `skipped`: corrections that could not be used, with the reason."""
 
     model: str | None = None
@@ -70,6 +71,21 @@ def wanted_label(kind: str, original: str, user: str | None) -> int:
     if kind not in ("correct", "incorrect"):
         return 0
     return _label(original) * (1 if kind == "correct" else -1)
+
+
+KINDS = {name: number for number, name in enumerate(CATEGORIES)} | {
+    "Not Spam": 0, "Promotional Email": 1, "Business Opportunity Spam": 2, "Payment Scam": 3,
+    "Phishing": 4,
+}  # fmt: skip
+"""Category by its name, and by the original's name for it."""
+
+
+def wanted_kind(kind: str, original: str, user: str | None) -> int:
+    """Position in CATEGORIES that the user says the message is of; -1 where that is not said."""
+    said = user or (original if kind == "correct" else "")
+    found = KINDS.get(said, -1)
+    spam = wanted_label(kind, original, user) > 0
+    return found if found >= 0 and (found >= FIRST_SPAM) == spam else -1
 
 
 def _label(category: str) -> int:
@@ -124,8 +140,8 @@ def learn(store: SqliteStore, sources: Iterable[str] = (), *, again: bool = Fals
     done.model, done.lessons, done.total = str(path), len(found), len(made.lessons)
     for lesson in found.values():
         was, now = (_says(m, lesson) for m in (old, model))
-        done.turned += was != now
-        done.open_ += now != (lesson.label > 0)
+        done.turned += was[0] != now[0] if lesson.kind < 0 else was[1] != now[1]
+        done.open_ += now[0] != (lesson.label > 0) or lesson.kind not in (-1, now[1])
     return done
 
 
@@ -158,10 +174,12 @@ def _save(made: Lessons, folder: Path) -> Path:
     raise ModelError(f"{folder}: no free number for a model")
 
 
-def _says(model: Model, lesson: Lesson) -> bool:
-    indptr = np.array([0, len(lesson.indices)], np.int64)
-    rows = SimpleNamespace(indptr=indptr, indices=lesson.indices, data=lesson.data)
-    return bool(model.probabilities(rows)[0] >= model.threshold)
+def _says(model: Model, lesson: Lesson) -> tuple[bool, int]:
+    """Is it spam, and of which category?"""
+    rows = lesson.rows()
+    probability = model.probabilities(rows)
+    _, category = model.categories(probability, rows)
+    return bool(probability[0] >= model.threshold), int(category[0])
 
 
 def _read(
@@ -215,6 +233,8 @@ def _look(
             found[key] = Lesson(
                 key.hex(), content_digest(part.message(i)), label, one.user or one.original, one.at,
                 made.indices[start:stop].copy(), made.data[start:stop].copy(),
+                wanted_kind(one.kind, one.original, one.user), made.terms[i].copy(),
+                bool(made.bulk[i]),
             )  # fmt: skip
 
 

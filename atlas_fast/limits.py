@@ -210,3 +210,86 @@ LIVE_SECONDS = 3_600
 
 LIVE_BYTES = 256 << 10
 """Bytes of a file of live figures; a longer one is not read."""
+
+LEXICON_TERMS = 200_000
+"""Terms of a lexicon file; one with more is refused."""
+
+MODEL_BYTES = 64 << 20
+"""Bytes of a model file; a larger one is refused."""
+
+# Kernels import nothing: these are constants of theirs, and a test compares.
+
+FEATURES = 12_288
+"""Features of one message; further ones are left out."""
+
+FEATURE_WORDS = 3_000
+"""Words and marks of one text that become features; the rest is not read, terms included."""
+
+FEATURE_WORD_BYTES = 24
+"""Bytes of a word that is a feature of its own; a longer one counts by its length."""
+
+FEATURE_FOOTER_BYTES = 1_500
+"""Bytes at the end of a text in which the rule above a footer is looked for."""
+
+FEATURE_LINKS = 100
+"""Links of one message whose features are made; all are counted."""
+
+FEATURE_SITES = 32
+"""Sites of links that are told apart in one message."""
+
+FEATURE_PARTS = 50
+"""Parts of one message whose features are made."""
+
+FEATURE_FIELDS = 100
+"""Header fields of one message whose spelling is looked at."""
+
+FEATURE_FIELD_BYTES = 500
+"""Bytes of a field, and of a link behind its host, whose form is looked at."""
+
+FEATURE_TERMS = 8
+"""Terms of one category of the lexicon that count as a feature."""
+
+TERM_WORDS = 16
+"""Words of a term of the lexicon; a longer one is refused."""
+
+SPELLED_LETTERS = 25
+"""Letters that stand apart and are read as a word; as many, or more, are none."""
+
+REASON_FEATURES = 16
+"""Features of a message that the kernel picks as reasons; more cannot be asked for."""
+
+REASON_HUNDREDTHS = 1_000_000
+"""Hundredths of a logit that a stored reason tells at most."""
+
+URL_BYTES = 2_048
+"""Bytes of a link's target that are kept."""
+
+TAG_NAME_BYTES = 12
+"""Bytes of the name of an HTML tag or entity; a longer one is none that counts."""
+
+BOUNDARY_BYTES = 200
+"""Bytes of a multipart's boundary (RFC 2046 allows 70); a longer one is none."""
+
+DELIMITER_PADDING = 1_000
+"""White space behind a delimiter of parts; with more the line is none."""
+
+PART_FIELDS = 1_000
+"""Header fields of one part that are looked at."""
+
+MAX_LEVELS = 64
+"""Depth of parts that the kernel can keep; MAX_DEPTH is at most this."""
+
+PARAMETER_SECTIONS = 64
+"""Sections of one parameter (RFC 2231) that are read."""
+
+DATE_TOKENS = 32
+"""Words and numbers of a date that are read; a date-time has at most ten."""
+
+CHARSET_NAME_BYTES = 40
+"""Bytes of the charset's name in an encoded-word; with more it is none."""
+
+SEPARATOR_BYTES = 1_024
+"""Bytes of a line of an mbox that may separate messages."""
+
+CONTENT_LENGTH_HEAD_BYTES = 1 << 20
+"""Bytes of a header section in which an mbox's Content-Length is looked for."""

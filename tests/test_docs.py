@@ -31,6 +31,49 @@ def test_limits_are_documented():
     assert {name: int(value.replace(",", "")) for name, value in rows} == there
 
 
+KERNELS = ROOT / "src_pyx" / "atlas_fast" / "_kernels"
+KERNEL_CAPS = {  # (kernel, its constant): the name in limits.py
+    ("facts", "MAX_LINKS"): "FEATURE_LINKS", ("facts", "MAX_PARTS"): "FEATURE_PARTS",
+    ("facts", "MAX_FIELDS"): "FEATURE_FIELDS", ("facts", "MAX_SITES"): "FEATURE_SITES",
+    ("facts", "MAX_VALUE"): "FEATURE_FIELD_BYTES", ("features", "MAX_TERMS"): "FEATURE_TERMS",
+    ("wording", "MAX_WORDS"): "FEATURE_WORDS", ("wording", "MAX_WORD"): "FEATURE_WORD_BYTES",
+    ("wording", "MAX_TAIL"): "FEATURE_FOOTER_BYTES", ("lexicon", "RING"): "TERM_WORDS",
+    ("lexicon", "MOST_SPELLED"): "SPELLED_LETTERS", ("score", "MAX_TOP"): "REASON_FEATURES",
+    ("score", "MOST"): "REASON_HUNDREDTHS", ("html", "MAX_URL"): "URL_BYTES",
+    ("html", "MAX_NAME"): "TAG_NAME_BYTES", ("mime", "MAX_BOUNDARY"): "BOUNDARY_BYTES",
+    ("mime", "MAX_PADDING"): "DELIMITER_PADDING", ("mime", "MAX_PART_FIELDS"): "PART_FIELDS",
+    ("mime", "MAX_LEVELS"): "MAX_LEVELS", ("params", "MAX_SECTIONS"): "PARAMETER_SECTIONS",
+    ("dates", "MAX_TOKENS"): "DATE_TOKENS", ("words", "MAX_CHARSET"): "CHARSET_NAME_BYTES",
+    ("mboxscan", "MAX_LINE"): "SEPARATOR_BYTES",
+    ("mboxscan", "MAX_HEAD"): "CONTENT_LENGTH_HEAD_BYTES",
+}  # fmt: skip
+ROOM = {  # sizes of the kernels' own memory, bounded by caps of their callers or by types
+    ("rows", "MOST"), ("rows", "MOST_SHAPE"), ("rows", "MAX_STAMP"), ("authres", "MAX_PROPERTIES"),
+    ("authverdict", "MAX_PROPERTIES"), ("suffix", "MAX_KEY"), ("memo", "MAX_VALUE"),
+    ("charsets", "MAX_SINGLE"), ("shapes", "MAX_TERM"), ("intern", "MAX_ROWS"),
+}  # fmt: skip
+
+
+def kernel_constants():
+    """(kernel, name): value of each constant that looks like a cap."""
+    pattern = re.compile(r"^ *((?:MAX|MOST)(?:_[A-Z]+)*|RING) = ([\d_]+)(?: << (\d+))?", re.M)
+    return {
+        (path.stem, name): int(value) << int(shift or 0)
+        for path in sorted(KERNELS.glob("*.p[yx][xd]"))
+        for name, value, shift in pattern.findall(path.read_text())
+    }
+
+
+def test_caps_of_kernels_are_named():
+    """A cap in a kernel has a name in limits.py, with the same value."""
+    found = kernel_constants()
+    assert set(found) <= set(KERNEL_CAPS) | ROOM
+    for place, name in KERNEL_CAPS.items():
+        assert found[place] == getattr(limits, name), place
+    assert found["rows", "MOST"] // 4 * 3 == limits.FEATURES
+    assert limits.MAX_DEPTH <= limits.MAX_LEVELS
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")) + sorted(DOCS.glob("*.md")), ids=str)
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):

@@ -94,6 +94,26 @@ def test_features_agree_on_generated_mail():
     check([raw for _, raw in generate(60, 11)])
 
 
+def test_features_agree_beyond_the_caps():
+    """More links, sites, parts, fields, words and features than are looked at."""
+    head = b"From: a@a.test\nSubject: " + b"long " * 700 + b"\n"
+    words = b" ".join(b"w%05x" % (i * 7919) for i in range(3500))
+    links = b" ".join(b"http://h%d.s%d.test/a%d?k%d=1" % (i, i, i, i) for i in range(140))
+    long = b"http://x.test/" + b"abc/" * 400 + b"?k=1"
+    part = b"--b\nContent-Type: text/x%d; name=a.e%d\n\nx\n"
+    parts = b"".join(part % (i % 3, i) for i in range(70))
+    fields = b"".join(b"SUBJECT: s\nx-%d: y\n" % i for i in range(140))
+    check([
+        head + b"\n" + words, head + b"\n" + words + b" money back guarantee", head + b"\n" + links,
+        head + b"\n" + long, head + b"\n" + b"free money " * 40,
+        head + b"Content-Type: multipart/mixed; boundary=b\n\n" + parts,
+        head + fields + b"\nx", head + b"Date: " + b"Mon 1 " * 300 + b"\n\nx",
+        head + b"\n" + b"y" * 30 + b" " + b" ".join(b"V i a g r a s"[: 2 * n] for n in range(1, 7)),
+        head + b"\n" + b"x " * 900 + b"\n-- \n" + b"footer " * 220,
+        head + b"\n" + b" ".join(b"%x!%x$" % (i, i * 31) for i in range(3000)),
+    ])  # fmt: skip
+
+
 LINES = st.sampled_from(
     ["Subject: Re: Fwd: [tag] re: WIN $$$ now!!   ok    x", "From: A B <a1@x.example>", "Reply-To: z@y.example",
      "Message-ID: <a$b@x.example>", "X-Mailer: The Bat! 3", "To: a@b, c@d", "", "hello world 2024 _x " + "y" * 30,
@@ -132,7 +152,9 @@ def batch_of(raw):
 
 
 PASSED = word_column(27, 1, b"spf=pass")
-RECEIVED = b"Received: from a.test ([192.0.2.1]) by mx.b.test with SMTP; Mon, 1 Jan 2001 0:0:0 +0000\n"
+RECEIVED = (
+    b"Received: from a.test ([192.0.2.1]) by mx.b.test with SMTP; Mon, 1 Jan 2001 0:0:0 +0000\n"
+)
 RESULTS = b"Authentication-Results: %s; spf=pass smtp.mailfrom=a@a.test\n"
 
 

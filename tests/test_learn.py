@@ -346,3 +346,123 @@ def test_the_command(mail, tmp_path, capsys):
     assert run("--undo")[0] == 2
     assert run("--undo", "--again")[0] == 2
     assert json.loads(run("--again", "--json")[1])["lessons"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "original", "user", "number"),
+    [
+        ("incorrect", "Commercial Spam", "Scams", 3),
+        ("incorrect", "Business Opportunity Spam", "Payment Scam", 3),
+        ("incorrect", "Scams", "Dangerous", 4),
+        ("incorrect", "Not Spam", "Promotional Email", 1),
+        ("correct", "Phishing", None, 4),
+        ("incorrect", "Scams", None, -1),
+        ("false_positive", "Scams", None, -1),
+        ("false_positive", "Scams", "Legitimate Marketing", 1),
+        ("false_positive", "Scams", "Dangerous", -1),  # it contradicts itself
+        ("incorrect", "Scams", "Marketing Spam", -1),
+    ],
+)
+def test_which_kind_feedback_says(kind, original, user, number):
+    assert learn.wanted_kind(kind, original, user) == number
+
+
+def lessons_of(of, rows, kind, times=1):
+    return Lessons(
+        tuple(
+            Lesson(
+                f"{i}-{n}", "c", 1 if kind > 1 else -1, "", "",
+                of.indices[of.indptr[i] : of.indptr[i + 1]].copy(),
+                of.data[of.indptr[i] : of.indptr[i + 1]].copy(), kind, of.terms[i], bool(of.bulk[i]),
+            )
+            for i in rows for n in range(times)
+        ), None,
+    )  # fmt: skip
+
+
+def test_corrections_of_kinds_move_kinds_alone_and_not_far(mail):
+    """Over messages as the lesson: two kinds come MARGIN apart or move by MAX_SHIFT, and the
+    probability of spam stays."""
+    of, model = all_rows(mail), load_model()
+    before = model.kinds.logits(of)
+    sizes = np.add.reduceat(of.data.astype(float) ** 2, of.indptr[:-1]) ** 0.5
+    for i in range(0, len(of), 4):
+        for kind in (1, 3):
+            side = (0, 1) if kind < 2 else (2, 3, 4)
+            changed = with_lessons(model, lessons_of(of, [i], kind))
+            # A lesson on the wrong side moves the probability of spam too; the kinds do not.
+            assert (
+                model.probabilities(of) == replace(model, kinds=changed.kinds).probabilities(of)
+            ).all()
+            moved = changed.kinds.logits(of) - before
+            rest = [one for one in range(5) if one not in side]
+            assert not moved[:, rest].any()
+            for other in side:
+                if other == kind:
+                    continue
+                shift = moved[:, kind] - moved[:, other]
+                apart = before[i, kind] - before[i, other]
+                least = min(max(MARGIN - apart, 0), MAX_SHIFT)
+                assert least - 1e-3 <= shift[i] <= MAX_SHIFT * 1.5 + 1e-3
+                assert (np.abs(shift) <= MAX_SHIFT * 1.5 * sizes / sizes[i] + 1e-3).all()
+
+
+def test_scams_and_not_commercial_spam(mail, tmp_path):
+    """What users said of a kind is learned, kept over files, and undone."""
+    path, of, model = tmp_path / "a.db", all_rows(mail), load_model()
+    there = [row for row in rows_of(path) if row[1] == "Commercial Spam"]
+    assert len(there) > 3
+    for uid, _, _ in there:
+        correct(path, uid, user="Scams")
+    with open_store(path) as store:
+        done = learn.learn(store)
+        assert done.lessons == len(there) == done.turned + done.open_  # one may be too sure to turn
+        assert done.open_ <= 2
+        after = decision.model_of(decision.state_of(store).current)
+        found = load_model(done.model)
+        assert (found.kinds.change == after.kinds.change).all()
+        probability = after.probabilities(of)
+        _, category = after.categories(probability, of)
+        turned = [uid for uid, _, _ in there if category[int(uid[:3])] == 3]
+        assert len(turned) == done.turned
+        assert (after.weights == model.weights).all()  # they were spam before
+        with pytest.raises(ModelError, match="as its lessons"):
+            after.save(tmp_path / "b.npz")
+        assert len(after.about["lesson_contents"]) == len(there)  # so evaluations leave them out
+        assert learn.undo(store).current is None
+    assert load_model().kinds.change is None
+    # A run with the corrected model stores the corrected kinds.
+    triage(str(mail), tmp_path / "c.db", model=done.model)
+    stored = {uid: kind for uid, kind, _ in rows_of(tmp_path / "c.db")}
+    assert all(stored[uid] == "Scams" for uid in turned)
+
+
+def test_kinds_below_keep_their_corrections(mail, tmp_path):
+    """Lessons on top of lessons: what the lower ones changed stays changed."""
+    of, model = all_rows(mail), load_model()
+    lower = lessons_of(of, [0], 3).fitted(model)
+    lower.save(tmp_path / "lower.npz")
+    made = lessons_of(of, [1], 4)
+    upper = Lessons(made.lessons, str(tmp_path / "lower.npz")).fitted(
+        load_model(tmp_path / "lower.npz")
+    )
+    upper.save(tmp_path / "upper.npz")
+    both = load_model(tmp_path / "upper.npz").kinds.logits(of)
+    below = load_model(tmp_path / "lower.npz").kinds.logits(of)
+    assert both[1, 4] - both[1, 2] > below[1, 4] - below[1, 2] - 1e-6
+    assert (
+        abs((both[0] - below[0]).sum()) < 1e-3
+    )  # a step up for one kind is a step down for another
+    assert not (below == model.kinds.logits(of)).all()
+
+
+def test_lessons_of_the_older_form_are_named(tmp_path, mail):
+    of = all_rows(mail)
+    lessons_of(of, [0], 3).fitted(load_model()).save(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as parts:
+        kept = dict(parts)
+    head = json.loads(bytes(kept["head"])) | {"format": "atlas_fast lessons 1"}
+    kept["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
+    np.savez(tmp_path / "b.npz", **kept)
+    with pytest.raises(ModelError, match="learn --again"):
+        load_model(tmp_path / "b.npz")

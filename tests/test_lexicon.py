@@ -1,5 +1,7 @@
 """The lexicon: file, automaton, and what it finds."""
 
+from shutil import copytree
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -9,9 +11,14 @@ from oracles import lexicon as oracle
 from atlas_fast._kernels.lexicon import KIND, LAYOUT, Lexicon, lexicon_batch, lexicon_find
 from atlas_fast._kernels.tables import Table, pack
 from atlas_fast.classify import lexicon as face
+from atlas_fast.classify.lexicon import lexicon as lexicon_of_the_shipped_file
 from atlas_fast.errors import ModelError
 from atlas_fast.headers import parse_many
 from atlas_fast.mime import MimeColumns
+from atlas_fast.reference import layout, tables
+from atlas_fast.reference.build import build
+from atlas_fast.sources.synthetic import generate
+from atlas_fast.stages import features
 
 PARTS = ["a", "b", "ab", "aa", "viagra", "v", "i", "1", "2024", "é", "x" * 9, "y" * 17]
 TERMS = st.lists(st.lists(st.sampled_from(PARTS), min_size=1, max_size=4).map(" ".join), min_size=1,
@@ -106,3 +113,96 @@ def test_lines_stand_for_their_combinations():
     known = face.read_terms("# x\n[A / b]\nbuy|get it now\n\n[C]\nbuy it now\n")
     assert known.categories == ["A / b", "C"]
     assert known.texts == ["buy it now", "get it now"] and known.category == [0, 0]
+
+
+def only_lexicon(patch):
+    """The other tables take seconds to build."""
+    patch.setattr(tables, "NAMES", ("lexicon",))
+    tables.table_modules.cache_clear()
+    layout.layout_name.cache_clear()
+
+
+def every_table():
+    tables.table_modules.cache_clear()
+    layout.layout_name.cache_clear()
+    features.current_lexicon.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def generation(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reference")
+    with pytest.MonkeyPatch.context() as patch:
+        only_lexicon(patch)
+        build(folder)
+    every_table()
+    return folder
+
+
+@pytest.fixture
+def reference(tmp_path, monkeypatch):
+    """A folder for reference data, and a process that has not looked for the automaton yet."""
+    folder = tmp_path / "reference"
+    folder.mkdir()
+    monkeypatch.setenv("ATLAS_FAST_REFERENCE", str(folder))
+    only_lexicon(monkeypatch)
+    features.current_lexicon.cache_clear()
+    yield folder
+    monkeypatch.undo()
+    every_table()
+
+
+def compiled(monkeypatch):
+    """How often the automaton was made anew, and what is taken."""
+    made = []
+    monkeypatch.setattr(
+        features, "lexicon", lambda: made.append(1) or lexicon_of_the_shipped_file()
+    )  # fmt: skip
+    features.current_lexicon.cache_clear()
+    return features.current_lexicon(), len(made)
+
+
+def test_without_reference_data_the_automaton_is_made(reference, monkeypatch):
+    assert compiled(monkeypatch)[1] == 1
+    assert not list(reference.iterdir())  # and nothing is built for it
+
+
+def test_the_automaton_of_the_reference_data_is_taken(reference, generation, monkeypatch):
+    copytree(generation, reference, dirs_exist_ok=True)
+    taken, times = compiled(monkeypatch)
+    assert times == 0
+    own, text = lexicon_of_the_shipped_file(), b"Buy V1agra n0w, work from home"
+    assert (taken.n_states, taken.n_terms) == (own.n_states, own.n_terms)
+    assert lexicon_find(taken, text) == lexicon_find(own, text) != []
+    messages = [raw for _, raw in generate(30, 9)]
+    head = parse_many(messages)
+    rows = features.extract(head, MimeColumns(head))
+    monkeypatch.setattr(features, "current_lexicon", lexicon_of_the_shipped_file)
+    again = features.extract(head, MimeColumns(head))
+    assert (rows.indices == again.indices).all() and (rows.terms == again.terms).all()
+
+
+@pytest.mark.parametrize(
+    "what", ["other terms", "damaged payload", "no pointer", "damaged pointer"]
+)
+def test_reference_data_that_is_not_current(reference, generation, monkeypatch, what):
+    """Of another version's terms, or damaged: the automaton is made, and nothing is built."""
+    copytree(generation, reference, dirs_exist_ok=True)
+    pointer = next(reference.glob("CURRENT-*"))
+    if what == "other terms":
+        monkeypatch.setattr(features, "terms_digest", lambda: "0" * 32)
+    elif what == "damaged payload":
+        data = next(reference.glob("*/data.mdb"))
+        raw = bytearray(data.read_bytes())
+        at = raw.index(b"ATFT\x01\x00\x00\x00lexicon\x00") + 70_000
+        raw[at] ^= 255
+        for one in (reference / "verified").glob("*"):  # as if it had been compared before
+            one.unlink()
+        data.write_bytes(raw)
+    elif what == "no pointer":
+        pointer.unlink()
+    else:
+        pointer.write_text("?")
+    before = sorted(path.name for path in reference.iterdir())
+    taken, times = compiled(monkeypatch)
+    assert times == 1 and taken.n_terms == lexicon_of_the_shipped_file().n_terms
+    assert sorted(path.name for path in reference.iterdir()) == before

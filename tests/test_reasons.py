@@ -8,8 +8,11 @@ import pytest
 from guard import before_guard, behind_guard
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import facts as facts_oracle
 from oracles import score as oracle
+from oracles import wording as wording_oracle
 
+from atlas_fast import limits
 from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.facts import fact_column, site_column, url_word_column
 from atlas_fast._kernels.features import GROUPS, LAYOUT, N_TEXT_BUCKETS
@@ -161,19 +164,27 @@ def test_shapes_that_do_not_fit(place):
         contributions_batch(*arrays)
 
 
+def test_more_features_than_the_cap_are_refused():
+    rows = of_messages([RAW], np.ones(1, np.int8), [""])
+    given = (rows.indptr, rows.indices, rows.data, rows.ends, load_model().weights)
+    assert len(made_of(*given, limits.REASON_FEATURES)[0][1]) == limits.REASON_FEATURES
+    with pytest.raises(ValueError):
+        made_of(*given, limits.REASON_FEATURES + 1)
+
+
 def test_words_of_what_is_stored():
     rows = of_messages([RAW], np.ones(1, np.int8), [""])
     made = decide.reasons(load_model(), rows)
     stored = made.stored().tolist()[0]
     found = reasons.read(stored, "FREE viagra now!!!")
-    assert [one.whole for one in found] == [True] * 3 + [False] * 5
+    assert [one.whole for one in found] == [True] * 3 + [False] * decide.N_REASONS
     order = np.argsort(-np.abs(made.groups[0]), kind="stable")[:3]
     assert [one.group for one in found[:3]] == [GROUPS[group] for group in order]
     for one, share in zip(found[3:], made.shares[0], strict=True):
         assert abs(one.share - share) <= 0.005 + 1e-6
     said = reasons.words(stored, "FREE viagra now!!!")
     assert said[0] == f"words of text and subject ({found[0].share:+.2f})"
-    assert len(said) == 8 and "viagra" not in stored
+    assert len(said) == 3 + decide.N_REASONS and "viagra" not in stored
     assert reasons.words(json.dumps({"reasons": [LAYOUT, [], [0, 5, 12]]})) == [
         "a word of the text (+0.12)"
     ]
@@ -241,6 +252,15 @@ def test_the_command(tmp_path, capsys):
     for limit in ("0", "-3"):
         assert main(["explain", str(path), "--limit", limit]) == 2
         assert "at least 1" in capsys.readouterr().err
+
+
+@given(st.binary(max_size=30), st.integers(1, 40))
+def test_forms_have_the_columns_of_the_features(raw, most):
+    made = facts_oracle.shape(wording_oracle.take(wording_oracle.start(17), 1), raw, most)
+    row = wording_oracle.Row(0)
+    row.form()
+    row.add(made)
+    assert factnames.form_column(17, 1, raw, most) == row.indices[0]
 
 
 def test_a_word_its_beginning_and_its_end_are_told_apart():

@@ -119,3 +119,15 @@ def test_guarded():
                 Table.of_copy(guarded(GOOD[:stop]), b"geo", 3)
             except ValueError:
                 assert stop < HEADER_BYTES + 16
+
+
+def test_a_copy_is_the_same_table():
+    value = pack(b"small", 1, 3, b"abcdefgh" * 9)
+    mapped = aligned(value)
+    table = Table.of_value(mapped, None, b"small", 1)
+    copy = table.copied()
+    mapped[64:] = 0  # what the first one lies in changes
+    assert (copy.count, copy.size) == (table.count, table.size) == (3, 72)
+    assert copy.checksum() == digest(b"abcdefgh" * 9) != table.checksum()
+    empty = Table.of_copy(pack(b"small", 1, 0, b""), b"small", 1).copied()
+    assert (empty.count, empty.size) == (0, 0)

@@ -20,7 +20,9 @@ MAX_POINTS = 400
 
 
 def cross_validate(
-    folders: Sequence[str | Path], folds: int = FOLDS, seed: int = 1,
+    folders: Sequence[str | Path],
+    folds: int = FOLDS,
+    seed: int = 1,
     without: Collection[str] = frozenset(),
 ) -> dict[str, Any]:
     """Scores over all messages, each judged by a model that has not seen its fold.
@@ -98,7 +100,9 @@ def sign_test(first: int, second: int) -> float:
 
 
 def train_and_test(
-    train: Sequence[str | Path], test: Sequence[str | Path], seed: int = 1,
+    train: Sequence[str | Path],
+    test: Sequence[str | Path],
+    seed: int = 1,
     without: Collection[str] = frozenset(),
 ) -> dict[str, Any]:
     """Scores on the folders `test` of a model of the folders `train`, both but for the messages

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 
 from atlas_fast._kernels.charsets import MULTI_BYTE, SINGLE_BYTE
-from atlas_fast._kernels.facts import ROLES, fact_column, form_column, word_column
+from atlas_fast._kernels.facts import ROLES, fact_column, word_column
 from atlas_fast._kernels.features import GROUPS
 from atlas_fast._kernels.headers import FIELD_NAMES
 from atlas_fast._kernels.mime import DISPOSITION_NAMES, ENCODING_NAMES, MEDIA_NAMES
 from atlas_fast.classify.lexicon import terms
 from atlas_fast.flags import Flag
 
-__all__ = ["fact_names", "form_names"]
+__all__ = ["fact_names", "form_column", "form_names"]
 
 LEXICON, SHAPE, LINKS, STRUCTURE, IDENTITY, ORIGIN, AUTHENTICATION, URLS = range(1, 9)
 LINK_KINDS = ("link", "image", "form", "plain URL", "frame")
@@ -284,6 +284,19 @@ def _values(namespace: int, what: int, name: str) -> Iterator[tuple[int, str]]:
         yield from ((value, f"{name}: {value}") for value in range(most))
     else:
         yield from ((value, f"{name} {said}") for value, said in VALUES[namespace, what].items())
+
+
+_CLASSES = bytes(
+    57 if 48 <= c <= 57 else 97 if 97 <= c <= 122 else 65 if 65 <= c <= 90 else 128 if c >= 128
+    else 45 if c == 43 else c
+    for c in range(256)
+)  # fmt: skip
+
+
+def form_column(namespace: int, what: int, word: bytes, most: int) -> int:
+    """Column of a feature that is the form of a word: its classes of bytes, a run of one once."""
+    runs = re.sub(rb"(.)\1+", rb"\1", word.translate(_CLASSES), flags=re.DOTALL)
+    return word_column(namespace, what, runs.lstrip(b"\0")[:most], False)
 
 
 def date_form(raw: bytes) -> bytes:

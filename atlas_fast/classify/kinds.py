@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
+from atlas_fast._kernels.score import score_batch
 from atlas_fast.classify.lexicon import terms
 
 __all__ = [
@@ -85,17 +87,30 @@ def fit_softmax(x: np.ndarray, y: np.ndarray, classes: int, strength: float = 1.
 @dataclass(frozen=True)
 class Kinds:
     """`spam` (d, 3): weights of the three kinds of spam; `ham` (d, 2): of Legitimate and Legitimate
-    Marketing."""
+    Marketing. `change` float32 (5, columns), where users corrected kinds: what it adds to the logit
+    of each category, over all features."""
 
     spam: np.ndarray
     ham: np.ndarray
+    change: np.ndarray | None = None
 
-    def probabilities(self, of_spam: np.ndarray, rows: object) -> np.ndarray:
+    def logits(self, rows: Any) -> np.ndarray:
+        """float64 (n, 5): the first two are compared with each other, and the other three."""
+        x = design(rows.terms, rows.bulk)
+        out = np.hstack([x @ self.ham, x @ self.spam])
+        if self.change is not None:
+            more = np.empty(len(x))
+            for number, weights in enumerate(self.change):
+                score_batch(rows.indptr, rows.indices, rows.data, weights, 0.0, more)
+                out[:, number] += more
+        return out
+
+    def probabilities(self, of_spam: np.ndarray, rows: Any) -> np.ndarray:
         """float32 (n, 5) in the order of CATEGORIES; they add up to 1."""
-        x = design(rows.terms, rows.bulk)  # type: ignore[attr-defined]
+        logits = self.logits(rows)
         of_spam = of_spam.astype(np.float64)[:, None]
         return np.hstack(
-            [softmax(x @ self.ham) * (1 - of_spam), softmax(x @ self.spam) * of_spam]
+            [softmax(logits[:, :2]) * (1 - of_spam), softmax(logits[:, 2:]) * of_spam]
         ).astype(np.float32)
 
 

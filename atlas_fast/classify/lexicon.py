@@ -11,10 +11,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from importlib.resources import files
 
 import numpy as np
 
+from atlas_fast import limits
 from atlas_fast._kernels.lexicon import (
     KIND,
     LAYOUT,
@@ -29,9 +31,8 @@ from atlas_fast._kernels.lexicon import (
 from atlas_fast._kernels.tables import Table, pack
 from atlas_fast.errors import ModelError
 
-__all__ = ["Terms", "compile_terms", "find", "lexicon", "read_terms", "terms"]
+__all__ = ["Terms", "compile_terms", "find", "lexicon", "read_terms", "terms", "terms_digest"]
 
-MAX_TERMS = 200_000
 SLOT = np.dtype([("key", np.uint64), ("state", np.uint32), ("unused", np.uint32)])
 FILTER_BITS, PAIR_BITS = 1 << 15, 1 << 16
 
@@ -66,8 +67,8 @@ def read_terms(text: str) -> Terms:
             if not 0 < len(words) <= TERM_WORDS:
                 raise ModelError(f"lexicon, line {number}: 1 to {TERM_WORDS} words: {term[:60]}")
             found.setdefault(term, len(categories) - 1)
-            if len(found) > MAX_TERMS:
-                raise ModelError(f"lexicon, line {number}: more than {MAX_TERMS} terms")
+            if len(found) > limits.LEXICON_TERMS:
+                raise ModelError(f"lexicon, line {number}: more than {limits.LEXICON_TERMS} terms")
     if not found:
         raise ModelError("lexicon: no term")
     return Terms(categories, list(found), list(found.values()))
@@ -164,7 +165,16 @@ def _breadth_first(
 @lru_cache(maxsize=1)
 def terms() -> Terms:
     """The terms of the shipped file."""
-    return read_terms(files("atlas_fast").joinpath("data", "lexicon.txt").read_text("utf-8"))
+    return read_terms(_file().decode())
+
+
+def terms_digest() -> str:
+    """BLAKE2b-128 of the shipped file in hex, as reference data names what it was made from."""
+    return blake2b(_file(), digest_size=16).hexdigest()
+
+
+def _file() -> bytes:
+    return files("atlas_fast").joinpath("data", "lexicon.txt").read_bytes()
 
 
 @lru_cache(maxsize=1)

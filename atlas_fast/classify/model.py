@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from atlas_fast import limits
 from atlas_fast._kernels.features import LAYOUT
 from atlas_fast._kernels.features import N_BUCKETS as BUCKETS
 from atlas_fast._kernels.score import score_batch
@@ -22,7 +23,6 @@ from atlas_fast.errors import ModelError
 from atlas_fast.files import read_file, whole_file
 
 FORMAT = "atlas_fast model 2"
-MAX_FILE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,10 @@ class Model:
         return 1 / (1 + np.exp(-np.clip(self.slope * logits + self.offset, -500, 500)))
 
     def save(self, path: str | Path) -> None:
-        """Write the model; only weights that are not zero, as float16 with their numbers."""
+        """Write the model; only weights that are not zero, as float16 with their numbers.
+        ModelError when that fails, or users corrected its kinds: their lessons are its file."""
+        if self.kinds.change is not None:
+            raise ModelError(f"{path}: a model with corrected kinds is kept as its lessons")
         at = np.flatnonzero(self.weights)
         head = {
             "format": FORMAT,
@@ -121,7 +124,7 @@ def _load(path: str, above: tuple[str, ...]) -> Model:
     if path in above:
         raise ModelError(f"{path}: is made on top of itself")
     try:
-        raw = read_file(path, MAX_FILE_BYTES)
+        raw = read_file(path, limits.MODEL_BYTES)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
     if (found := read_lessons(raw, path)) is None:

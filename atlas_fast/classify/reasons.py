@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from atlas_fast._kernels.facts import form_column, site_column, url_word_column, word_column
+from atlas_fast._kernels.facts import site_column, url_word_column, word_column
 from atlas_fast._kernels.features import GROUPS, LAYOUT, N_BUCKETS, N_TEXT_BUCKETS
 from atlas_fast._kernels.wording import word_columns
-from atlas_fast.classify.factnames import fact_names, form_names
+from atlas_fast.classify.factnames import fact_names, form_column, form_names
 
 __all__ = ["GROUP_NAMES", "Reason", "name_of", "names_in_message", "read", "summary", "words"]
 

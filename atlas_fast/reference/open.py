@@ -26,7 +26,7 @@ from atlas_fast.reference.layout import (
 from atlas_fast.reference.paths import reference_folder
 from atlas_fast.reference.tables import table_modules
 
-__all__ = ["Reference", "open_reference"]
+__all__ = ["Reference", "open_existing", "open_reference"]
 
 log = logging.getLogger("atlas_fast.reference")
 
@@ -120,6 +120,22 @@ def open_reference(folder: Path | None = None) -> Reference:
         reference = _current(folder, pointer)
         _registry[key] = (_stamp(pointer), reference)
         return reference
+
+
+def open_existing(folder: Path | None = None) -> Reference | None:
+    """The generation that is there, whatever has become of its sources; None where there is none
+    or it is damaged. Nothing is built."""
+    folder = reference_folder() if folder is None else folder
+    pointer = pointer_path(folder)
+    key = os.path.join(os.path.realpath(folder), pointer.name)
+    with _lock:
+        stamp, known = _stamp(pointer), _registry.get(key)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        try:
+            return _follow(folder, pointer)
+        except (OSError, ReferenceDamaged):
+            return None
 
 
 def _stamp(pointer: Path) -> tuple[int, ...] | None:

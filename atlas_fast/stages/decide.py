@@ -23,7 +23,7 @@ from atlas_fast.records import Ruling
 PRESERVE = 0
 DELETE = 1
 FIRST_SPAM = 2
-N_REASONS = 5
+N_REASONS = 4
 """Features of a message that are told as reasons, and"""
 N_GROUPS = 3
 """groups of features that are."""

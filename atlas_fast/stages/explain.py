@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from atlas_fast import limits
 from atlas_fast._kernels.features import GROUPS
 from atlas_fast.classify.kinds import CATEGORIES, subcategories, subcategory_name
 from atlas_fast.classify.lexicon import find
@@ -19,8 +20,6 @@ from atlas_fast.stages.features import extract
 __all__ = ["Explanation", "explain"]
 
 MOST_TERMS = 20
-MAX_VALUE = 500
-"""Bytes of a field whose form is a feature."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,8 @@ def _forms(headers: HeaderColumns) -> tuple[bytes, ...]:
     local = address[: max(len(address) - len(domain) - 1, 0)]
     left, at, _ = headers.message_id[0].encode().removesuffix(b">").rpartition(b"@")
     row = headers.row(0)
-    values = [(row.get_raw(name) or b"")[:MAX_VALUE] for name in ("Date", "Content-Type")]
+    most = limits.FEATURE_FIELD_BYTES
+    values = [(row.get_raw(name) or b"")[:most] for name in ("Date", "Content-Type")]
     return (headers.from_name[0].encode(), local, left + at, *values)
 
 

@@ -745,18 +745,6 @@ def word_column(
     return row_column(h, False)
 
 
-def form_column(
-    int namespace, int64_t what, const uint8_t[::1] word not None, int most,
-) -> int:
-    """Column of a feature that is the form of a word: `most` classes of bytes."""
-    cdef uint64_t h = hash_start(namespace)
-    if what >= 0:
-        h = hash_word(h, what)
-    if word.shape[0]:
-        h = shape_hash(h, KINDS, &word[0], 0, word.shape[0], most)
-    return row_column(h, False)
-
-
 cdef int N_ROLES = len(ROLES)
 cdef const char* ROLE[32]
 cdef int ROLE_SIZE[32]

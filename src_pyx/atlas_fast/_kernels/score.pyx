@@ -1,7 +1,8 @@
 """Rows of a CSR matrix times weights: the logit of each message, and what it is made of."""
 from libc.math cimport rint
+from libc.string cimport memcpy
 
-from atlas_fast._kernels.arena cimport Arena, arena_append, arena_push, arena_reserve
+from atlas_fast._kernels.arena cimport Arena, arena_reserve
 from atlas_fast._kernels.buffers cimport Bytes
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
@@ -245,19 +246,25 @@ def contributions_batch(
         raise ValueError(f"row {bad} does not fit")
 
 
-cdef inline void _number(Arena* out, int64_t value) noexcept nogil:
+cdef inline uint8_t* _number(uint8_t* out, int64_t value, uint8_t behind) noexcept nogil:
+    """Write a number and the byte behind it; at most 21 bytes."""
     cdef uint8_t digits[20]
+    cdef uint64_t left = <uint64_t> value
     cdef int n = 0
     if value < 0:
-        arena_push(out, 45)
-        value = -value
-    while n == 0 or value:
-        digits[n] = <uint8_t> (48 + value % 10)
-        value //= 10
+        out[0] = 45
+        out += 1
+        left = <uint64_t> -value
+    while n == 0 or left:
+        digits[n] = <uint8_t> (48 + left % 10)
+        left //= 10
         n += 1
     while n:
         n -= 1
-        arena_push(out, digits[n])
+        out[0] = digits[n]
+        out += 1
+    out[0] = behind
+    return out + 1
 
 
 cdef inline int64_t _hundredths(double share) noexcept nogil:
@@ -283,6 +290,7 @@ def reasons_text(
     not fit, MemoryError when memory ends."""
     cdef Py_ssize_t n = groups.shape[0], i, k = top.shape[1], at, n_groups = groups.shape[1], best
     cdef Arena* a = &out.arena
+    cdef uint8_t* out_at
     cdef int64_t value, size, most
     cdef uint64_t told
     cdef int told_n
@@ -296,9 +304,13 @@ def reasons_text(
     arena_reserve(a, 96 * n)
     with nogil:
         for i in range(n):
-            arena_append(a, <const uint8_t*> b'{"reasons":[', 0, 12)
-            _number(a, layout)
-            arena_append(a, <const uint8_t*> b",[", 0, 2)
+            if not arena_reserve(a, 80 + 42 * n_groups + 63 * k):
+                break
+            out_at = a.data + a.size
+            memcpy(out_at, <const uint8_t*> b'{"reasons":[', 12)
+            out_at = _number(out_at + 12, layout, 44)
+            out_at[0] = 91
+            out_at += 1
             told = 0
             for told_n in range(largest):
                 best, most = -1, 0
@@ -310,26 +322,23 @@ def reasons_text(
                 if best < 0:
                     break
                 told |= <uint64_t> 1 << best
-                if told_n:
-                    arena_push(a, 44)
-                _number(a, best)
-                arena_push(a, 44)
-                _number(a, _hundredths(groups[i, best]))
-            arena_append(a, <const uint8_t*> b"],[", 0, 3)
-            told_n = 0
+                out_at = _number(out_at, best, 44)
+                out_at = _number(out_at, _hundredths(groups[i, best]), 44)
+            out_at -= told != 0                             # over the last comma
+            memcpy(out_at, <const uint8_t*> b"],[", 3)
+            out_at += 3
+            told = 0
             for at in range(k):
                 value = _hundredths(share[i, at])
                 if top[i, at] < 0 or value == 0:
                     continue
-                if told_n:
-                    arena_push(a, 44)
-                _number(a, of[i, at])
-                arena_push(a, 44)
-                _number(a, top[i, at])
-                arena_push(a, 44)
-                _number(a, value)
-                told_n = 1
-            arena_append(a, <const uint8_t*> b"]]}", 0, 3)
+                out_at = _number(out_at, of[i, at], 44)
+                out_at = _number(out_at, top[i, at], 44)
+                out_at = _number(out_at, value, 44)
+                told = 1
+            out_at -= told
+            memcpy(out_at, <const uint8_t*> b"]]}", 3)
+            a.size = out_at + 3 - a.data
             offsets[i + 1] = a.size
     if a.failed:
         raise MemoryError("the reasons could not grow")

@@ -103,6 +103,18 @@ cdef class Table:
         self.payload = self.copy
         return self
 
+    def copied(self) -> Table:
+        """The same in memory of its own, where no file that changes can reach it."""
+        cdef Table copy = Table()
+        cdef void* room = NULL
+        if posix_memalign(&room, ALIGNMENT, <size_t> (self.size if self.size else 1)):
+            raise MemoryError
+        copy.copy = <uint8_t*> room
+        if self.size:
+            memcpy(copy.copy, self.payload, <size_t> self.size)
+        copy.payload, copy.size, copy.count = copy.copy, self.size, self.count
+        return copy
+
     def checksum(self) -> bytes:
         """BLAKE2b-64 of the payload as it is now: touches all of it."""
         return digest(<const uint8_t[:self.size]> self.payload if self.size else b"")
