@@ -187,7 +187,7 @@ VIEW_LOOKED_AT = 20_000
 """Rows that a search looks at one by one where the search index does not have them (yet); the page
 then says how far it came."""
 
-VIEW_COUNTED = 10_000
+VIEW_COUNTED = 1_000
 """Messages of a search that are counted; beyond, there are more than that."""
 
 VIEW_RUNS = 50

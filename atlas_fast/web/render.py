@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 import re
+import time
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from atlas_fast import limits
+from atlas_fast.store.views.reader import FRESH_SECONDS
 from atlas_fast.visible import visible
 from atlas_fast.web.assets import Assets
 from atlas_fast.web.charts import tone_of
@@ -42,6 +44,9 @@ def shown(value: Any) -> Any:
         value = f"{value[: limits.MAX_WEB_TEXT]} … (cut, {len(value):,} characters in all)"
     return visible(value)
 
+
+RECENT_PAGES, RECENT_BYTES = 64, 1 << 18
+"""Rendered pages that are kept for a moment, and their size at most."""
 
 _SPECIAL = re.compile("[&<>\"']")
 
@@ -128,6 +133,7 @@ class Pages:
     """Renders pages."""
 
     def __init__(self, assets: Assets, store: str, login: bool):
+        self._recent: dict[Any, tuple[float, int, bytes, bytes]] = {}
         self.env = _Environment(
             loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined,
             finalize=shown, auto_reload=False, trim_blocks=True, lstrip_blocks=True,
@@ -143,12 +149,29 @@ class Pages:
         }  # fmt: skip
 
     def __call__(self, request: Request, name: str, page: Any, status: int = 200) -> HTMLResponse:
-        """The page as an answer."""
+        """The page as an answer.
+
+        What was rendered for the same address less than FRESH_SECONDS ago is given again, with
+        this session's form token in it, unless this server has changed the store since.
+        """
+        session = request.scope["state"].get("session")
+        token = b"" if session is None else session.form.encode()
+        now, changes = time.monotonic(), request.app.state.site.reader.changes
+        key = (name, str(request.url), status, None if session is None else session.kind)
+        there = self._recent.get(key)
+        if there is not None and there[1] == changes and now - there[0] < FRESH_SECONDS:
+            body = there[3] if there[2] == token else there[3].replace(there[2], token)
+            return HTMLResponse(body, status)
         text = self.env.get_template(name).render(
-            page=page, path=request.url.path, session=request.scope["state"].get("session"),
+            page=page, path=request.url.path, session=session,
             notice=notice_of(request.query_params), now=datetime.now(),
         )  # fmt: skip
-        return HTMLResponse(text.encode("utf-8", "replace"), status)
+        body = text.encode("utf-8", "replace")
+        if len(self._recent) >= RECENT_PAGES:
+            self._recent.clear()
+        if token and len(body) <= RECENT_BYTES:
+            self._recent[key] = (now, changes, token, body)
+        return HTMLResponse(body, status)
 
 
 def _template(name: str) -> str | None:
