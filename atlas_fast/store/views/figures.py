@@ -303,9 +303,10 @@ def top_domains(reader: StoreReader, since: str, top: int = TOP) -> list[DomainC
     months = [
         month
         for (month,) in reader.ask(
-            "WITH RECURSIVE m(month) AS (SELECT MIN(month) FROM summary_domains WHERE month >= ? "
-            "UNION ALL SELECT (SELECT MIN(month) FROM summary_domains WHERE month > m.month) "
-            "FROM m WHERE m.month IS NOT NULL) SELECT month FROM m WHERE month IS NOT NULL",
+            "WITH RECURSIVE known(month) AS (SELECT MIN(month) FROM summary_domains "
+            "WHERE month >= ? UNION ALL SELECT (SELECT MIN(month) FROM summary_domains "
+            "WHERE month > known.month) FROM known WHERE known.month IS NOT NULL) "
+            "SELECT month FROM known WHERE month IS NOT NULL",
             (since,),
         )
     ]

@@ -401,7 +401,10 @@ def _counted(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None,
         (_match(wanted), low, _highest(reader, wanted), VIEW_COUNTED + 1),
     )
     n = int(found[0][0])
-    return min(n, VIEW_COUNTED), n > VIEW_COUNTED
+    ((last, newest),) = reader.ask(
+        f"SELECT last_id, (SELECT MAX(id) FROM {MESSAGES}) FROM search.state"
+    )
+    return min(n, VIEW_COUNTED), n > VIEW_COUNTED or last < newest
 
 
 def _highest(reader: StoreReader, wanted: Filter) -> int:

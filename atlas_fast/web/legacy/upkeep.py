@@ -174,7 +174,14 @@ def _plain(key: str, value: Any, known: dict[str, Any]) -> Any:
     return value
 
 
-@router.get("/config/export", response_model=None)
+EXPORTED = {"content": {"application/json": {"schema": {"type": "object"}}}}
+
+
+@router.get(
+    "/config/export",
+    response_model=None,
+    responses={200: {"description": "sections of settings", **EXPORTED}},
+)
 def config_export(request: Request) -> Response:
     """Sections of settings; what was saved, where something was."""
     found = site_of(request).reader.setting(SETTING) or {}
