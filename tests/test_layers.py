@@ -79,6 +79,7 @@ JOINS = {  # (module, first name): why it may look upward
     ("classify.train", "stages"): "the size of the feature space",
     ("classify.train", "sources"): "generated mail stands in training",
     ("cli.explain", "stages"): "one message through its stages",
+    ("compat.api.app", "web"): "the original's api is the web interface",
     ("reference.tables.lexicon", "classify"): "the compiler of the lexicon",
 }
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from atlas_fast.bench.webstore import COUNTRIES, WORDS, fill
@@ -65,6 +66,15 @@ class Load:
     @property
     def requests(self) -> int:
         return sum(map(len, self.times.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        names = ("route", "requests", "median_ms", "p99_ms", "longest_ms", "errors")
+        return {
+            "messages": self.messages, "seconds": self.seconds, "written": self.written,
+            "indexing_seconds": self.indexing, "server_seconds": self.server_seconds,
+            "routes": [dict(zip(names, row, strict=True)) for row in self.rows()],
+        }  # fmt: skip
 
     def rows(self) -> list[tuple[str, int, float, float, float, int]]:
         """(route, requests, median, 99th percentile, longest, errors), the slowest first; `all` is
@@ -299,9 +309,9 @@ class _Reader:
         line = f"GET {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n"
         sink.write(line.encode() + self._cookie + b"\r\n")
         head = await source.readuntil(b"\r\n\r\n")
-        for line in head.split(b"\r\n"):  # as a browser keeps it
-            if line[:11].lower() == b"set-cookie:":
-                self._cookie = b"Cookie:" + line[11:].partition(b";")[0] + b"\r\n"
+        for said in head.split(b"\r\n"):  # as a browser keeps it
+            if said[:11].lower() == b"set-cookie:":
+                self._cookie = b"Cookie:" + said[11:].partition(b";")[0] + b"\r\n"
         lines = head.lower().split(b"\r\n")
         status = int(lines[0].split()[1])
         size = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), None)

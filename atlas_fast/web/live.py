@@ -29,6 +29,11 @@ LOOK_SECONDS = 0.5
 BEAT_SECONDS = 10.0
 """A stream that has nothing to tell says so, so that proxies and pages know that it is there."""
 
+EVENT = {
+    "type": "object",
+    "properties": {"event": {"enum": ["figures", "end"]}, "data": {"type": "string"}},
+}
+
 Run = Annotated[int, InPath(ge=1, le=(1 << 63) - 1)]
 
 
@@ -52,7 +57,7 @@ def live_one(request: Request, run: Run) -> Response:
     "/{run}/events",
     response_model=None,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"content": {"text/event-stream": {"schema": EVENT}}},
         503: {"description": "too many streams are open"},
     },
 )

@@ -3,7 +3,6 @@
 import sqlite3
 
 import pytest
-
 from webrig import HOST, TestClient
 
 from atlas_fast import triage
