@@ -5,7 +5,7 @@ import time
 from html.parser import HTMLParser
 
 import pytest
-from browserrig import browsing, serving
+from browserrig import browsing, chromium, serving
 from hostilemail import ALL, LONG, attack, mailbox
 from webrig import Visitor, fill
 
@@ -143,7 +143,11 @@ def test_settings_made_of_attacks_are_text(tmp_path):
 
 def test_no_script_runs_in_a_browser(store):
     """And the pages stay usable: lists, every message, a correction of one of them."""
-    with serving(store) as address, browsing(address) as (page, watch):
+    with (
+        chromium() as browser,
+        serving(store) as address,
+        browsing(browser, address) as (page, watch),
+    ):
         begin = time.monotonic()
         for path in [*LISTS, *(f"/messages/{n}" for n in range(1, len(ALL) + 1))]:
             page.goto(path)
