@@ -180,17 +180,17 @@ MAX_WEB_SEARCH = 200
 VIEW_SECONDS = 0.5
 """Seconds that one question of a page to the store may take; then the page does without it."""
 
-VIEW_PAGE = 100
+VIEW_PAGE = 50
 """Messages of one page of a list."""
 
 VIEW_LOOKED_AT = 20_000
 """Rows that a search looks at one by one where the search index does not have them (yet); the page
 then says how far it came."""
 
-VIEW_COUNTED = 10_000
+VIEW_COUNTED = 1_000
 """Messages of a search that are counted; beyond, there are more than that."""
 
-VIEW_RUNS = 100
+VIEW_RUNS = 50
 """Runs of one page of a list."""
 
 VIEW_IDS = 500

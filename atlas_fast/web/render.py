@@ -1,22 +1,26 @@
 """Pages out of templates: everything is escaped, what hides is made visible, what is long is cut.
 
 A page is a dataclass and the template of the same subject. Templates are compiled once. Each value
-that a template prints passes `shown`, so that no template has to remember it.
+that a template prints passes `safe`, so that no template has to remember it.
 """
 
 from __future__ import annotations
 
 import importlib.resources
+import re
+import time
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2.compiler import CodeGenerator
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from atlas_fast import limits
+from atlas_fast.store.views.reader import FRESH_SECONDS
 from atlas_fast.visible import visible
 from atlas_fast.web.assets import Assets
 from atlas_fast.web.charts import tone_of
@@ -39,6 +43,39 @@ def shown(value: Any) -> Any:
     if len(value) > limits.MAX_WEB_TEXT:
         value = f"{value[: limits.MAX_WEB_TEXT]} … (cut, {len(value):,} characters in all)"
     return visible(value)
+
+
+RECENT_PAGES, RECENT_BYTES = 64, 1 << 18
+"""Rendered pages that are kept for a moment, and their size at most."""
+
+_SPECIAL = re.compile("[&<>\"']")
+
+
+def safe(value: Any) -> str:
+    """A printed value as HTML: what `shown` makes of it, escaped. A list prints a thousand values,
+    and few of them need either, so these are not looked at twice."""
+    if type(value) is str:
+        if len(value) > limits.MAX_WEB_TEXT or not value.isprintable():
+            value = shown(value)
+        return value if _SPECIAL.search(value) is None else str(escape(value))
+    if type(value) is int:
+        return str(value)
+    return str(escape(shown(value)))
+
+
+class _Generator(CodeGenerator):
+    """Templates whose values pass `safe`."""
+
+    def _output_child_pre(self, node: Any, frame: Any, finalize: Any) -> None:
+        self.write("environment.safe(")
+
+    def _output_child_post(self, node: Any, frame: Any, finalize: Any) -> None:
+        self.write(")")
+
+
+class _Environment(Environment):
+    code_generator_class = _Generator
+    safe = staticmethod(safe)
 
 
 def cut(value: str | None, length: int) -> str:
@@ -96,7 +133,8 @@ class Pages:
     """Renders pages."""
 
     def __init__(self, assets: Assets, store: str, login: bool):
-        self.env = Environment(
+        self._recent: dict[Any, tuple[float, int, bytes, bytes]] = {}
+        self.env = _Environment(
             loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined,
             finalize=shown, auto_reload=False, trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
@@ -111,12 +149,29 @@ class Pages:
         }  # fmt: skip
 
     def __call__(self, request: Request, name: str, page: Any, status: int = 200) -> HTMLResponse:
-        """The page as an answer."""
+        """The page as an answer.
+
+        What was rendered for the same address less than FRESH_SECONDS ago is given again, with
+        this session's form token in it, unless this server has changed the store since.
+        """
+        session = request.scope["state"].get("session")
+        token = b"" if session is None else session.form.encode()
+        now, changes = time.monotonic(), request.app.state.site.reader.changes
+        key = (name, str(request.url), status, None if session is None else session.kind)
+        there = self._recent.get(key)
+        if there is not None and there[1] == changes and now - there[0] < FRESH_SECONDS:
+            body = there[3] if there[2] == token else there[3].replace(there[2], token)
+            return HTMLResponse(body, status)
         text = self.env.get_template(name).render(
-            page=page, path=request.url.path, session=request.scope["state"].get("session"),
+            page=page, path=request.url.path, session=session,
             notice=notice_of(request.query_params), now=datetime.now(),
         )  # fmt: skip
-        return HTMLResponse(text.encode("utf-8", "replace"), status)
+        body = text.encode("utf-8", "replace")
+        if len(self._recent) >= RECENT_PAGES:
+            self._recent.clear()
+        if token and len(body) <= RECENT_BYTES:
+            self._recent[key] = (now, changes, token, body)
+        return HTMLResponse(body, status)
 
 
 def _template(name: str) -> str | None:

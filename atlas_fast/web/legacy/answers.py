@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
+import anyio
+import anyio.to_thread
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,7 +20,7 @@ from atlas_fast.store.rows import clean
 
 __all__ = [
     "Answered", "Body", "ErrorRoute", "Limit", "Number", "Position", "Text", "Uid", "answer",
-    "legacy_router", "missing",
+    "legacy_router", "missing", "slowly",
 ]  # fmt: skip
 
 
@@ -70,6 +72,17 @@ def missing(**given: Any) -> Response | None:
     """The answer to a request without one of these, None when all are there."""
     absent = [name for name, value in given.items() if not value]
     return answer(False, message=f"Missing: {', '.join(absent)}") if absent else None
+
+
+_slow: list[anyio.CapacityLimiter] = []
+SLOW_THREADS = 16
+
+
+async def slowly(work: Callable[[], Response]) -> Response:
+    """Do what may take minutes in a thread that no page waits for."""
+    if not _slow:
+        _slow.append(anyio.CapacityLimiter(SLOW_THREADS))
+    return await anyio.to_thread.run_sync(work, limiter=_slow[0])
 
 
 class LegacyRoute(APIRoute):
