@@ -90,7 +90,9 @@ def test_in_the_dark(browser, address, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_serious_for_accessibility(browser, address, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe is not installed"
+    )
     with browsing(browser, address, color_scheme=scheme, bypass_csp=True) as (page, _):
         for name, path in PATHS.items():
             if scheme == "dark" and name not in ("overview", "messages", "message", "settings"):

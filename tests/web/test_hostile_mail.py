@@ -108,7 +108,17 @@ def test_long_values_are_cut(visitor):
 
 @pytest.mark.parametrize("text", [text for text in ALL if len(text) < 500], ids=repr)
 def test_filters_say_what_was_asked_as_text(visitor, text):
-    for name in ("text", "sender", "domain", "country", "category", "since", "run", "after", "flag"):
+    for name in (
+        "text",
+        "sender",
+        "domain",
+        "country",
+        "category",
+        "since",
+        "run",
+        "after",
+        "flag",
+    ):
         answer = visitor.get("/messages", params={name: text.encode("utf-8", "replace")})
         assert answer.status_code == 200
         harmless(answer.text)

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from atlas_fast import decision, limits, preferences
-from atlas_fast.classify.model import load_model
 from atlas_fast.errors import ModelError, UsageError
 from atlas_fast.preferences import Preferences
 from atlas_fast.settings import section
@@ -42,7 +41,7 @@ def show(request: Request) -> Response:
         kept, state = preferences.read(store), decision.state_of(store)
     own, problem = None, ""
     try:
-        own = (load_model() if state.current is None else decision.model_of(state.current)).threshold
+        own = decision.model_of(state.current).threshold
     except ModelError as error:
         problem = str(error)
     page = SettingsPage(kept, state.to_dict(), own, problem, dict(section("policy")))
