@@ -113,14 +113,12 @@ def _relays(texts: Iterable[Any]) -> list[str]:
 
 
 def read(store: SqliteStore) -> Preferences:
-    """All of one moment."""
-    with store.transaction():
-        tuning = decision.tuning_of(store)
-        state = decision.state_of(store)
-        return Preferences(
-            terms.keywords(store), terms.whitelist(store), terms.patterns(store),
-            tuning["threshold"], tuning["trusted_relays"], state.percent, state.sample,
-        )  # fmt: skip
+    """What there is now; no lock is taken, so that a run that writes is not waited for."""
+    tuning, state = decision.tuning_of(store), decision.state_of(store)
+    return Preferences(
+        terms.keywords(store), terms.whitelist(store), terms.patterns(store),
+        tuning["threshold"], tuning["trusted_relays"], state.percent, state.sample,
+    )  # fmt: skip
 
 
 def set_threshold(store: SqliteStore, value: float | None) -> None:

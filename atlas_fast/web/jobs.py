@@ -30,6 +30,10 @@ class Job:
     error: str = ""
     reports: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def errors(self) -> int:
+        return sum(int(report.get("errors", 0)) for report in self.reports)
+
 
 class Jobs:
     def __init__(self) -> None:

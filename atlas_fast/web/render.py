@@ -84,38 +84,46 @@ def cut(value: str | None, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+UNKNOWN = "\u2013"
+"""Stands for a number that is not known."""
+
+
 def number(value: float | None, digits: int = 0) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}"
+    return UNKNOWN if value is None else f"{value:,.{digits}f}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Of a share between 0 and 1."""
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
+    return UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
 
 
 def confidence(value: float | None) -> str:
     """Confidence as stored: between 0 and 100, or between 0 and 1 in rows of other programs."""
     if value is None:
-        return "–"
+        return UNKNOWN
     return f"{value * 100 if 0 < value <= 1 else value:.0f} %"
 
 
 def seconds(value: float | None) -> str:
     """A time span in the unit that suits it."""
     if value is None:
-        return "–"
+        return UNKNOWN
+    if value == 0:
+        return "0 s"
     if value < 1:
         return f"{value * 1000:.1f} ms"
     if value < 120:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
-    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest} s"
+    return (
+        f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest} s"
+    )
 
 
 def size(value: float | None) -> str:
     """Bytes in the unit that suits them."""
     if value is None:
-        return "–"
+        return UNKNOWN
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000 or unit == "GB":
             return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"

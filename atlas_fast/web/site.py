@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
-from atlas_fast.errors import StoreError, UsageError
+from atlas_fast.errors import StoreError
 from atlas_fast.observe.live import Live, live_folder, live_runs
 from atlas_fast.store import name_of, open_store
 from atlas_fast.store.plain import PlainConnections
@@ -47,12 +47,19 @@ class Site:
         return name_of(self.where)
 
     @contextmanager
+    def opened(self) -> Iterator[SqliteStore]:
+        """The store itself, for what the reader has no question for. Raises StoreError when it is
+        not there, or is empty: a page makes none."""
+        self.reader.ask("SELECT 1")
+        with closing(open_store(self.where, make=False)) as store:
+            assert isinstance(store, SqliteStore)  # create_app takes nothing else
+            yield store
+
+    @contextmanager
     def writing(self) -> Iterator[SqliteStore]:
         """The store to change, by one request at a time; pages read anew afterwards. Raises
-        StoreError when it is not there: a page makes none."""
-        with self._writing, closing(open_store(self.where, make=False)) as store:
-            if not isinstance(store, SqliteStore):
-                raise UsageError(f"{self.name}: the web interface needs a store in an SQLite file")
+        StoreError when it is not there."""
+        with self._writing, self.opened() as store:
             try:
                 yield store
             finally:
@@ -107,7 +114,10 @@ def number_of(text: str) -> int | None:
 def back_to(path: str, query: str = "", **notice: Any) -> RedirectResponse:
     """After a change: to a page of ours. `query` came from a form and is taken apart, so that it
     cannot lead anywhere else."""
-    pairs = [(k, v) for k, v in parse_qsl(query, max_num_fields=50) if k not in ("done", "n")]
+    try:
+        pairs = [(k, v) for k, v in parse_qsl(query, max_num_fields=50) if k not in ("done", "n")]
+    except ValueError:
+        pairs = []
     pairs += [(name, str(value)) for name, value in notice.items()]
     target = f"{path}?{urlencode(pairs, errors='replace')}" if pairs else path
     return RedirectResponse(target, 303)

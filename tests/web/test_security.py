@@ -121,7 +121,9 @@ def test_a_page_of_another_site_cannot_post_json_without_a_cookie(visitor):
         assert answer.status_code == 403
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8001", "localhost.evil.example", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8001", "localhost.evil.example", ""]
+)
 def test_a_foreign_name_is_refused(visitor, host):
     """Against rebinding: a page of another name that was pointed here must not read anything."""
     for path in ("/", "/api/user-stats", "/healthz"):
@@ -298,7 +300,9 @@ def test_many_fields_and_broken_forms_are_refused(visitor):
     for body in (b"--x\r\nnonsense", b"", b"\x00" * 100):
         answer = visitor.client.post("/settings/import", content=body, headers=broken)
         assert answer.status_code in (400, 403)
-    assert visitor.client.post("/messages/mark", content=b"csrf=%ff", headers=kind).status_code == 403
+    assert (
+        visitor.client.post("/messages/mark", content=b"csrf=%ff", headers=kind).status_code == 403
+    )
 
 
 def test_a_page_that_breaks_says_nothing_of_itself(store, monkeypatch, caplog):

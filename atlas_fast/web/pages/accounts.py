@@ -60,9 +60,7 @@ def _account(site: Site, number: str) -> Account:
 def show_one(request: Request, number: str) -> Response:
     site = site_of(request)
     account = _account(site, number)
-    return site.pages(
-        request, "account.html", AccountPage(account, site.jobs.of(account.address))
-    )
+    return site.pages(request, "account.html", AccountPage(account, site.jobs.of(account.address)))
 
 
 @router.post("/accounts/{number}/run")

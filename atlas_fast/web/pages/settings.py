@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from atlas_fast import decision, limits, preferences
-from atlas_fast.classify.model import load_model
 from atlas_fast.errors import ModelError, UsageError
 from atlas_fast.preferences import Preferences
 from atlas_fast.settings import section
@@ -38,11 +37,11 @@ class SettingsPage:
 @router.get("/settings")
 def show(request: Request) -> Response:
     site = site_of(request)
-    with site.writing() as store:
+    with site.opened() as store:
         kept, state = preferences.read(store), decision.state_of(store)
     own, problem = None, ""
     try:
-        own = (load_model() if state.current is None else decision.model_of(state.current)).threshold
+        own = decision.model_of(state.current).threshold
     except ModelError as error:
         problem = str(error)
     page = SettingsPage(kept, state.to_dict(), own, problem, dict(section("policy")))
@@ -112,7 +111,7 @@ SECTIONS = {
 @router.get("/settings/export")
 def export(request: Request) -> Response:
     """All of it as a file."""
-    with site_of(request).writing() as store:
+    with site_of(request).opened() as store:
         kept = preferences.read(store).to_dict()
     body = orjson.dumps(kept, option=orjson.OPT_INDENT_2)
     headers = {"content-disposition": 'attachment; filename="atlas_fast-preferences.json"'}

@@ -63,7 +63,7 @@
       const row = document.createElement("tr");
       const head = document.createElement("th");
       head.scope = "row";
-      head.textContent = after[0].toFixed(0);
+      head.textContent = after[0].toFixed(1);
       row.append(head);
       for (const column of [1, 2]) {
         const cell = row.insertCell();
