@@ -159,14 +159,16 @@ class Pages:
     def __call__(self, request: Request, name: str, page: Any, status: int = 200) -> HTMLResponse:
         """The page as an answer.
 
-        What was rendered for the same address less than FRESH_SECONDS ago is given again, with
-        this session's form token in it, unless this server has changed the store since.
+        What was rendered for reading the same address less than FRESH_SECONDS ago is given again,
+        with this session's form token in it, unless this server has changed the store since. What
+        answers a form, or says that something is wrong, is never kept.
         """
         session = request.scope["state"].get("session")
         token = b"" if session is None else session.form.encode()
         now, changes = time.monotonic(), request.app.state.site.reader.changes
         key = (name, str(request.url), status, None if session is None else session.kind)
-        there = self._recent.get(key)
+        keep = request.method == "GET" and status == 200
+        there = self._recent.get(key) if keep else None
         if there is not None and there[1] == changes and now - there[0] < FRESH_SECONDS:
             body = there[3] if there[2] == token else there[3].replace(there[2], token)
             return HTMLResponse(body, status)
@@ -177,7 +179,7 @@ class Pages:
         body = text.encode("utf-8", "replace")
         if len(self._recent) >= RECENT_PAGES:
             self._recent.clear()
-        if token and len(body) <= RECENT_BYTES:
+        if keep and token and len(body) <= RECENT_BYTES:
             self._recent[key] = (now, changes, token, body)
         return HTMLResponse(body, status)
 

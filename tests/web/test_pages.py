@@ -12,6 +12,7 @@ from webrig import SPAM, Visitor, fill, mail, rows
 from atlas_fast.errors import UsageError
 from atlas_fast.observe.live import LiveFile, live_folder
 from atlas_fast.store import SqliteStore
+from atlas_fast.store.views.reader import FRESH_SECONDS
 from atlas_fast.web.charts import Chart, Series
 from atlas_fast.web.pages.performance import figures_of
 from atlas_fast.web.render import PLACES, confidence, number, percent, query, seconds, shown, size
@@ -253,6 +254,7 @@ def test_a_run_that_is_on(visitor, store):
         assert "going on" in visitor.get("/runs").text
     finally:
         live.close()
+    time.sleep(FRESH_SECONDS)
     assert "No run is going on." in visitor.get("/performance").text
 
 

@@ -373,3 +373,20 @@ def test_no_websocket(visitor):
     stack = visitor.app.middleware_stack or visitor.app.build_middleware_stack()
     asyncio.run(stack(scope, receive, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_pages_of_two_sessions_are_not_mixed_up(store, hashed):
+    """A page that was rendered a moment ago is given again with the other session's form token;
+    what answers a form is not kept at all."""
+    one, two = Visitor(store), Visitor(store)
+    two.app, two.client.app = one.app, one.client.app
+    one.get("/messages")
+    two.get("/messages")
+    assert one.token != two.token
+    assert one.token not in two.text
+    assert two.post("/messages/mark", {"do": "nonsense"}).status_code == 400
+    locked = Visitor(store, WebSettings(login=hashed, logins=100))
+    for target in ("/runs", "/analytics"):
+        locked.get("/login")
+        page = locked.post("/login", {"secret": "wrong", "next": target}).text
+        assert f'value="{target}"' in page
