@@ -354,5 +354,3 @@ def test_the_timer_runs_all_accounts_and_stops():
     timer.set(5, True)
     assert timer.start() and not timer.start()  # never two at once
     assert timer.stop() and not timer.stop()
-
-

@@ -135,7 +135,9 @@ def test_a_run_in_another_process_is_seen_and_its_death_too(started):
     (one,) = visitor.get("/api/live").json()["runs"]
     assert one["run"] == 1 and one["state"] == "running" and one["pid"] == process.pid
     report = one["report"]
-    assert {"messages", "stored", "stages", "caches", "queue", "memory", "categories"} <= set(report)
+    assert {"messages", "stored", "stages", "caches", "queue", "memory", "categories"} <= set(
+        report
+    )
     assert report["messages"] > 0 and report["memory"] > 0
     metrics = visitor.get("/metrics").text
     assert 'atlas_fast_run_state{run="1",state="running"} 1' in metrics

@@ -80,7 +80,15 @@ def test_the_store_comes_while_the_server_is_up(tmp_path):
 
 def test_overview(visitor):
     page = visitor.get("/").text
-    for said in ("61", "Last runs", "Newest messages", "lunch 59", "ended", "Not Spam"):
+    for said in (
+        "61",
+        "Categories a day",
+        "Last runs",
+        "Newest messages",
+        "lunch 59",
+        "ended",
+        "Not Spam",
+    ):
         assert said in page
     assert visitor.get("/?days=7").text.count('aria-current="true"') == 1
     assert visitor.get("/?days=nonsense").status_code == 200
@@ -305,7 +313,12 @@ def test_words_of_numbers():
         "90.0 s",
         "1 h 06 min",
     )
-    assert (size(999), size(1_500), size(2e9), size(None)) == ("999 B", "1.5 kB", "2.0 GB", "\u2013")
+    assert (size(999), size(1_500), size(2e9), size(None)) == (
+        "999 B",
+        "1.5 kB",
+        "2.0 GB",
+        "\u2013",
+    )
     assert query("/x", a="b&c", d=None, e="") == "/x?a=b%26c"
 
 

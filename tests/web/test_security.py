@@ -390,3 +390,25 @@ def test_pages_of_two_sessions_are_not_mixed_up(store, hashed):
         locked.get("/login")
         page = locked.post("/login", {"secret": "wrong", "next": target}).text
         assert f'value="{target}"' in page
+
+
+def test_serve_from_the_command_line(tmp_path, monkeypatch, capsys):
+    """The hash that it prints opens the door; without one, others' addresses are refused."""
+    import io
+
+    from atlas_fast.cli import main
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(SECRET + "\n"))
+    assert main(["serve", "--hash"]) == 0
+    assert Login(capsys.readouterr().out.strip()).right(SECRET)
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    assert main(["serve", "--hash"]) == 2
+    assert main(["serve", "--store", str(tmp_path / "x.db"), "--host", "0.0.0.0"]) == 2
+    assert "set a login first" in capsys.readouterr().err
+    assert main(["serve", "--store", str(tmp_path / "x.db"), "--tls-cert", "x"]) == 2
+    assert main(["serve", "--store", "postgresql://x/y", "--port", "0"]) == 2
+    settings = tmp_path / "settings.toml"
+    settings.write_text('[web]\nlogin = "secret"\n')
+    monkeypatch.setenv("ATLAS_FAST_SETTINGS", str(settings))
+    assert main(["serve", "--store", str(tmp_path / "x.db")]) == 2
+    assert "must be the hash" in capsys.readouterr().err

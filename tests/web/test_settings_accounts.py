@@ -264,4 +264,8 @@ def test_one_job_an_account():
         if not jobs.running:
             break
         time.sleep(0.02)
-    assert first.state == "done" and first.errors == 0 and jobs.start(Job("a", ["x"], True), lambda job: [])
+    assert (
+        first.state == "done"
+        and first.errors == 0
+        and jobs.start(Job("a", ["x"], True), lambda job: [])
+    )

@@ -185,7 +185,9 @@ def test_an_index_of_another_store_is_not_believed(asked, tmp_path):
     with_other.close()
 
 
-@pytest.mark.parametrize("content", [b"", b"no database at all", b"SQLite format 3\0" + b"x" * 4000])
+@pytest.mark.parametrize(
+    "content", [b"", b"no database at all", b"SQLite format 3\0" + b"x" * 4000]
+)
 def test_a_damaged_index_costs_time_and_nothing_else(made, tmp_path, rows, content):
     path = tmp_path / "a.db"
     path.write_bytes(made.read_bytes())
@@ -197,7 +199,8 @@ def test_a_damaged_index_costs_time_and_nothing_else(made, tmp_path, rows, conte
 
 
 @pytest.mark.parametrize(
-    "text", ['"', "'", "* * *", "NOT OR AND NEAR(", "a" * 10_000, "zq:*", "日本", "\u202e", "-", "^a"]
+    "text",
+    ['"', "'", "* * *", "NOT OR AND NEAR(", "a" * 10_000, "zq:*", "日本", "\u202e", "-", "^a"],
 )
 def test_any_text_may_be_searched_for(asked, text):
     assert messages(asked, Filter(text=text)).rows is not None
@@ -242,7 +245,9 @@ def test_the_analytics_are_what_the_rows_say(asked, rows):
     months = [row for row in rows if row["timestamp"][:7] >= since[:7]]
     best = {}
     for row in months:
-        best[row["sender_domain"]] = best.get(row["sender_domain"], 0) + (row["action"] == "DELETED")
+        best[row["sender_domain"]] = best.get(row["sender_domain"], 0) + (
+            row["action"] == "DELETED"
+        )
     assert [one.deleted for one in seen.domains] == sorted(best.values(), reverse=True)[:10]
     assert all(best[one.domain] == one.deleted for one in seen.domains)
     assert seen.networks[0].deleted == max(

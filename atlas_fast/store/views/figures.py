@@ -22,6 +22,7 @@ __all__ = [
     "ProviderCount",
     "SubcategoryCount",
     "analytics",
+    "category_days",
     "category_subcategories",
     "country_categories",
     "country_subcategories",
@@ -415,3 +416,18 @@ def category_subcategories(
         (category,),
     )
     return _shares(found, top)
+
+
+def category_days(
+    reader: StoreReader, days: int = 30, today: datetime.date | None = None
+) -> list[tuple[str, str, int]]:
+    """(day, category, messages) of the last days, for those that have any."""
+    days, day = max(1, min(days, MAX_DAYS)), today or datetime.date.today()
+    query = (
+        "SELECT day, category, SUM(n) FROM summary_days WHERE day >= ? GROUP BY 1, 2 "
+        "HAVING SUM(n) > 0 ORDER BY 1, 2"
+    )
+    return reader.kept(
+        ("category days", days, day),
+        lambda: [(at, name, n) for at, name, n in reader.ask(query, (_before(day, days - 1),))],
+    )
