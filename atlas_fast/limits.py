@@ -177,8 +177,8 @@ MAX_WEB_TEXT = 2_000
 MAX_WEB_SEARCH = 200
 """Characters of one filter of the message list; a longer one is refused."""
 
-VIEW_SECONDS = 0.5
-"""Seconds that one question of a page to the store may take; then the page does without it."""
+VIEW_MILLISECONDS = 500
+"""Milliseconds that one question of a page to the store may take; then the page does without it."""
 
 VIEW_PAGE = 50
 """Messages of one page of a list."""

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import orjson
 
 from atlas_fast.errors import StoreError
-from atlas_fast.limits import VIEW_SECONDS
+from atlas_fast.limits import VIEW_MILLISECONDS
 from atlas_fast.store.search import SearchIndex
 from atlas_fast.store.state import state_of
 
@@ -86,7 +86,7 @@ class StoreReader:
         return str(self.path)
 
     def ask(
-        self, query: str, values: Sequence[Any] = (), *, seconds: float = VIEW_SECONDS
+        self, query: str, values: Sequence[Any] = (), *, seconds: float = VIEW_MILLISECONDS / 1e3
     ) -> list[tuple[Any, ...]]:
         """All rows of a question. Raises TooLong after `seconds`, and StoreError."""
         mine = self._mine
@@ -173,7 +173,7 @@ class StoreReader:
         )  # fmt: skip
         connection.text_factory = _text
         connection.set_progress_handler(lambda: time.monotonic() > mine.deadline, STEPS)
-        mine.deadline = time.monotonic() + VIEW_SECONDS
+        mine.deadline = time.monotonic() + VIEW_MILLISECONDS / 1e3
         state = state_of(connection)
         if not state.current:
             connection.close()
