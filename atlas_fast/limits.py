@@ -183,8 +183,8 @@ MAX_WEB_TEXT = 2_000
 MAX_WEB_SEARCH = 200
 """Characters of one filter of the message list; a longer one is refused."""
 
-VIEW_SECONDS = 0.5
-"""Seconds that one question of a page to the store may take; then the page does without it."""
+VIEW_MILLISECONDS = 500
+"""Milliseconds that one question of a page to the store may take; then the page does without it."""
 
 VIEW_PAGE = 50
 """Messages of one page of a list."""
@@ -193,7 +193,7 @@ VIEW_LOOKED_AT = 20_000
 """Rows that a search looks at one by one where the search index does not have them (yet); the page
 then says how far it came."""
 
-VIEW_COUNTED = 10_000
+VIEW_COUNTED = 1_000
 """Messages of a search that are counted; beyond, there are more than that."""
 
 VIEW_RUNS = 50

@@ -83,20 +83,29 @@ class Watch:
 
 
 @contextmanager
-def browsing(address: str, width: int = 1440, **more):
-    """(page, watch) of a fresh browser context."""
+def chromium():
+    """A browser for a module's tests. Its event loop belongs to the thread while it is open."""
     playwright = browser_or_skip()
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            context = browser.new_context(
-                viewport={"width": width, "height": 900}, base_url=address, **more
-            )
-            context.set_default_timeout(20_000)
-            watch = Watch(context, address)
-            yield context.new_page(), watch
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def browsing(browser, address: str, width: int = 1440, **more):
+    """(page, watch) of a fresh browser context."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, base_url=address, **more
+    )
+    try:
+        context.set_default_timeout(20_000)
+        watch = Watch(context, address)
+        yield context.new_page(), watch
+    finally:
+        context.close()
 
 
 def screenshots(tmp_path: Path) -> Path:

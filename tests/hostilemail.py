@@ -10,7 +10,7 @@ SCRIPTS = [
     "</script><script>window.owned=1</script>",
     "<img src=x onerror=window.owned=1>",
     "<svg/onload=window.owned=1>",
-    "\" onmouseover=window.owned=1 autofocus onfocus=window.owned=1 x=\"",
+    '" onmouseover=window.owned=1 autofocus onfocus=window.owned=1 x="',
     "' onfocus=window.owned=1 autofocus '",
     "javascript:window.owned=1",
     "</title><script>window.owned=1</script>",
@@ -24,7 +24,13 @@ SCRIPTS = [
     "&#60;script&#62;window.owned=1&#60;/script&#62;",
     "\u003cscript\u003ewindow.owned=1\u003c/script\u003e",
 ]
-TEMPLATES = ["{{ 7*7 }}{{ config }}", "{% include '/etc/passwd' %}", "${7*7}", "#{7*7}", "{{''.__class__}}"]
+TEMPLATES = [
+    "{{ 7*7 }}{{ config }}",
+    "{% include '/etc/passwd' %}",
+    "${7*7}",
+    "#{7*7}",
+    "{{''.__class__}}",
+]
 FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(1)", "\t=1+1"]
 HIDDEN = ["abc\u202egnp.exe", "\u2066left\u2069", "zero\u200bwidth", "\u0000nul", "\x1b[31mred", "\u2028line",
           "\ufeffbom", "\udcff"]  # fmt: skip

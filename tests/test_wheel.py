@@ -41,7 +41,7 @@ def rules(names: list[str]) -> None:
     names = [name for name in names if "__pycache__" not in name and ".dist-info/" not in name]
     assert {name.split("/")[0] for name in names} == {"atlas_fast"}
     suffixes = {name.rpartition(".")[2] for name in names if not name.endswith("py.typed")}
-    assert suffixes == {"py", "pyi", "so", "npz", "txt", "json"}
+    assert suffixes == {"py", "pyi", "so", "npz", "txt", "json", "html", "css", "js", "svg"}
     assert "atlas_fast/py.typed" in names
     for name in ("model.npz", "words.txt", "brands.txt", "known_domains.txt"):
         assert f"atlas_fast/data/{name}" in names

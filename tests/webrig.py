@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import mailbox
 import re
+import sqlite3
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -17,11 +19,21 @@ with warnings.catch_warnings():  # newer versions name another package for the s
     warnings.simplefilter("ignore")
     from starlette.testclient import TestClient
 
-from atlas_fast import triage
-from atlas_fast.web.app import create_app
-from atlas_fast.web.settings import WebSettings
+from atlas_fast import triage  # noqa: E402
+from atlas_fast.web.app import create_app  # noqa: E402
+from atlas_fast.web.settings import WebSettings  # noqa: E402
 
 HOST = "http://localhost"
+
+SPAM = b"""Received: from x (x [41.0.0.1]) by mx.example.org; Mon, 5 Jan 2026 10:00:00 +0000
+From: "Dr. Best" <best@cheap-meds.test>
+To: you@example.com
+Subject: FREE VIAGRA 80% OFF!!! Act now, risk free money
+Content-Type: text/html
+
+<html><a href="http://cheap-meds.test/buy">CLICK HERE</a> to order viagra cialis online pharmacy.
+Limited time offer, 100% free, no prescription, you have won $1,000,000</html>
+"""
 
 
 def fill(where: Path, messages: list[bytes]) -> Path:
@@ -43,6 +55,11 @@ def mail(number: int = 0, subject: str = "lunch", sender: str = "Ann <ann@exampl
         f"Message-ID: <{number}@example.org>\nDate: Mon, 5 Jan 2026 10:00:00 +0000\n\n"
         f"Shall we meet at http://cafe.example/{number} at noon?\n"
     ).encode()
+
+
+def rows(store, query, *values):
+    with closing(sqlite3.connect(store)) as connection:
+        return connection.execute(query, values).fetchall()
 
 
 class Visitor:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from atlas_fast.bench.webstore import COUNTRIES, WORDS, fill
@@ -49,7 +50,9 @@ class Route:
 
 @dataclass(slots=True)
 class Load:
-    """Milliseconds by route, in the order of answers, and what was wrong."""
+    """Milliseconds by route, in the order of answers, and what was wrong. `server_seconds`: what
+    the server used of a processor meanwhile; `written` rows of the runs; `indexing`: seconds that
+    making the search index took."""
 
     times: dict[str, list[float]] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
@@ -57,11 +60,21 @@ class Load:
     seconds: float = 0.0
     written: int = 0
     indexing: float = 0.0
+    server_seconds: float = 0.0
     messages: int = 0
 
     @property
     def requests(self) -> int:
         return sum(map(len, self.times.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        names = ("route", "requests", "median_ms", "p99_ms", "longest_ms", "errors")
+        return {
+            "messages": self.messages, "seconds": self.seconds, "written": self.written,
+            "indexing_seconds": self.indexing, "server_seconds": self.server_seconds,
+            "routes": [dict(zip(names, row, strict=True)) for row in self.rows()],
+        }  # fmt: skip
 
     def rows(self) -> list[tuple[str, int, float, float, float, int]]:
         """(route, requests, median, 99th percentile, longest, errors), the slowest first; `all` is
@@ -173,13 +186,23 @@ def measure(
         pass
     load.indexing = time.perf_counter() - begin
     runs = _runs(store)
-    with _server(store) as (host, port), _writer(store, write, load):
+    with _server(store) as (host, port, server), _writer(store, write, load):
         plan = routes(load.messages, runs)
         asyncio.run(_warm(host, port, plan))
-        begin = time.perf_counter()
+        begin, used = time.perf_counter(), _processor_seconds(server)
         asyncio.run(_read(host, port, plan, readers, seconds, load, seed))
         load.seconds = time.perf_counter() - begin
+        load.server_seconds = _processor_seconds(server) - used
     return load
+
+
+def _processor_seconds(process: int) -> float:
+    """Processor time of a process so far; 0 where the system does not tell."""
+    try:
+        words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _runs(store: Path) -> int:
@@ -193,8 +216,8 @@ def _runs(store: Path) -> int:
 
 
 @contextmanager
-def _server(store: Path) -> Iterator[tuple[str, int]]:
-    """`atlas-fast serve` as a process, and where it listens."""
+def _server(store: Path) -> Iterator[tuple[str, int, int]]:
+    """`atlas-fast serve` as a process: where it listens, and its number."""
     process = subprocess.Popen(
         [sys.executable, "-m", "atlas_fast", "serve", "--store", str(store), "--port", "0"],
         stderr=subprocess.PIPE, env=_environment(),
@@ -210,7 +233,7 @@ def _server(store: Path) -> Iterator[tuple[str, int]]:
         if not parts.hostname or not parts.port:
             raise AtlasFastError(f"the server does not start: {text}")
         threading.Thread(target=process.stderr.read, daemon=True).start()
-        yield parts.hostname, parts.port
+        yield parts.hostname, parts.port, process.pid
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -276,19 +299,22 @@ class _Reader:
     def __init__(self, host: str, port: int):
         self._host, self._port = host, port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._cookie = b""
 
     async def get(self, path: str) -> tuple[int, bytes]:
         """Status and body. Raises OSError when the server is gone."""
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port, limit=1 << 22)
         source, sink = self._streams
-        sink.write(f"GET {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n\r\n".encode())
+        line = f"GET {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n"
+        sink.write(line.encode() + self._cookie + b"\r\n")
         head = await source.readuntil(b"\r\n\r\n")
+        for said in head.split(b"\r\n"):  # as a browser keeps it
+            if said[:11].lower() == b"set-cookie:":
+                self._cookie = b"Cookie:" + said[11:].partition(b";")[0] + b"\r\n"
         lines = head.lower().split(b"\r\n")
         status = int(lines[0].split()[1])
-        size = next(
-            (int(line[15:]) for line in lines if line.startswith(b"content-length:")), None
-        )
+        size = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), None)
         if size is None:
             raise OSError(f"{path}: an answer without its length")
         body = await source.readexactly(size)

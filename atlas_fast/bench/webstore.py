@@ -121,8 +121,9 @@ def rows(first: int, n: int, session_id: int, timestamp: str, seed: int = 1) -> 
 
 
 def fill(
-    path: str | Path, messages: int, seed: int = 1, told: Callable[[int], None] | None = None
-) -> int:
+    path: str | Path, messages: int, seed: int = 1, *, days: int = DAYS,
+    told: Callable[[int], None] | None = None,
+) -> int:  # fmt: skip
     """Make a store of so many messages, a run a day up to today; returns how many it has.
 
     A store that is there is taken as it is when it has them. Statistics are made in the end, as
@@ -132,7 +133,7 @@ def fill(
         there = store.count_messages()
         if there >= messages:
             return there
-        days = min(DAYS, max(1, messages // 50))
+        days = min(days, max(1, messages // 50))
         today = datetime.date.today()
         done = 0
         for back in range(days):

@@ -14,6 +14,8 @@ from atlas_fast.files import whole_file
 ROUNDS = 7
 MESSAGES = 4_000
 SCALE = 200_000
+SECONDS = 30.0
+WEB = "web"
 
 
 def add_verbs(verbs: Any) -> None:
@@ -28,7 +30,8 @@ def add_verbs(verbs: Any) -> None:
         nargs="*",
         metavar="SUITE",
         help="kernels, headers, features, lexicon, domains, auth, geo, store, postgres, "
-        "end-to-end, scaling, scale, memory, filters, imap (default: all but scale)",
+        "end-to-end, scaling, scale, memory, filters, imap (default: all but scale); or web alone: "
+        "pages and routes under load",
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="measure on these .eml files")
     parser.add_argument(
@@ -48,6 +51,14 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument(
         "--rounds", type=whole(3, 10_000), default=ROUNDS, metavar="N", help="default: %(default)s"
     )
+    parser.add_argument(
+        "--store", type=Path, metavar="FILE",
+        help="web: the store to serve, made of --messages rows where it is not there, and kept",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS, metavar="S",
+        help="web: how long the readers read (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
     parser.add_argument(
         "--against",
@@ -76,6 +87,8 @@ def do_bench(options: argparse.Namespace) -> int:
 
     if options.compare is not None:
         return _compare(*map(read, options.compare))
+    if WEB in options.suites:
+        return _web(options)
     before = None if options.against is None else read(options.against)
     unknown = [name for name in options.suites if name not in SUITES]
     if unknown:
@@ -104,6 +117,40 @@ def do_bench(options: argparse.Namespace) -> int:
         with whole_file(options.json) as file:
             file.write(written)
     return 0 if before is None else _compare(before, orjson.loads(written))
+
+
+def _web(options: argparse.Namespace) -> int:
+    """Print the load report; 1 when an answer was wrong."""
+    import tempfile
+
+    import orjson
+
+    from atlas_fast.bench.web import READERS, measure
+    from atlas_fast.errors import UsageError
+
+    if options.suites != [WEB]:
+        raise UsageError("web: measure it alone, as it needs the whole machine")
+    with tempfile.TemporaryDirectory(prefix="atlas-fast-bench-") as scratch:
+        store = options.store or Path(scratch, "web.db")
+        print(f"measuring: web, {options.messages:,} messages", file=sys.stderr)
+        load = measure(store, options.messages, seconds=options.seconds)
+    rows = [
+        (name, f"{n:,}", f"{middle:.1f}", f"{late:.1f}", f"{last:.1f}", f"{wrong:,}")
+        for name, n, middle, late, last, wrong in load.rows()
+    ]
+    head = ("route", "requests", "median ms", "99 % ms", "longest ms", "errors")
+    print_table("", head, rows, numeric=(1, 2, 3, 4, 5))
+    print(
+        f"{load.messages:,} messages; {READERS} readers without a pause, {load.seconds:.0f} s, "
+        f"{load.requests / load.seconds:,.0f} requests a second, "
+        f"{1e3 * load.server_seconds / max(load.requests, 1):.2f} ms of a processor each; "
+        f"runs wrote {load.written:,} rows meanwhile; the search index took {load.indexing:.1f} s"
+    )
+    for text in load.first_errors:
+        print(f"error: {text}")
+    if options.json is not None:
+        options.json.write_bytes(orjson.dumps(load.to_dict(), option=orjson.OPT_INDENT_2))
+    return 1 if load.errors else 0
 
 
 def _compare(before: dict[str, Any], after: dict[str, Any]) -> int:

@@ -29,7 +29,7 @@ SLOW_SECONDS = 0.2
 
 
 class GroupedWrites:
-    """Writes for one run. Used by one thread; `close` commits what waits. `stored`: new rows so far."""
+    """Writes for one run. Used by one thread; `close` commits what waits. `stored`: new rows."""
 
     def __init__(self, store: Store, run: Run, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store

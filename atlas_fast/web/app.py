@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio.to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
@@ -28,6 +29,10 @@ from atlas_fast.web.settings import WebSettings
 from atlas_fast.web.site import Site, site_of
 
 __all__ = ["create_app"]
+
+THREADS = 4
+"""Threads that answer requests. More of them only wait for each other: a page is a millisecond or
+two of work. What waits for others (mail servers) has threads of its own."""
 
 JSON_PATHS = ("/api/", "/openapi.json", "/metrics", "/healthz", "/live")
 
@@ -52,6 +57,7 @@ def create_app(store: str | Path, settings: WebSettings | None = None) -> FastAP
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         indexer.start()
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
         indexer.stop()
         reader.close()
@@ -81,7 +87,7 @@ def static(request: Request, digest: str, name: str) -> Response:
     return site_of(request).assets.respond(request, digest, name)
 
 
-def healthz() -> PlainTextResponse:
+async def healthz() -> PlainTextResponse:
     """Whether the server answers; says nothing else."""
     return PlainTextResponse("ok\n")
 

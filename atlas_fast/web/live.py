@@ -19,15 +19,21 @@ from fastapi.responses import Response, StreamingResponse
 
 from atlas_fast.limits import LIVE_SECONDS, LIVE_STREAMS
 from atlas_fast.observe.live import live_folder, live_run, live_runs
+from atlas_fast.web.routing import QuickRoute
 from atlas_fast.web.site import site_of
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/live", tags=["live"])
+router = APIRouter(route_class=QuickRoute, prefix="/api/live", tags=["live"])
 
 LOOK_SECONDS = 0.5
 BEAT_SECONDS = 10.0
 """A stream that has nothing to tell says so, so that proxies and pages know that it is there."""
+
+EVENT = {
+    "type": "object",
+    "properties": {"event": {"enum": ["figures", "end"]}, "data": {"type": "string"}},
+}
 
 Run = Annotated[int, InPath(ge=1, le=(1 << 63) - 1)]
 
@@ -52,7 +58,7 @@ def live_one(request: Request, run: Run) -> Response:
     "/{run}/events",
     response_model=None,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"content": {"text/event-stream": {"schema": EVENT}}},
         503: {"description": "too many streams are open"},
     },
 )

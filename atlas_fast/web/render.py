@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 import re
+import time
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from atlas_fast import limits
+from atlas_fast.store.views.reader import FRESH_SECONDS
 from atlas_fast.visible import visible
 from atlas_fast.web.assets import Assets
 from atlas_fast.web.charts import tone_of
@@ -42,6 +44,9 @@ def shown(value: Any) -> Any:
         value = f"{value[: limits.MAX_WEB_TEXT]} … (cut, {len(value):,} characters in all)"
     return visible(value)
 
+
+RECENT_PAGES, RECENT_BYTES = 64, 1 << 18
+"""Rendered pages that are kept for a moment, and their size at most."""
 
 _SPECIAL = re.compile("[&<>\"']")
 
@@ -79,38 +84,46 @@ def cut(value: str | None, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+UNKNOWN = "\u2013"
+"""Stands for a number that is not known."""
+
+
 def number(value: float | None, digits: int = 0) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}"
+    return UNKNOWN if value is None else f"{value:,.{digits}f}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Of a share between 0 and 1."""
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
+    return UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
 
 
 def confidence(value: float | None) -> str:
     """Confidence as stored: between 0 and 100, or between 0 and 1 in rows of other programs."""
     if value is None:
-        return "–"
+        return UNKNOWN
     return f"{value * 100 if 0 < value <= 1 else value:.0f} %"
 
 
 def seconds(value: float | None) -> str:
     """A time span in the unit that suits it."""
     if value is None:
-        return "–"
+        return UNKNOWN
+    if value == 0:
+        return "0 s"
     if value < 1:
         return f"{value * 1000:.1f} ms"
     if value < 120:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
-    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest} s"
+    return (
+        f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest} s"
+    )
 
 
 def size(value: float | None) -> str:
     """Bytes in the unit that suits them."""
     if value is None:
-        return "–"
+        return UNKNOWN
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000 or unit == "GB":
             return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
@@ -128,6 +141,7 @@ class Pages:
     """Renders pages."""
 
     def __init__(self, assets: Assets, store: str, login: bool):
+        self._recent: dict[Any, tuple[float, int, bytes, bytes]] = {}
         self.env = _Environment(
             loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined,
             finalize=shown, auto_reload=False, trim_blocks=True, lstrip_blocks=True,
@@ -143,12 +157,31 @@ class Pages:
         }  # fmt: skip
 
     def __call__(self, request: Request, name: str, page: Any, status: int = 200) -> HTMLResponse:
-        """The page as an answer."""
+        """The page as an answer.
+
+        What was rendered for reading the same address less than FRESH_SECONDS ago is given again,
+        with this session's form token in it, unless this server has changed the store since. What
+        answers a form, or says that something is wrong, is never kept.
+        """
+        session = request.scope["state"].get("session")
+        token = b"" if session is None else session.form.encode()
+        now, changes = time.monotonic(), request.app.state.site.reader.changes
+        key = (name, str(request.url), status, None if session is None else session.kind)
+        keep = request.method == "GET" and status == 200
+        there = self._recent.get(key) if keep else None
+        if there is not None and there[1] == changes and now - there[0] < FRESH_SECONDS:
+            body = there[3] if there[2] == token else there[3].replace(there[2], token)
+            return HTMLResponse(body, status)
         text = self.env.get_template(name).render(
-            page=page, path=request.url.path, session=request.scope["state"].get("session"),
+            page=page, path=request.url.path, session=session,
             notice=notice_of(request.query_params), now=datetime.now(),
         )  # fmt: skip
-        return HTMLResponse(text.encode("utf-8", "replace"), status)
+        body = text.encode("utf-8", "replace")
+        if len(self._recent) >= RECENT_PAGES:
+            self._recent.clear()
+        if keep and token and len(body) <= RECENT_BYTES:
+            self._recent[key] = (now, changes, token, body)
+        return HTMLResponse(body, status)
 
 
 def _template(name: str) -> str | None:

@@ -149,9 +149,7 @@ class Guard:
         if session is not None and not self._program(scope, fields, kind, fresh=bool(cookie)):
             given = fields.get(FORM_HEADER, b"").decode("latin-1") or form.get(FORM_FIELD, [""])[0]
             if not hmac.compare_digest(given.encode(), session.form.encode()):
-                raise Refused(
-                    403, "The form is not of this session any more; load the page again."
-                )
+                raise Refused(403, "The form is not of this session any more; load the page again.")
         return _again(body, receive)
 
     def _host(self, fields: dict[bytes, bytes]) -> str:
@@ -223,12 +221,12 @@ class Guard:
             raise Refused(403, "This request comes from another site.")
         origin = fields.get(b"origin")
         schemes = ("https", "http") if self.settings.https else (scope["scheme"],)
-        if origin is not None and origin.decode("latin-1") not in [f"{s}://{host}" for s in schemes]:
+        if origin is not None and origin.decode("latin-1") not in [
+            f"{s}://{host}" for s in schemes
+        ]:
             raise Refused(403, "This request comes from another site.")
 
-    def _program(
-        self, scope: Scope, fields: dict[bytes, bytes], kind: bytes, fresh: bool
-    ) -> bool:
+    def _program(self, scope: Scope, fields: dict[bytes, bytes], kind: bytes, fresh: bool) -> bool:
         """A program that is no browser, as it has no cookie and names no origin, needs no form
         token for the JSON routes of a server without login: no web page can make a browser send
         that."""
@@ -271,14 +269,18 @@ class Guard:
         accepts = dict(scope["headers"]).get(b"accept", b"")
         if b"text/html" in accepts:
             kind = b"text/html; charset=utf-8"
-            body = PLAIN.format(title="Sorry" if refused.status >= 500 else "Refused", text=refused.text).encode()
+            body = PLAIN.format(
+                title="Sorry" if refused.status >= 500 else "Refused", text=refused.text
+            ).encode()
         headers = [
             (b"content-type", kind), (b"content-length", str(len(body)).encode()),
             *refused.headers,
         ]  # fmt: skip
         out = self._leaving(scope, send, [])
         await out({"type": "http.response.start", "status": refused.status, "headers": headers})
-        await out({"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""})
+        await out(
+            {"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""}
+        )
 
 
 PLAIN = (

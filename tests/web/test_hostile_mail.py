@@ -5,7 +5,7 @@ import time
 from html.parser import HTMLParser
 
 import pytest
-from browserrig import browsing, serving
+from browserrig import browsing, chromium, serving
 from hostilemail import ALL, LONG, attack, mailbox
 from webrig import Visitor, fill
 
@@ -108,7 +108,17 @@ def test_long_values_are_cut(visitor):
 
 @pytest.mark.parametrize("text", [text for text in ALL if len(text) < 500], ids=repr)
 def test_filters_say_what_was_asked_as_text(visitor, text):
-    for name in ("text", "sender", "domain", "country", "category", "since", "run", "after", "flag"):
+    for name in (
+        "text",
+        "sender",
+        "domain",
+        "country",
+        "category",
+        "since",
+        "run",
+        "after",
+        "flag",
+    ):
         answer = visitor.get("/messages", params={name: text.encode("utf-8", "replace")})
         assert answer.status_code == 200
         harmless(answer.text)
@@ -143,7 +153,11 @@ def test_settings_made_of_attacks_are_text(tmp_path):
 
 def test_no_script_runs_in_a_browser(store):
     """And the pages stay usable: lists, every message, a correction of one of them."""
-    with serving(store) as address, browsing(address) as (page, watch):
+    with (
+        chromium() as browser,
+        serving(store) as address,
+        browsing(browser, address) as (page, watch),
+    ):
         begin = time.monotonic()
         for path in [*LISTS, *(f"/messages/{n}" for n in range(1, len(ALL) + 1))]:
             page.goto(path)

@@ -121,7 +121,9 @@ def test_a_page_of_another_site_cannot_post_json_without_a_cookie(visitor):
         assert answer.status_code == 403
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8001", "localhost.evil.example", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8001", "localhost.evil.example", ""]
+)
 def test_a_foreign_name_is_refused(visitor, host):
     """Against rebinding: a page of another name that was pointed here must not read anything."""
     for path in ("/", "/api/user-stats", "/healthz"):
@@ -298,7 +300,9 @@ def test_many_fields_and_broken_forms_are_refused(visitor):
     for body in (b"--x\r\nnonsense", b"", b"\x00" * 100):
         answer = visitor.client.post("/settings/import", content=body, headers=broken)
         assert answer.status_code in (400, 403)
-    assert visitor.client.post("/messages/mark", content=b"csrf=%ff", headers=kind).status_code == 403
+    assert (
+        visitor.client.post("/messages/mark", content=b"csrf=%ff", headers=kind).status_code == 403
+    )
 
 
 def test_a_page_that_breaks_says_nothing_of_itself(store, monkeypatch, caplog):
@@ -369,3 +373,42 @@ def test_no_websocket(visitor):
     stack = visitor.app.middleware_stack or visitor.app.build_middleware_stack()
     asyncio.run(stack(scope, receive, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_pages_of_two_sessions_are_not_mixed_up(store, hashed):
+    """A page that was rendered a moment ago is given again with the other session's form token;
+    what answers a form is not kept at all."""
+    one, two = Visitor(store), Visitor(store)
+    two.app, two.client.app = one.app, one.client.app
+    one.get("/messages")
+    two.get("/messages")
+    assert one.token != two.token
+    assert one.token not in two.text
+    assert two.post("/messages/mark", {"do": "nonsense"}).status_code == 400
+    locked = Visitor(store, WebSettings(login=hashed, logins=100))
+    for target in ("/runs", "/analytics"):
+        locked.get("/login")
+        page = locked.post("/login", {"secret": "wrong", "next": target}).text
+        assert f'value="{target}"' in page
+
+
+def test_serve_from_the_command_line(tmp_path, monkeypatch, capsys):
+    """The hash that it prints opens the door; without one, others' addresses are refused."""
+    import io
+
+    from atlas_fast.cli import main
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(SECRET + "\n"))
+    assert main(["serve", "--hash"]) == 0
+    assert Login(capsys.readouterr().out.strip()).right(SECRET)
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    assert main(["serve", "--hash"]) == 2
+    assert main(["serve", "--store", str(tmp_path / "x.db"), "--host", "0.0.0.0"]) == 2
+    assert "set a login first" in capsys.readouterr().err
+    assert main(["serve", "--store", str(tmp_path / "x.db"), "--tls-cert", "x"]) == 2
+    assert main(["serve", "--store", "postgresql://x/y", "--port", "0"]) == 2
+    settings = tmp_path / "settings.toml"
+    settings.write_text('[web]\nlogin = "secret"\n')
+    monkeypatch.setenv("ATLAS_FAST_SETTINGS", str(settings))
+    assert main(["serve", "--store", str(tmp_path / "x.db")]) == 2
+    assert "must be the hash" in capsys.readouterr().err

@@ -22,6 +22,7 @@ __all__ = [
     "ProviderCount",
     "SubcategoryCount",
     "analytics",
+    "category_days",
     "category_subcategories",
     "country_categories",
     "country_subcategories",
@@ -303,9 +304,10 @@ def top_domains(reader: StoreReader, since: str, top: int = TOP) -> list[DomainC
     months = [
         month
         for (month,) in reader.ask(
-            "WITH RECURSIVE m(month) AS (SELECT MIN(month) FROM summary_domains WHERE month >= ? "
-            "UNION ALL SELECT (SELECT MIN(month) FROM summary_domains WHERE month > m.month) "
-            "FROM m WHERE m.month IS NOT NULL) SELECT month FROM m WHERE month IS NOT NULL",
+            "WITH RECURSIVE known(month) AS (SELECT MIN(month) FROM summary_domains "
+            "WHERE month >= ? UNION ALL SELECT (SELECT MIN(month) FROM summary_domains "
+            "WHERE month > known.month) FROM known WHERE known.month IS NOT NULL) "
+            "SELECT month FROM known WHERE month IS NOT NULL",
             (since,),
         )
     ]
@@ -414,3 +416,18 @@ def category_subcategories(
         (category,),
     )
     return _shares(found, top)
+
+
+def category_days(
+    reader: StoreReader, days: int = 30, today: datetime.date | None = None
+) -> list[tuple[str, str, int]]:
+    """(day, category, messages) of the last days, for those that have any."""
+    days, day = max(1, min(days, MAX_DAYS)), today or datetime.date.today()
+    query = (
+        "SELECT day, category, SUM(n) FROM summary_days WHERE day >= ? GROUP BY 1, 2 "
+        "HAVING SUM(n) > 0 ORDER BY 1, 2"
+    )
+    return reader.kept(
+        ("category days", days, day),
+        lambda: [(at, name, n) for at, name, n in reader.ask(query, (_before(day, days - 1),))],
+    )

@@ -176,8 +176,12 @@ def messages(
         rows, complete, reached = _find(reader, wanted, top, low, limit, indexed)
     counted, more = None, False
     if count and after is None:
-        short = complete and len(rows) < limit
-        counted, more = (len(rows), False) if short else _count(reader, wanted, low)
+        if complete and len(rows) < limit:
+            counted = len(rows)
+        elif "action" in wanted.given and wanted.given - SUMMED:  # two long lists again
+            counted, more = len(rows), True
+        else:
+            counted, more = _count(reader, wanted, low)
     following = rows[-1][0] if len(rows) >= limit else None if complete else reached
     return Page(_made(reader, rows), following, counted, more, complete, indexed)
 
@@ -336,7 +340,10 @@ def _match(wanted: Filter) -> str:
         if (value := getattr(wanted, name)) is not None
     ]
     if wanted.category is not None:
-        parts.append(f'("{key("k", wanted.category)}" OR "{key("v", wanted.category)}")')
+        named = f'"{key("k", wanted.category)}"'
+        if wanted.category in _NEW_NAMES:
+            named = f'({named} OR "{key("v", wanted.category)}")'
+        parts.append(named)
     if wanted.uncertain:
         parts.append(f'("{key("b", 1)}" OR "{key("b", 2)}")')
     if wanted.text is not None:
@@ -361,6 +368,10 @@ def _lowest(reader: StoreReader, wanted: Filter) -> int:
     return found[0] - 1 if found else (1 << 63) - 2
 
 
+SUMMED = frozenset(("category", "action", "run"))
+"""Filters whose messages the summaries have counted."""
+
+
 def _count(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None, bool]:
     """How many messages a filter has, from the summaries or the index; and whether there are more.
     None where only looking at rows would tell."""
@@ -372,7 +383,7 @@ def _count(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None, b
 
 def _counted(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None, bool]:
     given, values = wanted.given, []
-    if given <= {"category", "action", "run"} and wanted.category not in _NEW_NAMES:
+    if given <= SUMMED and wanted.category not in _NEW_NAMES:
         table = "summary_runs" if "run" in given else "summary_days"
         terms = []
         for name, column in (("category", "category"), ("action", "action"), ("run", "session_id")):
@@ -384,14 +395,16 @@ def _counted(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None,
         return int(found[0][0]), False
     if "judged" in given or "flag" in given or not _has_index(reader, wanted):
         return None, False
-    high = _highest(reader, wanted)
     found = reader.ask(
         "SELECT COUNT(*) FROM (SELECT rowid FROM search.words WHERE words MATCH ? AND rowid > ? "
         "AND rowid < ? LIMIT ?)",
-        (_match(wanted), low, high, VIEW_COUNTED + 1),
+        (_match(wanted), low, _highest(reader, wanted), VIEW_COUNTED + 1),
     )
     n = int(found[0][0])
-    return min(n, VIEW_COUNTED), n > VIEW_COUNTED
+    ((last, newest),) = reader.ask(
+        f"SELECT last_id, (SELECT MAX(id) FROM {MESSAGES}) FROM search.state"
+    )
+    return min(n, VIEW_COUNTED), n > VIEW_COUNTED or last < newest
 
 
 def _highest(reader: StoreReader, wanted: Filter) -> int:

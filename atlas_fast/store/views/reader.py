@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 import orjson
 
 from atlas_fast.errors import StoreError
-from atlas_fast.limits import VIEW_SECONDS
+from atlas_fast.limits import VIEW_MILLISECONDS
 from atlas_fast.store.search import SearchIndex
 from atlas_fast.store.state import state_of
 
@@ -41,13 +42,27 @@ class TooLong(StoreError):
     """A question took longer than a page may."""
 
 
+class _Held:
+    """A thread's connection, closed with the thread."""
+
+    def __init__(self, connection: sqlite3.Connection):
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
 class _Mine(threading.local):
     def __init__(self) -> None:
-        self.connection: sqlite3.Connection | None = None
+        self.held: _Held | None = None
         self.deadline = 0.0
         self.searching = False
         self.forgotten = 0
         self.kept: dict[Hashable, tuple[float, int, Any]] = {}
+
+    @property
+    def connection(self) -> sqlite3.Connection | None:
+        return None if self.held is None else self.held.connection
 
 
 class StoreReader:
@@ -62,7 +77,7 @@ class StoreReader:
         self.search = SearchIndex(self.path)
         self._mine = _Mine()
         self._forgotten = 0
-        self._all: list[sqlite3.Connection] = []
+        self._all: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     @property
@@ -71,7 +86,7 @@ class StoreReader:
         return str(self.path)
 
     def ask(
-        self, query: str, values: Sequence[Any] = (), *, seconds: float = VIEW_SECONDS
+        self, query: str, values: Sequence[Any] = (), *, seconds: float = VIEW_MILLISECONDS / 1e3
     ) -> list[tuple[Any, ...]]:
         """All rows of a question. Raises TooLong after `seconds`, and StoreError."""
         mine = self._mine
@@ -118,6 +133,11 @@ class StoreReader:
         mine.kept[key] = (now, version, value)
         return value
 
+    @property
+    def changes(self) -> int:
+        """How often this process has changed the store."""
+        return self._forgotten
+
     def forget(self) -> None:
         """Drop what `kept` keeps, in every thread: this process has changed the store."""
         self._forgotten += 1
@@ -153,7 +173,7 @@ class StoreReader:
         )  # fmt: skip
         connection.text_factory = _text
         connection.set_progress_handler(lambda: time.monotonic() > mine.deadline, STEPS)
-        mine.deadline = time.monotonic() + VIEW_SECONDS
+        mine.deadline = time.monotonic() + VIEW_MILLISECONDS / 1e3
         state = state_of(connection)
         if not state.current:
             connection.close()
@@ -162,23 +182,19 @@ class StoreReader:
             )
         connection.execute("PRAGMA query_only=ON")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+        mine.held, mine.searching = _Held(connection), False
         with self._lock:
-            self._all.append(connection)
-        mine.connection, mine.searching = connection, False
+            self._all.add(mine.held)
         return connection
 
     def _drop(self, mine: _Mine) -> None:
-        if mine.connection is not None:
-            with self._lock:
-                self._all.remove(mine.connection)
-            mine.connection.close()
-        mine.connection, mine.searching = None, False
+        mine.held, mine.searching = None, False
 
     def close(self) -> None:
         """Close the connections of all threads; none may be asking."""
         with self._lock:
-            for connection in self._all:
-                connection.close()
+            for held in self._all:
+                held.connection.close()
             self._all.clear()
         self._mine = _Mine()
 

@@ -24,6 +24,7 @@ from atlas_fast.web.legacy.answers import (
     answer,
     legacy_router,
     missing,
+    slowly,
 )
 from atlas_fast.web.site import Site, site_of
 
@@ -31,7 +32,7 @@ router = legacy_router(route=ErrorRoute)
 told = legacy_router()
 
 ALL = "all"
-OF_ACCOUNT = 200
+OF_ACCOUNT, OF_RUN = 200, 100
 MAX_RUNS = 50
 
 After = Annotated[int | None, Query(ge=0, le=(1 << 63) - 1, description="the key `next`")]
@@ -52,15 +53,15 @@ def list_accounts(request: Request) -> Response:
 
 
 @router.post("/single-account/{account_id}/preview", response_model=None)
-def preview(request: Request, account_id: Text) -> Response:
+async def preview(request: Request, account_id: Text) -> Response:
     """What a run would delete; nothing is changed on the server."""
-    return _processed(request, account_id, preview=True)
+    return await slowly(lambda: _processed(request, account_id, preview=True))
 
 
 @router.post("/single-account/{account_id}/process", response_model=None)
-def process(request: Request, account_id: Text) -> Response:
+async def process(request: Request, account_id: Text) -> Response:
     """Delete what is to go."""
-    return _processed(request, account_id, preview=False)
+    return await slowly(lambda: _processed(request, account_id, preview=False))
 
 
 def _processed(request: Request, account_id: str, *, preview: bool) -> Response:
@@ -114,7 +115,7 @@ def _all(site: Site, preview: bool) -> tuple[dict[str, Any], bool]:
 @router.get("/single-account/{account_id}/emails/{session_id}", response_model=None)
 def emails_of_run(
     request: Request, account_id: Text, session_id: Number,
-    limit: Annotated[int, Query(ge=1, le=VIEW_IDS)] = VIEW_IDS, after: After = None,
+    limit: Annotated[int, Query(ge=1, le=VIEW_IDS)] = OF_RUN, after: After = None,
 ) -> Response:  # fmt: skip
     """Messages of a run of this account, newest first; `next`, if not null, is the key `after`
     which those behind follow."""
@@ -148,7 +149,7 @@ def emails_of_runs(
     site, made = site_of(request), []
     wanted = _runs(session_ids)
     for number, address in wanted:
-        rows, _ = run_items(site.reader, number, VIEW_IDS // len(wanted))
+        rows, _ = run_items(site.reader, number, OF_ACCOUNT // len(wanted))
         made += [row | {"account_email": address} for row in rows]
     return answer(emails=made, count=len(made), session_count=len(wanted))
 
@@ -208,13 +209,17 @@ def remove(request: Request, body: AnAccount) -> Response:
 
 
 @told.post("/accounts/test", response_model=None)
-def test(request: Request, body: AnAccount) -> Response:
+async def test(request: Request, body: AnAccount) -> Response:
     """Log in, and list the folders."""
-    account = _of_address(request, body)
-    folders = mail.test(account)
-    return answer(
-        server=account.host, folders=folders, message=f"{len(folders)} folders were found"
-    )
+
+    def work() -> Response:
+        account = _of_address(request, body)
+        folders = mail.test(account)
+        return answer(
+            server=account.host, folders=folders, message=f"{len(folders)} folders were found"
+        )
+
+    return await slowly(work)
 
 
 def _of_address(request: Request, body: AnAccount) -> Account:

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
+import anyio
+import anyio.to_thread
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,10 +17,11 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from atlas_fast.errors import AtlasFastError
 from atlas_fast.store.rows import clean
+from atlas_fast.web.routing import QuickRoute
 
 __all__ = [
     "Answered", "Body", "ErrorRoute", "Limit", "Number", "Position", "Text", "Uid", "answer",
-    "legacy_router", "missing",
+    "legacy_router", "missing", "slowly",
 ]  # fmt: skip
 
 
@@ -72,7 +75,18 @@ def missing(**given: Any) -> Response | None:
     return answer(False, message=f"Missing: {', '.join(absent)}") if absent else None
 
 
-class LegacyRoute(APIRoute):
+_slow: list[anyio.CapacityLimiter] = []
+SLOW_THREADS = 16
+
+
+async def slowly(work: Callable[[], Response]) -> Response:
+    """Do what may take minutes in a thread that no page waits for."""
+    if not _slow:
+        _slow.append(anyio.CapacityLimiter(SLOW_THREADS))
+    return await anyio.to_thread.run_sync(work, limiter=_slow[0])
+
+
+class LegacyRoute(QuickRoute):
     """Says in the original's way what could not be done; an error's text names no file beyond the
     store, and never a value that was given."""
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from atlas_fast.errors import AtlasFastError, UsageError
 from atlas_fast.store import actions
 from atlas_fast.web.legacy import mail
-from atlas_fast.web.legacy.answers import Body, Text, answer, legacy_router, missing
+from atlas_fast.web.legacy.answers import Body, Text, answer, legacy_router, missing, slowly
 from atlas_fast.web.site import Site, site_of
 
 router = legacy_router()
@@ -69,9 +69,13 @@ def timer_stop(request: Request) -> Response:
 
 
 @router.post("/batch/run", response_model=None)
-def batch_run(request: Request) -> Response:
+async def batch_run(request: Request) -> Response:
     """A run over every account; deletes mail."""
-    lines, good = batch(site_of(request))
+    return await slowly(lambda: _batch(site_of(request)))
+
+
+def _batch(site: Site) -> Response:
+    lines, good = batch(site)
     output = "\n".join(lines)[-SHOWN:]
     if not lines:
         return answer(False, message="There is no account", error="no account")
@@ -170,7 +174,14 @@ def _plain(key: str, value: Any, known: dict[str, Any]) -> Any:
     return value
 
 
-@router.get("/config/export", response_model=None)
+EXPORTED = {"content": {"application/json": {"schema": {"type": "object"}}}}
+
+
+@router.get(
+    "/config/export",
+    response_model=None,
+    responses={200: {"description": "sections of settings", **EXPORTED}},
+)
 def config_export(request: Request) -> Response:
     """Sections of settings; what was saved, where something was."""
     found = site_of(request).reader.setting(SETTING) or {}
@@ -195,9 +206,12 @@ def clear_feedback(request: Request) -> Response:
 
 
 @router.post("/db/remove-duplicates", response_model=None)
-def remove_duplicates(request: Request) -> Response:
+async def remove_duplicates(request: Request) -> Response:
     """Of rows with the same account, folder and uid the newest stays."""
-    site = site_of(request)
+    return await slowly(lambda: _duplicates(site_of(request)))
+
+
+def _duplicates(site: Site) -> Response:
     with site.plain() as connection:
         removed = actions.drop_duplicates(connection)
         connection.commit()

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
+from atlas_fast.classify.kinds import CATEGORIES
 from atlas_fast.store.views import Overview, overview
+from atlas_fast.store.views.figures import category_days
+from atlas_fast.store.views.judging import NEW_CATEGORIES
 from atlas_fast.web.charts import Chart, Series, tone_of
+from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import number_of, site_of
 from atlas_fast.web.states import State, states_of
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
+
+OTHER = "others"
+"""Categories that only other programs write."""
 
 SPANS = (7, 30, 90, 365)
 
@@ -25,7 +32,6 @@ class OverviewPage:
     days: int
     spans: tuple[int, ...]
     figures: list[Chart]
-    categories: list[tuple[str, int, str]]
     states: dict[int, State]
 
     @property
@@ -55,7 +61,19 @@ def show(request: Request) -> Response:
             Series("delete", [day.deleted for day in found.days], "bad"),
         ],
     )  # fmt: skip
-    kinds = [(one.category, one.total, tone_of(one.category)) for one in found.categories]
+    counts = {name: dict.fromkeys(labels, 0) for name in (*CATEGORIES, OTHER)}
+    for day, name, n in category_days(site.reader, days):
+        kind = NEW_CATEGORIES.get(name, name)
+        of = counts.get(kind, counts[OTHER])
+        if day in of:
+            of[day] += n
+    categories = Chart(
+        "categories", f"Categories a day, {days} days", "day", labels,
+        [
+            Series(name, [*of.values()], tone_of(name))
+            for name, of in counts.items() if name != OTHER or any(of.values())
+        ],
+    )  # fmt: skip
     states = states_of(site, found.runs)
-    page = OverviewPage(found, days, SPANS, [actions], kinds, states)
+    page = OverviewPage(found, days, SPANS, [actions, categories], states)
     return site.pages(request, "overview.html", page)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from atlas_fast.observe.live import Live
 from atlas_fast.store.views import RunRow, performance
 from atlas_fast.web.charts import Chart, Series
+from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import site_of
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 LEVELS = (("l1_hits", "memory"), ("l2_hits", "file"), ("computed", "computed"))
 
@@ -135,10 +137,11 @@ class LiveRun:
 def _live(one: Live) -> LiveRun:
     points = [[_number(value) for value in row] for row in one.series
               if isinstance(row, list) and len(row) == 4]  # fmt: skip
-    steps = [(after, before) for before, after in zip(points, points[1:], strict=False)
+    steps = [(after, before) for before, after in pairwise(points)
              if after[0] > before[0]]  # fmt: skip
     chart = Chart(
-        f"live-{one.run}", "Messages a second", "seconds", [f"{after[0]:.1f}" for after, _ in steps],
+        f"live-{one.run}", "Messages a second", "seconds",
+        [f"{after[0]:.1f}" for after, _ in steps],
         [
             Series("read", [_rate(after, before, 1) for after, before in steps], "info"),
             Series("stored", [_rate(after, before, 2) for after, before in steps], "good"),

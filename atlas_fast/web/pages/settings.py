@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from atlas_fast import decision, limits, preferences
-from atlas_fast.classify.model import load_model
 from atlas_fast.errors import ModelError, UsageError
 from atlas_fast.preferences import Preferences
 from atlas_fast.settings import section
 from atlas_fast.store import domains, terms
 from atlas_fast.store.sqlite import SqliteStore
+from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import back_to, first, form_of, site_of
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def show(request: Request) -> Response:
         kept, state = preferences.read(store), decision.state_of(store)
     own, problem = None, ""
     try:
-        own = (load_model() if state.current is None else decision.model_of(state.current)).threshold
+        own = decision.model_of(state.current).threshold
     except ModelError as error:
         problem = str(error)
     page = SettingsPage(kept, state.to_dict(), own, problem, dict(section("policy")))

@@ -1,0 +1,1 @@
+"""The web interface as Atlas_Email's callers know it; needs the extra web."""
