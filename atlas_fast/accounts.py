@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import orjson
-
 from atlas_fast.errors import ImapError, UsageError
 from atlas_fast.mailrun import FolderReport, Options, triage_folder
-from atlas_fast.observe.live import LiveFile, live_folder, with_memory
+from atlas_fast.observe.live import LiveFile, as_json, live_folder, with_memory
 from atlas_fast.observe.report import MAX_PROBLEMS
 from atlas_fast.pipeline import Pipeline
 from atlas_fast.quarantine import Restored, restore
@@ -95,7 +93,7 @@ def run_folders(
     note_validated(store, run, sum(report.validated for report in reports))
     live.close()
     said = _figures(reports) | {"series": live.series}
-    store.finish_run(run, orjson.dumps(said, default=str).decode())
+    store.finish_run(run, as_json(said).decode())
     return reports
 
 

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 
 from atlas_fast import limits
 from atlas_fast.batch import Batch
@@ -32,7 +31,7 @@ from atlas_fast.cache.counts import with_rates
 from atlas_fast.errors import UsageError, extra
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.observe.counting import count
-from atlas_fast.observe.live import LiveFile, live_folder, with_memory
+from atlas_fast.observe.live import LiveFile, as_json, live_folder, with_memory
 from atlas_fast.observe.report import Report
 from atlas_fast.observe.trace import Trace
 from atlas_fast.sources import Source, open_source
@@ -475,7 +474,7 @@ class _Sink:
             self._group.close()
         self._report.stored = self.store.totals(self._run).stored
         clock.merge(self._clock)
-        said = orjson.dumps(figures(), default=str).decode()
+        said = as_json(figures()).decode()
         self.store.finish_run(self._run, said, ended=not self._report.interrupted)
 
 

@@ -7,6 +7,7 @@ that was killed is told from one that works: its process is gone, or is another.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -21,7 +22,7 @@ import orjson
 
 from atlas_fast.limits import LIVE_BYTES
 
-__all__ = ["Live", "LiveFile", "live_folder", "live_run", "live_runs", "with_memory"]
+__all__ = ["Live", "LiveFile", "as_json", "live_folder", "live_run", "live_runs", "with_memory"]
 
 WRITE_SECONDS = 0.5
 """Seconds between two writes."""
@@ -36,6 +37,12 @@ GONE_SECONDS = 120.0
 """One on another machine, or where processes cannot be looked at, is taken for killed then."""
 
 NAMES = ("messages", "stored", "memory")
+
+
+def as_json(figures: dict[str, Any]) -> bytes:
+    """Figures as JSON; of a file name that is no text, `?` in place of its bytes."""
+    text = json.dumps(figures, ensure_ascii=False, default=str, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
 
 
 def live_folder(store: str | Path) -> Path:
@@ -94,7 +101,7 @@ class LiveFile:
             "series": self.series,
         }  # fmt: skip
         try:
-            self._write(orjson.dumps(said, default=str))
+            self._write(as_json(said))
         except OSError:
             self._folder = None
 

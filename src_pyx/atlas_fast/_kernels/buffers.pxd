@@ -7,4 +7,4 @@ cdef class Bytes:
     cdef bint spare             # its memory is kept for others
 
 
-cdef bint bytes_reserve(Bytes self, Py_ssize_t size)
+cdef bint bytes_reserve(Bytes self, Py_ssize_t size) noexcept

@@ -52,7 +52,7 @@ if lock is NULL:
     raise MemoryError
 
 
-cdef bint bytes_reserve(Bytes self, Py_ssize_t size):
+cdef bint bytes_reserve(Bytes self, Py_ssize_t size) noexcept:
     """Room for `size` bytes in an empty one. Content is anything. False when memory ends."""
     cdef Arena* arena = &self.arena
     cdef int i, best = -1
@@ -77,7 +77,7 @@ cdef bint bytes_reserve(Bytes self, Py_ssize_t size):
     return True
 
 
-cdef bint _keep(Arena* arena):
+cdef bint _keep(Arena* arena) noexcept:
     """Keep memory as a spare; False where there is no place for it."""
     cdef int i
     cdef bint kept = False
