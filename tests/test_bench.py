@@ -1,5 +1,6 @@
 """The paired runner, the baseline and the command that joins them."""
 
+import contextlib
 import gc
 import itertools
 import json
@@ -8,7 +9,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from atlas_fast.bench import runs
+from atlas_fast.bench import runs, scale
 from atlas_fast.bench.baseline import TERMS, Baseline
 from atlas_fast.bench.material import material
 from atlas_fast.bench.paired import Contestant, compare
@@ -196,3 +197,25 @@ def test_the_comparison_with_postgresql(capsys, tmp_path):
         return
     names = [one["name"] for one in json.loads(out.read_text())["comparisons"][0]["measured"]]
     assert names == ["atlas_fast", "bare COPY", "executemany", "commit a row"]
+
+
+def test_scale_tells_rates_efficiency_and_bounds(tmp_path, capsys, monkeypatch):
+    @contextlib.contextmanager
+    def nobody(paths, scratch):
+        yield [], ["filters"]
+
+    monkeypatch.setattr(scale, "BASELINE_MESSAGES", 2)
+    monkeypatch.setattr(scale, "peers", nobody)
+    target = tmp_path / "bench.json"
+    arguments = ["bench", "scale", "--messages", "40", "--scale", "130", "--rounds", "3"]
+    assert main([*arguments, "--json", str(target)]) == 0
+    found = json.loads(target.read_bytes())
+    assert [one["group"] for one in found["comparisons"]] == [
+        "scale, whole run", "scale, stages", "scale, kernels alone",
+    ]  # fmt: skip
+    assert found["comparisons"][0]["measured"][0]["items"] == 130
+    (table,) = found["tables"]
+    named = {row[0]: row for row in table["rows"]}
+    assert {"source", "keys", "parse", "features", "rows", "store", "all"} <= set(named)
+    assert all(float(row[1]) > 0 for row in named.values() if row[0] != "cache")
+    assert "parallel efficiency, writer included" in capsys.readouterr().out
