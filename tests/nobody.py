@@ -14,8 +14,9 @@ ENV = os.environ | {"PYTHONPATH": str(Path(atlas_fast.__file__).parents[1])}
 DROP = """
 import contextlib, importlib, os, pkgutil, sys
 import atlas_fast
+LEFT_OUT = ("atlas_fast.__main__", "atlas_fast.drop_in", "atlas_fast.migrations")
 for module in pkgutil.walk_packages(atlas_fast.__path__, "atlas_fast."):
-    if module.name not in ("atlas_fast.__main__", "atlas_fast.drop_in"):
+    if not module.name.startswith(LEFT_OUT):
         with contextlib.suppress(ImportError):  # of an extra; the interpreter is root's own
             importlib.import_module(module.name)
 if os.getuid() == 0:
