@@ -57,8 +57,8 @@ class Verdicts:
     float32 (n, 5) of the categories; `subcategory` uint8 (n,): code in
     classify.kinds.SUBCATEGORIES, 255 for none; `reasons`: made by `why` when they are first asked
     for; without it a row is stored without reasons. `rule` uint8 (n,): the classify.policy.Rule
-    that decided, 0 where the model did, and `rulings` by row what it says. `trial`: in a rollout, which classifier
-    decided whom."""
+    that decided, 0 where the model did, and `rulings` by row what it says. `trial`: in a rollout,
+    which classifier decided whom."""
 
     probability: np.ndarray
     category: np.ndarray
