@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas_fast import triage
-from atlas_fast._kernels.features import GROUPS
 from atlas_fast.auth import Result
 from atlas_fast.batch import Batch
 from atlas_fast.cache import Cache
@@ -19,7 +18,7 @@ from atlas_fast.errors import SettingsError
 from atlas_fast.limits import MAX_POLICY_TEXTS
 from atlas_fast.sources import open_source
 from atlas_fast.stages import parse, policy
-from atlas_fast.stages.decide import N_REASONS, Reasons, Verdicts
+from atlas_fast.stages.decide import Verdicts
 from atlas_fast.stages.enrich import Enricher
 from atlas_fast.store import open_store, schema
 from atlas_fast.store.rows import row_block
@@ -36,15 +35,6 @@ def mail(subject="Hello", sender="Rosa <rosa@tide.example>", results=None):
     return "\r\n".join([*lines, "", "text"]).encode()
 
 
-def unexplained(n):
-    """Of verdicts that a test chose: no reasons."""
-    shape = (n, N_REASONS)
-    return lambda: Reasons(
-        np.zeros((n, len(GROUPS))), np.full(shape, -1, np.int32), np.zeros(shape, np.uint8),
-        np.zeros(shape, np.float32),
-    )  # fmt: skip
-
-
 def judged(raws, categories, probabilities, enricher=None):
     """A batch with verdicts that a test chose."""
     stops = np.cumsum([len(raw) for raw in raws]).astype(np.int64)
@@ -58,8 +48,7 @@ def judged(raws, categories, probabilities, enricher=None):
     n = len(raws)
     batch.verdict = Verdicts(
         np.array(probabilities, np.float32), category, (category >= 2).astype(np.uint8),
-        np.zeros((n, 5), np.float32), np.full(n, 255, np.uint8), unexplained(n),
-        np.zeros(n, np.uint8),
+        np.zeros((n, 5), np.float32), np.full(n, 255, np.uint8), None, np.zeros(n, np.uint8),
     )  # fmt: skip
     return batch
 

@@ -60,17 +60,17 @@ class Verdicts:
     store.rows.CATEGORIES; `action` uint8 (n,): position in store.rows.ACTIONS; `probabilities`
     float32 (n, 5) of the categories; `subcategory` uint8 (n,): code in
     classify.kinds.SUBCATEGORIES, 255 for none; `reasons`: made by `why` when they are first asked
-    for, as most runs never ask. `rule` uint8 (n,): the classify.policy.Rule that decided, 0 where
-    the model did, and `rulings` by row what it says. `shift` int16 (n,), or empty for none: percent
-    points that authentication adds to the stored confidence. `trial`: in a rollout, which
-    classifier decided whom."""
+    for; without it a row is stored without reasons. `rule` uint8 (n,): the classify.policy.Rule
+    that decided, 0 where the model did, and `rulings` by row what it says. `shift` int16 (n,), or
+    empty for none: percent points that authentication adds to the stored confidence. `trial`: in a
+    rollout, which classifier decided whom."""
 
     probability: np.ndarray
     category: np.ndarray
     action: np.ndarray
     probabilities: np.ndarray
     subcategory: np.ndarray
-    why: Callable[[], Reasons]
+    why: Callable[[], Reasons] | None
     rule: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
     rulings: Mapping[int, Ruling] = field(default_factory=dict)
     shift: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int16))
@@ -78,6 +78,7 @@ class Verdicts:
 
     @cached_property
     def reasons(self) -> Reasons:
+        assert self.why is not None, "a verdict of nobody's model has no reasons"
         return self.why()
 
     @property

@@ -247,10 +247,11 @@ def _countries(columns: dict[str, Any]) -> Iterable[tuple[str | None, str, str, 
 
 def _reasons_of(batch: Batch, n: int) -> list[str] | Same:
     """What the verdict is made of, in codes; they are the model's, whatever the policy did."""
-    made = getattr(getattr(batch, "verdict", None), "reasons", None)
-    if made is None:
+    verdict = getattr(batch, "verdict", None)
+    if getattr(verdict, "why", None) is None:
         return Same(None, n)
-    found: list[str] = made.stored().tolist()
+    assert verdict is not None
+    found: list[str] = verdict.reasons.stored().tolist()
     return found
 
 
