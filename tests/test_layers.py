@@ -117,7 +117,7 @@ EXTRAS = {  # optional package: the only modules that may import it
     "markupsafe": {"web"},
     "argon2": {"web"},
     "plotly": {"web"},
-    "uvicorn": {"cli.serve", "bench.web"},
+    "uvicorn": {"cli.serve", "bench.web", "compat.api.app"},
     "keyring": {"sources.imap.credentials"},
 }
 IS_THE_EXTRA = {
