@@ -87,7 +87,7 @@ def static(request: Request, digest: str, name: str) -> Response:
     return site_of(request).assets.respond(request, digest, name)
 
 
-def healthz() -> PlainTextResponse:
+async def healthz() -> PlainTextResponse:
     """Whether the server answers; says nothing else."""
     return PlainTextResponse("ok\n")
 

@@ -19,11 +19,12 @@ from fastapi.responses import Response, StreamingResponse
 
 from atlas_fast.limits import LIVE_SECONDS, LIVE_STREAMS
 from atlas_fast.observe.live import live_folder, live_run, live_runs
+from atlas_fast.web.routing import QuickRoute
 from atlas_fast.web.site import site_of
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/live", tags=["live"])
+router = APIRouter(route_class=QuickRoute, prefix="/api/live", tags=["live"])
 
 LOOK_SECONDS = 0.5
 BEAT_SECONDS = 10.0

@@ -16,11 +16,12 @@ from fastapi.responses import Response
 from atlas_fast.errors import StoreError
 from atlas_fast.observe.live import live_folder, live_runs, with_memory
 from atlas_fast.store.views import StoreReader, overview, validation_categories
+from atlas_fast.web.routing import QuickRoute
 from atlas_fast.web.site import Site, site_of
 
 __all__ = ["METRICS", "Metric", "render", "router"]
 
-router = APIRouter(tags=["operation"])
+router = APIRouter(route_class=QuickRoute, tags=["operation"])
 
 STARTED = time.time()
 FORMAT = "text/plain; version=0.0.4; charset=utf-8"

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from atlas_fast.errors import AtlasFastError
 from atlas_fast.store.rows import clean
+from atlas_fast.web.routing import QuickRoute
 
 __all__ = [
     "Answered", "Body", "ErrorRoute", "Limit", "Number", "Position", "Text", "Uid", "answer",
@@ -85,7 +86,7 @@ async def slowly(work: Callable[[], Response]) -> Response:
     return await anyio.to_thread.run_sync(work, limiter=_slow[0])
 
 
-class LegacyRoute(APIRoute):
+class LegacyRoute(QuickRoute):
     """Says in the original's way what could not be done; an error's text names no file beyond the
     store, and never a value that was given."""
 

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import HTTPException, Request
 from fastapi.responses import Response
 
 from atlas_fast.accounts import connect, run_folders
@@ -15,9 +15,10 @@ from atlas_fast.mailrun import Options
 from atlas_fast.store import open_database
 from atlas_fast.store.views import Account, accounts
 from atlas_fast.web.jobs import Job
+from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import Site, back_to, first, form_of, number_of, site_of
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 TLS = (("tls", "TLS"), ("starttls", "STARTTLS"), ("none", "none, on this machine only"))
 MOST_FOLDERS = 50

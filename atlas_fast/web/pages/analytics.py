@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from atlas_fast.store.views import Analytics, analytics, country_categories, country_subcategories
@@ -13,9 +13,10 @@ from atlas_fast.store.views.figures import SubcategoryCount
 from atlas_fast.web.charts import Chart, Series
 from atlas_fast.web.pages.overview import SPANS, days_of
 from atlas_fast.web.render import query
+from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import site_of
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 Ranked = list[tuple[str, int, str | None]]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from atlas_fast import limits
+from atlas_fast.web.routing import page_router
 from atlas_fast.web.security import Guard
 from atlas_fast.web.sessions import KNOWN
 from atlas_fast.web.site import first, form_of, site_of
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 
 @dataclass(frozen=True, slots=True)

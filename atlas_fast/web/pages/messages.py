@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import HTTPException, Request
 from fastapi.responses import Response
 
 from atlas_fast import limits
@@ -14,9 +14,10 @@ from atlas_fast.classify.kinds import CATEGORIES
 from atlas_fast.errors import UsageError
 from atlas_fast.store.views import Change, Filter, Message, MessageRow, message, messages
 from atlas_fast.web.original import Original, original_of
+from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import back_to, first, form_of, number_of, site_of
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 ASKED = (
     "text", "sender", "domain", "country", "category", "action", "run", "since", "until", "band",

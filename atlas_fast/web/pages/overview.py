@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from atlas_fast.classify.kinds import CATEGORIES
@@ -12,10 +12,11 @@ from atlas_fast.store.views import Overview, overview
 from atlas_fast.store.views.figures import category_days
 from atlas_fast.store.views.judging import NEW_CATEGORIES
 from atlas_fast.web.charts import Chart, Series, tone_of
+from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import number_of, site_of
 from atlas_fast.web.states import State, states_of
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 OTHER = "others"
 """Categories that only other programs write."""

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from atlas_fast.observe.live import Live
 from atlas_fast.store.views import RunRow, performance
 from atlas_fast.web.charts import Chart, Series
+from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import site_of
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 LEVELS = (("l1_hits", "memory"), ("l2_hits", "file"), ("computed", "computed"))
 

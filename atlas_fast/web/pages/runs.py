@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import HTTPException, Request
 from fastapi.responses import Response
 
 from atlas_fast.store.views import Run, RunRow, run, runs
 from atlas_fast.web.pages.performance import Figures, figures_of
 from atlas_fast.web.render import query
+from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import number_of, site_of
 from atlas_fast.web.states import State, states_of
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 BANDS = {3: "70 % and more", 2: "40 to 70 %", 1: "below 40 %", 0: "unknown"}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from atlas_fast import decision, limits, preferences
@@ -15,9 +15,10 @@ from atlas_fast.preferences import Preferences
 from atlas_fast.settings import section
 from atlas_fast.store import domains, terms
 from atlas_fast.store.sqlite import SqliteStore
+from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import back_to, first, form_of, site_of
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 
 @dataclass(frozen=True, slots=True)

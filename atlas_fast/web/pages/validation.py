@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from atlas_fast.classify.kinds import CATEGORIES
 from atlas_fast.store.views import Category, Queue, validation_categories, validation_queue
+from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import number_of, site_of
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 AT_ONCE = 10
 
