@@ -295,6 +295,8 @@ def test_files_stay_readable(path):
 
 def missing(module: str) -> str | None:
     """The optional package that a module needs as it is imported, if it is absent."""
+    if module.startswith("web.") and importlib.util.find_spec("fastapi") is None:
+        return "fastapi"  # by way of another module of the room
     for name, lazy in imported(MODULES[module]):
         head = name.partition(".")[0]
         if not lazy and head in EXTRAS and importlib.util.find_spec(head) is None:
