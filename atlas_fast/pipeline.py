@@ -27,7 +27,7 @@ import numpy as np
 
 from atlas_fast import limits
 from atlas_fast.batch import Batch
-from atlas_fast.cache.counts import with_rates
+from atlas_fast.cache.counts import Since
 from atlas_fast.errors import UsageError, extra
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.observe.counting import count
@@ -278,7 +278,8 @@ def triage(
     pipeline.keys, pipeline.finish = store is not None, _finish
     report = Report(sources=[opened.identity for opened in sources], workers=pipeline.workers)
     clock = StageClock(pipeline.trace)
-    counters = _CacheCounts(pipeline.enricher)
+    enricher = pipeline.enricher
+    counters = Since(None if enricher is None else enricher.cache.counters)
     with ExitStack() as stack:
         sink = _Sink(stack, store, report, pipeline, resume)
         if sink.store is not None:
@@ -307,7 +308,10 @@ def triage(
             pipeline.known = pipeline.finish = None
 
         def figures() -> dict[str, Any]:
-            counters.tell(report)
+            if enricher is not None:
+                enricher.cache.flush()
+                report.notes += enricher.notes
+                report.caches = counters.now()
             report.stages = clock.seconds
             report.seconds = time.perf_counter() - begin
             return with_memory(report.to_dict()) | {"series": live.series}
@@ -327,30 +331,6 @@ def open_all(source: SourceLike | Iterable[SourceLike]) -> list[Source]:
     if not several:
         raise UsageError("no source was given")
     return [open_source(str(one)) if isinstance(one, str | Path) else one for one in several]
-
-
-class _CacheCounts:
-    """What the caches did during a run, by their counters before and after it."""
-
-    def __init__(self, enricher: Enricher | None):
-        self._enricher = enricher
-        self._before = {} if enricher is None else enricher.cache.counters()
-
-    def tell(self, report: Report) -> None:
-        if self._enricher is None:
-            return
-        self._enricher.cache.flush()
-        report.notes += self._enricher.notes
-        report.caches = self.now()
-
-    def now(self) -> dict[str, dict[str, int | float]]:
-        """Counts by kind so far."""
-        if self._enricher is None:
-            return {}
-        return {
-            kind: with_rates(after, self._before.get(kind, {}))
-            for kind, after in self._enricher.cache.counters().items()
-        }
 
 
 class _Sink:
@@ -450,7 +430,7 @@ class _Sink:
             return LiveFile(None, 0)
         return LiveFile(live_folder(self.store.path), self._run.session_id)
 
-    def figures(self, clock: StageClock, counters: _CacheCounts) -> dict[str, Any]:
+    def figures(self, clock: StageClock, counters: Since) -> dict[str, Any]:
         """The report so far, and what waits."""
         so_far = with_memory(self._report.to_dict())
         so_far["stages"] = {

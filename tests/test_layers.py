@@ -118,7 +118,7 @@ EXTRAS = {  # optional package: the only modules that may import it
     "markupsafe": {"web"},
     "argon2": {"web"},
     "plotly": {"web"},
-    "uvicorn": {"cli.serve", "bench.web"},
+    "uvicorn": {"cli.serve", "bench.web", "compat.api.app"},
     "keyring": {"sources.imap.credentials"},
 }
 IS_THE_EXTRA = {
@@ -296,6 +296,8 @@ def test_files_stay_readable(path):
 
 def missing(module: str) -> str | None:
     """The optional package that a module needs as it is imported, if it is absent."""
+    if module.startswith("web.") and importlib.util.find_spec("fastapi") is None:
+        return "fastapi"  # by way of another module of the room
     for name, lazy in imported(MODULES[module]):
         head = name.partition(".")[0]
         if not lazy and head in EXTRAS and importlib.util.find_spec(head) is None:

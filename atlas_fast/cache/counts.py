@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-__all__ = ["with_rates"]
+__all__ = ["Since", "with_rates"]
 
 STATES = ("l1_entries", "l1_bytes", "l2_entries", "l2_bytes")
 """What is the case; the other counters say what happened, and are taken by their difference."""
@@ -27,3 +27,20 @@ def with_rates(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str,
     asked = out["asked"]
     out["known_rate"] = round(1 - out["computed"] / asked, 6) if asked else 0.0
     return out
+
+
+class Since:
+    """What the caches did since this was made; `counters` asks them, None where there are none."""
+
+    def __init__(self, counters: Callable[[], Mapping[str, Mapping[str, int]]] | None):
+        self._ask = counters
+        self._before = {} if counters is None else counters()
+
+    def now(self) -> dict[str, dict[str, int | float]]:
+        """Counts and rates by kind."""
+        if self._ask is None:
+            return {}
+        return {
+            kind: with_rates(after, self._before.get(kind, {}))
+            for kind, after in self._ask().items()
+        }

@@ -10,7 +10,7 @@ from typing import Any
 
 from atlas_fast.compat.models import database
 
-__all__ = ["PORT", "app"]
+__all__ = ["PORT", "app"]  # noqa: F822 (__getattr__ makes it)
 
 PORT = 8001
 _made: list[Any] = []

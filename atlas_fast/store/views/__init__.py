@@ -23,15 +23,8 @@ from atlas_fast.store.views.judging import (
     validation_page,
     validation_queue,
 )
-from atlas_fast.store.views.messages import (
-    Filter,
-    Message,
-    MessageRow,
-    Page,
-    message,
-    messages,
-    rows_of,
-)
+from atlas_fast.store.views.messages import Filter, MessageRow, Page, messages, rows_of
+from atlas_fast.store.views.one import Message, message
 from atlas_fast.store.views.reader import StoreReader, TooLong
 from atlas_fast.store.views.routes import (
     account_items,
