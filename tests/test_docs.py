@@ -48,7 +48,7 @@ KERNEL_CAPS = {  # (kernel, its constant): the name in limits.py
     ("mboxscan", "MAX_HEAD"): "CONTENT_LENGTH_HEAD_BYTES",
 }  # fmt: skip
 ROOM = {  # sizes of the kernels' own memory, bounded by caps of their callers or by types
-    ("rows", "MOST"), ("rows", "MOST_SHAPE"), ("rows", "MAX_STAMP"), ("authres", "MAX_PROPERTIES"),
+    ("rows", "MOST"), ("rows", "MOST_SHAPE"), ("buffers", "MOST_SPARE"), ("rows", "MAX_STAMP"), ("authres", "MAX_PROPERTIES"),
     ("authverdict", "MAX_PROPERTIES"), ("suffix", "MAX_KEY"), ("memo", "MAX_VALUE"),
     ("charsets", "MAX_SINGLE"), ("shapes", "MAX_TERM"), ("intern", "MAX_ROWS"),
     ("buffers", "MOST_SPARE"),

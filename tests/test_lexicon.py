@@ -193,7 +193,7 @@ def test_reference_data_that_is_not_current(reference, generation, monkeypatch, 
     elif what == "damaged payload":
         data = next(reference.glob("*/data.mdb"))
         raw = bytearray(data.read_bytes())
-        at = raw.index(b"ATFT\x01\x00\x00\x00lexicon\x00") + 70_000
+        at = raw.index(b"ATFT" + LAYOUT.to_bytes(2, "little") + b"\0\0lexicon\0") + 70_000
         raw[at] ^= 255
         for one in (reference / "verified").glob("*"):  # as if it had been compared before
             one.unlink()
