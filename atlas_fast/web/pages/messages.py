@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlencode
 
+import anyio.to_thread
 from fastapi import HTTPException, Request
 from fastapi.responses import Response
 
@@ -147,13 +148,15 @@ class MessagePage:
 
 
 @router.get("/messages/{number}")
-def show_one(request: Request, number: str) -> Response:
+async def show_one(request: Request, number: str) -> Response:
     site = site_of(request)
     wanted = number_of(number)
     found = None if wanted is None else message(site.reader, wanted)
     if found is None:
         raise HTTPException(404, "The store has no message of that number.")
-    original, absent = original_of(found) if site.settings.sources else (None, "switched off")
+    original, absent = None, "switched off"
+    if site.settings.sources:  # a file may be slow, a message long
+        original, absent = await anyio.to_thread.run_sync(original_of, found)
     page = MessagePage(found, original, absent, list(CATEGORIES))
     return site.pages(request, "message.html", page)
 

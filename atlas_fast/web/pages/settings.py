@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import anyio.to_thread
 import orjson
 from fastapi import Request
 from fastapi.responses import Response
@@ -16,7 +17,7 @@ from atlas_fast.settings import section
 from atlas_fast.store import domains, terms
 from atlas_fast.store.sqlite import SqliteStore
 from atlas_fast.web.routing import page_router
-from atlas_fast.web.site import back_to, first, form_of, site_of
+from atlas_fast.web.site import Site, back_to, first, form_of, site_of
 
 router = page_router()
 
@@ -36,8 +37,13 @@ class SettingsPage:
 
 
 @router.get("/settings")
-def show(request: Request) -> Response:
+async def show(request: Request) -> Response:
     site = site_of(request)
+    page = await anyio.to_thread.run_sync(_page, site)  # a model is a file of megabytes
+    return site.pages(request, "settings.html", page)
+
+
+def _page(site: Site) -> SettingsPage:
     with site.opened() as store:
         kept, state = preferences.read(store), decision.state_of(store)
     own, problem = None, ""
@@ -45,8 +51,7 @@ def show(request: Request) -> Response:
         own = decision.model_of(state.current).threshold
     except ModelError as error:
         problem = str(error)
-    page = SettingsPage(kept, state.to_dict(), own, problem, dict(section("policy")))
-    return site.pages(request, "settings.html", page)
+    return SettingsPage(kept, state.to_dict(), own, problem, dict(section("policy")))
 
 
 def _keyword(store: SqliteStore, form: dict[str, list[str]]) -> None:
