@@ -23,8 +23,10 @@ __all__ = ["writing"]
 COMMITTED_ROWS = 300
 """Rows of the contestants that commit each."""
 
-EMPTIED = (schema.MESSAGES, "sessions", "resume_marks", "summary_hours", "summary_runs",
-           "summary_countries", "summary_domains", "error_reports")  # fmt: skip
+EMPTIED = (
+    schema.MESSAGES, "sessions", "resume_marks", "error_reports", "run_reports",
+    *(name for name in schema.TABLES if name.startswith("summary_")),
+)  # fmt: skip
 
 
 def writing(batches: Sequence[Batch], rounds: int) -> Paired:

@@ -222,8 +222,9 @@ def _server(store: Path) -> Iterator[tuple[str, int, int]]:
         [sys.executable, "-m", "atlas_fast", "serve", "--store", str(store), "--port", "0"],
         stderr=subprocess.PIPE, env=_environment(),
     )  # fmt: skip
+    assert process.stderr is not None
+    drain = threading.Thread(target=process.stderr.read, daemon=True)
     try:
-        assert process.stderr is not None
         line = b""
         for line in process.stderr:
             if b" at http" in line:
@@ -232,7 +233,7 @@ def _server(store: Path) -> Iterator[tuple[str, int, int]]:
         parts = urlsplit(text.rpartition(" at ")[2])
         if not parts.hostname or not parts.port:
             raise AtlasFastError(f"the server does not start: {text}")
-        threading.Thread(target=process.stderr.read, daemon=True).start()
+        drain.start()
         yield parts.hostname, parts.port, process.pid
     finally:
         process.send_signal(signal.SIGINT)
@@ -241,6 +242,9 @@ def _server(store: Path) -> Iterator[tuple[str, int, int]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if drain.is_alive():
+            drain.join(10)
+        process.stderr.close()
 
 
 @contextmanager

@@ -64,6 +64,7 @@ def do_serve(options: argparse.Namespace) -> int:
     )  # fmt: skip
     server = uvicorn.Server(config)
     sockets = [config.bind_socket()]
+    sockets[0].listen(128)  # who comes before the application is up waits, and is not turned away
     scheme = "https" if options.tls_cert else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     port = sockets[0].getsockname()[1]

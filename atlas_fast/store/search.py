@@ -31,6 +31,8 @@ STEP_ROWS = 2_000
 KEY_CHARACTERS = 60
 """Characters of a value that its token is made of; the row itself is compared in the end."""
 
+DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+
 _WORD = re.compile(r"\w+")
 MAX_WORDS = 8
 MIN_PREFIX = 3
@@ -101,6 +103,7 @@ class SearchIndex:
         try:
             connection = self._open()
         except sqlite3.Error as error:
+            self._drop(error)
             raise StoreError(f"{self.path}: {error}") from error
         done, deadline = 0, time.monotonic() + seconds
         try:
@@ -110,9 +113,16 @@ class SearchIndex:
                 if added < STEP_ROWS or time.monotonic() >= deadline:
                     return done
         except sqlite3.Error as error:
+            self._drop(error)
             raise StoreError(f"{self.path}: {error}") from error
         finally:
             connection.close()
+
+    def _drop(self, error: sqlite3.Error) -> None:
+        """Delete an index that is damaged: the next `catch_up` makes another."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED:
+            for suffix in ("", "-wal", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

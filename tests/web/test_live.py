@@ -50,13 +50,13 @@ def test_at_most_two_writes_a_second(tmp_path):
 def test_a_long_run_keeps_a_short_series(tmp_path):
     clock = Clock()
     file = LiveFile(tmp_path / "live", 1, clock)
-    for step in range(5_000):
+    for step in range(1_000):
         clock.now = step * 0.5
         file.tick(lambda step=step: {"messages": step, "stored": step, "memory": 1})
     there = live_run(tmp_path / "live", 1)
     assert 30 <= len(there.series) <= module.POINTS
     assert [row[0] for row in there.series] == sorted(row[0] for row in there.series)
-    assert there.series[-1][0] > 2_300
+    assert there.series[-1][0] > 480
     file.close()
 
 

@@ -3,6 +3,7 @@ search index, while others write."""
 
 import datetime
 import sqlite3
+from contextlib import suppress
 from dataclasses import astuple
 
 import pytest
@@ -195,6 +196,11 @@ def test_a_damaged_index_costs_time_and_nothing_else(made, tmp_path, rows, conte
     asked = StoreReader(path)
     should = [row["id"] for row in rows if row["sender_country_code"] == "US"]
     assert all_of(asked, Filter(country="US")) == should
+    index = SearchIndex(path)
+    with suppress(StoreError):
+        index.catch_up(60)
+    index.catch_up(60)  # it was made anew
+    assert all_of(asked, Filter(country="US")) == should and asked.searching()
     asked.close()
 
 
