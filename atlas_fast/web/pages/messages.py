@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from atlas_fast import limits
 from atlas_fast.classify.kinds import CATEGORIES
+from atlas_fast.classify.reasons import Reason, read
 from atlas_fast.errors import UsageError
 from atlas_fast.store.views import Change, Filter, Message, MessageRow, message, messages
 from atlas_fast.web.original import Original, original_of
@@ -124,13 +125,15 @@ def mark(request: Request) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class MessagePage:
-    """`message` as the store has it; `original`: what is read out of the message itself, None
-    where that is not at hand, with the reason in `absent`."""
+    """`message` as the store has it; `reasons` that were stored with its verdict; `original`: what
+    is read out of the message itself, None where that is not at hand, with the reason in
+    `absent`."""
 
     message: Message
     original: Original | None
     absent: str
     categories: list[str]
+    reasons: list[Reason]
 
     @property
     def row(self) -> MessageRow:
@@ -157,7 +160,9 @@ async def show_one(request: Request, number: str) -> Response:
     original, absent = None, "switched off"
     if site.settings.sources:  # a file may be slow, a message long
         original, absent = await anyio.to_thread.run_sync(original_of, found)
-    page = MessagePage(found, original, absent, list(CATEGORIES))
+    told = found.columns["raw_data"], found.row.subject or ""
+    stored = await anyio.to_thread.run_sync(read, *told)  # the names of features are made once
+    page = MessagePage(found, original, absent, list(CATEGORIES), stored)
     return site.pages(request, "message.html", page)
 
 
