@@ -145,6 +145,7 @@ def test_a_message_that_is_gone(visitor, store):
     (store.parent / "in.mbox").unlink()
     page = visitor.get("/messages/61").text
     assert "is not where the run found it" in page and "FREE VIAGRA" in page
+    assert "Why" in page and "Read again" not in page
 
 
 def test_a_message_that_is_another_one_now(visitor, store):
