@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -159,9 +160,11 @@ async def show_one(request: Request, number: str) -> Response:
         raise HTTPException(404, "The store has no message of that number.")
     original, absent = None, "switched off"
     if site.settings.sources:  # a file may be slow, a message long
-        original, absent = await anyio.to_thread.run_sync(original_of, found)
-    told = found.columns["raw_data"], found.row.subject or ""
-    stored = await anyio.to_thread.run_sync(read, *told)  # the names of features are made once
+        if Path((found.row.folder_name or "").partition(":")[2]).exists():
+            original, absent = await anyio.to_thread.run_sync(original_of, found)
+        else:
+            original, absent = original_of(found)  # nothing to read: only says why
+    stored = read(found.columns["raw_data"], found.row.subject or "")
     page = MessagePage(found, original, absent, list(CATEGORIES), stored)
     return site.pages(request, "message.html", page)
 
