@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -125,7 +127,8 @@ class ReadOnly:
         if not self.path.is_file():
             raise StoreError(f"{self.path}: there is no such file")
         try:
-            open(self.path, "rb").close()
+            if not os.access(self.path, os.R_OK):  # to open and close it would end locks of SQLite
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             self.connection = self._open()
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {error}") from error
@@ -204,6 +207,7 @@ class SqliteReader:
         try:
             yield
         except sqlite3.Error as error:
+            self._file.check()  # a file that changes under who thinks it does not looks damaged
             hint = "; atlas-fast db upgrade may help" if "no such" in str(error) else ""
             raise StoreError(f"{self.path}: {error}{hint}") from error
 

@@ -7,6 +7,7 @@ Compared, row for row: every column but id, session_id and the times of writing.
 import contextlib
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -81,7 +82,7 @@ def main():
             with SqliteStore(path) as store:
                 assert store.check() == [], store.check()
             for leftover in Path(folder).glob(f"{number}.db*"):
-                leftover.unlink()
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             if len(sys.argv) > 1:
                 print(f"{number + 1} kills, {middle} of them in the middle", file=sys.stderr)
     print("sound", flush=True)

@@ -118,6 +118,22 @@ def test_another_writer_is_seen_by_who_thought_there_was_none(tmp_path, monkeypa
     reader.close()
 
 
+def test_a_look_takes_no_lock_away(tmp_path):
+    """A process that opens and closes a file loses SQLite's locks on it; then the next program that
+    comes and goes takes the log away, and what is written afterwards is lost."""
+    path = tmp_path / "a.db"
+    ask = f"import sqlite3; c = sqlite3.connect({str(path)!r}); " + (
+        f"print(c.execute('SELECT COUNT(*) FROM {schema.MESSAGES}').fetchone()[0]); c.close()"
+    )
+    with SqliteStore(path) as store:
+        for number in range(2):
+            fill(store, first=30 * number)
+            open_store(path, write=False).close()
+            told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True)
+            assert told.stdout == f"{30 * (number + 1)}\n", told.stderr
+            assert path.with_name("a.db-wal").exists()
+
+
 def test_a_view_changes_nothing_and_makes_nothing(tmp_path):
     path = tmp_path / "a.db"
     with pytest.raises(StoreError, match="no such file"):

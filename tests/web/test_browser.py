@@ -261,7 +261,7 @@ def test_watch_a_run_and_its_end(browser, store, address, tmp_path):
     with browsing(browser, address) as (page, watch):
         page.goto("/performance")
         assert page.get_by_role("status").first.inner_text() == "No run is going on."
-        run = begin_run(store, 25_000)
+        run = begin_run(store, 150_000)
         try:
             page.wait_for_selector("[data-run]")
             page.evaluate("window.same = 1")
@@ -283,7 +283,7 @@ def test_watch_a_run_and_its_end(browser, store, address, tmp_path):
             run.kill()
             run.wait()
         page.get_by_text("No run is going on.").wait_for()
-        assert "25,000" in page.locator("main").inner_text()
+        assert "150,000" in page.locator("main").inner_text()
         watch.none()
 
 

@@ -104,11 +104,11 @@ RUN = """
 import sys, time
 from atlas_fast import pipeline
 from atlas_fast.observe import live
-real = pipeline._count
+real = pipeline.count
 def slowly(report, done):
     time.sleep(0.3)
     real(report, done)
-pipeline._count = slowly
+pipeline.count = slowly
 pipeline.triage("synthetic:20000,5", sys.argv[1], pipeline=pipeline.Pipeline(max_messages=200))
 """
 
