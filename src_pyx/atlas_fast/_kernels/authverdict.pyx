@@ -20,9 +20,9 @@ from atlas_fast._kernels.authres cimport (
 from atlas_fast._kernels.buffers cimport Bytes
 from atlas_fast._kernels.headers cimport (
     F_ARC_RESULTS, F_ARC_SEAL, F_ARC_SIGNATURE, F_AUTH_RESULTS, F_DKIM_SIGNATURE, F_RECEIVED,
-    F_RECEIVED_SPF, F_RETURN_PATH, N_KNOWN, FieldRecord, check_fields,
+    F_RECEIVED_SPF, F_RETURN_PATH, FieldRecord, check_fields,
 )
-from atlas_fast._kernels.messages cimport Extent, Messages
+from atlas_fast._kernels.messages cimport Messages
 from atlas_fast._kernels.received cimport Hop, parse_received
 from atlas_fast._kernels.scan cimport equals_fold
 from atlas_fast._kernels.types cimport Span, int16_t, int32_t, int64_t, uint8_t, uint64_t

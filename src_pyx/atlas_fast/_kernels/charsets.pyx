@@ -14,7 +14,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.string cimport memcmp, memcpy, memset
 
 from atlas_fast._kernels.arena cimport (
-    Arena, arena_append, arena_free, arena_init, arena_push_codepoint, arena_reserve,
+    Arena, arena_append, arena_free, arena_init, arena_push_codepoint,
 )
 from atlas_fast._kernels.ascii cimport lower
 from atlas_fast._kernels.types cimport (

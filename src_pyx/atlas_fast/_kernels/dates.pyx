@@ -8,8 +8,8 @@ A year of two digits below 50 is 20xx, else 19xx; of three digits, 1900 is added
 an unknown zone name and no zone at all say that the local time is unknown: ZONE_NONE, read as UTC.
 """
 from atlas_fast._kernels.ascii cimport is_alpha, is_digit, is_lwsp, lower
-from atlas_fast._kernels.scan cimport equals_fold, skip_lwsp
-from atlas_fast._kernels.types cimport int8_t, int32_t, int64_t, uint8_t
+from atlas_fast._kernels.scan cimport equals_fold
+from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t
 
 NO_ZONE = ZONE_NONE
 

@@ -13,7 +13,7 @@
 from libc.string cimport memcmp, memset
 
 from atlas_fast._kernels.arena cimport (
-    Arena, arena_append, arena_free, arena_init, arena_push, arena_reserve,
+    Arena, arena_free, arena_init, arena_push, arena_reserve,
 )
 from atlas_fast._kernels.buffers cimport Bytes
 from atlas_fast._kernels.charsets cimport (
@@ -29,7 +29,7 @@ from atlas_fast._kernels.scan cimport (
 from atlas_fast._kernels.transfer cimport base64_append, quoted_printable_append
 from atlas_fast._kernels.types cimport (
     B64_TRUNCATED, CHARSET_UNKNOWN, MIME_NO_BOUNDARY, MIME_TOO_DEEP, MIME_TOO_MANY_PARTS,
-    MIME_UNTERMINATED, MSG_CUT, NO_MEMORY, TEXT_CUT, Span, int16_t, int32_t, int64_t, uint8_t,
+    MIME_UNTERMINATED, MSG_CUT, NO_MEMORY, TEXT_CUT, Span, int32_t, int64_t, uint8_t,
     uint32_t,
 )
 from atlas_fast._kernels.wide cimport find_line

@@ -17,7 +17,7 @@ from atlas_fast._kernels.ascii cimport is_alnum, is_lwsp
 from atlas_fast._kernels.dates cimport ZONE_NONE, parse_date
 from atlas_fast._kernels.ip cimport parse_ip
 from atlas_fast._kernels.scan cimport equals_fold, skip_lwsp, starts_fold, trim_lwsp
-from atlas_fast._kernels.types cimport Span, int32_t, int64_t, uint8_t, uint32_t
+from atlas_fast._kernels.types cimport Span, int32_t, uint8_t, uint32_t
 from atlas_fast._kernels.wide cimport find3
 
 cdef enum:                      # classes of bytes
