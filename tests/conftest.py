@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import tarfile
 import tempfile
 from pathlib import Path
@@ -18,6 +19,9 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 # Tests' child processes import the installed package, not a checkout without built kernels.
 os.environ["PYTHONSAFEPATH"] = "1"
+
+# A job in the background of a script begins with Ctrl-C ignored, and so would the tests' children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Nothing is read from, or written to, the user's folders; children of the tests share these.
 for name in ("ATLAS_FAST_REFERENCE", "ATLAS_FAST_CACHE"):
