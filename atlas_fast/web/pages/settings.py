@@ -11,13 +11,14 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from atlas_fast import decision, limits, preferences
+from atlas_fast.classify.rollout import ModelFile
 from atlas_fast.errors import ModelError, UsageError
 from atlas_fast.preferences import Preferences
 from atlas_fast.settings import section
 from atlas_fast.store import domains, terms
 from atlas_fast.store.sqlite import SqliteStore
 from atlas_fast.web.routing import page_router
-from atlas_fast.web.site import Site, back_to, first, form_of, site_of
+from atlas_fast.web.site import back_to, first, form_of, site_of
 
 router = page_router()
 
@@ -39,19 +40,22 @@ class SettingsPage:
 @router.get("/settings")
 async def show(request: Request) -> Response:
     site = site_of(request)
-    page = await anyio.to_thread.run_sync(_page, site)  # a model is a file of megabytes
+    with site.opened() as store:
+        kept, state = preferences.read(store), decision.state_of(store)
+    if state.current is None:  # the shipped one is in memory
+        own, problem = _threshold_of(None)
+    else:  # a file of megabytes
+        own, problem = await anyio.to_thread.run_sync(_threshold_of, state.current)
+    page = SettingsPage(kept, state.to_dict(), own, problem, dict(section("policy")))
     return site.pages(request, "settings.html", page)
 
 
-def _page(site: Site) -> SettingsPage:
-    with site.opened() as store:
-        kept, state = preferences.read(store), decision.state_of(store)
-    own, problem = None, ""
+def _threshold_of(file: ModelFile | None) -> tuple[float | None, str]:
+    """Of a model, or None and what is wrong with it."""
     try:
-        own = decision.model_of(state.current).threshold
+        return decision.model_of(file).threshold, ""
     except ModelError as error:
-        problem = str(error)
-    return SettingsPage(kept, state.to_dict(), own, problem, dict(section("policy")))
+        return None, str(error)
 
 
 def _keyword(store: SqliteStore, form: dict[str, list[str]]) -> None:
@@ -80,7 +84,7 @@ def _protected(store: SqliteStore, form: dict[str, list[str]]) -> None:
     (terms.unprotect if first(form, "do") == "remove" else terms.protect)(store, kind, value)
 
 
-def _threshold(store: SqliteStore, form: dict[str, list[str]]) -> None:
+def _set_threshold(store: SqliteStore, form: dict[str, list[str]]) -> None:
     text = first(form, "value").replace(",", ".")
     try:
         value = float(text) / 100 if text else None
@@ -110,7 +114,7 @@ def _rollout(store: SqliteStore, form: dict[str, list[str]]) -> None:
 
 SECTIONS = {
     "keywords": _keyword, "whitelist": _whitelist, "protected": _protected,
-    "threshold": _threshold, "relays": _relays, "rollout": _rollout,
+    "threshold": _set_threshold, "relays": _relays, "rollout": _rollout,
 }  # fmt: skip
 
 
