@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 from atlas_fast.errors import ImapError, UsageError
@@ -72,26 +73,26 @@ def run_folders(
     live = LiveFile(
         live_folder(store.path) if isinstance(store, SqliteStore) else None, run.session_id
     )
-    for folder in folders:
-        report = FolderReport(folder)
-        reports.append(report)
-        before = sum(one.messages for one in reports)
+    with closing(live):
+        for folder in folders:
+            report = FolderReport(folder)
+            reports.append(report)
+            before = sum(one.messages for one in reports)
 
-        def each(messages: int, expected: int | None, before: int = before) -> None:
-            live.tick(lambda: _figures(reports))
-            if progress is not None:
-                progress(before + messages, 0)
+            def each(messages: int, expected: int | None, before: int = before) -> None:
+                live.tick(lambda: _figures(reports))
+                if progress is not None:
+                    progress(before + messages, 0)
 
-        try:
-            triage_folder(
-                mailbox, folder, store, run, account, strategy, options, pipeline=pipeline,
-                report=report, progress=each,
-            )  # fmt: skip
-        except ImapError as error:
-            report.errors += 1
-            report.problems.append(str(error))
+            try:
+                triage_folder(
+                    mailbox, folder, store, run, account, strategy, options, pipeline=pipeline,
+                    report=report, progress=each,
+                )  # fmt: skip
+            except ImapError as error:
+                report.errors += 1
+                report.problems.append(str(error))
     note_validated(store, run, sum(report.validated for report in reports))
-    live.close()
     said = _figures(reports) | {"series": live.series}
     store.finish_run(run, as_json(said).decode())
     return reports

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
@@ -23,6 +23,7 @@ from atlas_fast import limits
 from atlas_fast.batch import Batch
 from atlas_fast.classify.policy import Filters, Policy, Validate
 from atlas_fast.decision import policy_of, use_relays, use_store
+from atlas_fast.errors import UsageError
 from atlas_fast.observe.counters import StageClock
 from atlas_fast.pipeline import Done, Pipeline
 from atlas_fast.sources.imap.delete import Changed, remove
@@ -144,6 +145,15 @@ class _FolderRun:
     # -- 2: reading and deciding -------------------------------------------------------------
 
     def read(self, pipeline: Pipeline, progress: Callable[[int, int | None], None] | None) -> None:
+        with ExitStack() as stack:
+            self._read(pipeline, progress, stack)
+
+    def _read(
+        self, pipeline: Pipeline, progress: Callable[[int, int | None], None] | None,
+        stack: ExitStack,
+    ) -> None:  # fmt: skip
+        if not pipeline.ordered:
+            raise UsageError("a store's resume marks need batches in their order")
         report, validity = self.report, 0
         journal = self.journal(0)
         source = ImapFolder(
@@ -152,6 +162,7 @@ class _FolderRun:
         self.mark = Mark(source.identity, "")
         there = self.store.mark(source.identity) if self.options.only_new else None
         if pipeline.judge is not None:  # the policy waits for the flags, see below
+            stack.callback(setattr, pipeline.judge, "policy", pipeline.judge.policy)
             models = not pipeline.given_model
             use_store(pipeline.judge, self.store, models=models, policy=False)
         rules = policy_of(self.store)
@@ -176,6 +187,8 @@ class _FolderRun:
                 progress(report.messages, source.expected)
         report.vanished = source.vanished
         report.problems += source.problems
+        if pipeline.enricher is not None:  # what rules could not ask, as data was missing
+            report.problems += pipeline.enricher.notes
         report.errors += len(source.problems)
 
     def _take(self, done: Done, journal: Journal) -> None:

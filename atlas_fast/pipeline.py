@@ -138,8 +138,8 @@ class Pipeline:
 
         At most twice as many batches as workers are read ahead of the caller.
         """
-        if self.headers_only and hasattr(source, "headers_only"):
-            source.headers_only = True
+        if hasattr(source, "headers_only"):
+            source.headers_only = self.headers_only
         batches = clock.each("source", source.batches(self.max_messages, self.max_bytes, after))
         if self.workers == 1:
             yield from map(self.process, batches)
@@ -281,6 +281,7 @@ def triage(
     enricher = pipeline.enricher
     counters = Since(None if enricher is None else enricher.cache.counters)
     with ExitStack() as stack:
+        stack.callback(_forget, pipeline)
         sink = _Sink(stack, store, report, pipeline, resume)
         if sink.store is not None:
             from atlas_fast import decision
@@ -304,8 +305,6 @@ def triage(
                 _count_source(report, opened)
         except KeyboardInterrupt:
             report.interrupted = True
-        finally:
-            pipeline.known = pipeline.finish = None
 
         def figures() -> dict[str, Any]:
             if enricher is not None:
@@ -456,6 +455,11 @@ class _Sink:
         clock.merge(self._clock)
         said = as_json(figures()).decode()
         self.store.finish_run(self._run, said, ended=not self._report.interrupted)
+
+
+def _forget(pipeline: Pipeline) -> None:
+    """What a run told its pipeline is not for the next."""
+    pipeline.known = pipeline.finish = None
 
 
 def _finish(done: Done, session_id: int | None = None) -> None:

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from atlas_fast import UsageError, limits, scan, triage
+from atlas_fast.errors import AtlasFastError
 from atlas_fast.flags import Flag
+from atlas_fast.pipeline import Pipeline
 from atlas_fast.sources import open_source
 from atlas_fast.sources.base import HEAD
 from atlas_fast.store import schema
@@ -167,3 +169,18 @@ def test_the_other_way_needs_another_store(tmp_path):
     triage(str(folder), tmp_path / "c.db", headers_only=True)
     (folder / "b.eml").write_bytes(mail(2, b"x"))
     assert triage(str(folder), tmp_path / "c.db", headers_only=True).stored == 1
+
+
+def test_a_source_and_a_pipeline_are_what_each_run_says(tmp_path):
+    """Neither keeps what an earlier run wanted, nor what one that failed had begun."""
+    (tmp_path / "a.eml").write_bytes(mail(1, b"x" * 100_000))
+    source = open_source(str(tmp_path))
+    sizes = [
+        sum(batch.nbytes for batch in scan(source, headers_only=only))
+        for only in (False, True, False)
+    ]
+    assert sizes[0] == sizes[2] > 100_000 > sizes[1]
+    pipeline = Pipeline()
+    with pytest.raises(AtlasFastError):
+        triage(source, tmp_path / "absent" / "a.parquet" / "b.db", pipeline=pipeline)
+    assert sum(map(len, scan(source, pipeline=pipeline))) == 1

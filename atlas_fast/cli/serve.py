@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from atlas_fast.cli.run import DEFAULT_STORE
-from atlas_fast.errors import UsageError
+from atlas_fast.errors import UsageError, extra
 
 
 def add_verbs(verbs: Any) -> None:
@@ -43,7 +43,7 @@ def do_serve(options: argparse.Namespace) -> int:
         from atlas_fast.web.sessions import hash_of
         from atlas_fast.web.settings import checked, from_settings
     except ImportError as error:
-        raise UsageError(f"serve needs {error.name}: pip install 'atlas_fast[web]'") from error
+        raise UsageError(f"serve needs {error.name}: {extra('web')}") from error
     if options.hash:
         print(hash_of(_secret()))
         return 0

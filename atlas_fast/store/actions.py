@@ -48,10 +48,11 @@ def newest(connection: sqlite3.Connection, limit: int, action: str | None) -> li
 
 
 def drop_duplicates(connection: sqlite3.Connection) -> int:
-    """Of rows with the same account, folder and uid, keep the last; how many went."""
+    """Of rows with the same account, folder, uid, sender and subject, keep the last; how many went.
+    The uid alone may be that of another message in a folder that was made anew."""
     cursor = connection.execute(
         f"DELETE FROM {MESSAGES} WHERE uid <> '' AND id NOT IN (SELECT MAX(m.id) FROM {MESSAGES} m "
         "LEFT JOIN sessions s ON s.id = m.session_id WHERE m.uid <> '' "
-        "GROUP BY s.account_id, m.folder_name, m.uid)"
+        "GROUP BY s.account_id, m.folder_name, m.uid, m.sender_email, m.subject)"
     )
     return cursor.rowcount

@@ -33,6 +33,15 @@ def active(connection: sqlite3.Connection, uid: str, folder: str, account: int) 
     return None if row is None else row[0]
 
 
+def made_anew(connection: sqlite3.Connection, folder: str, account: int, stored: str) -> bool:
+    """Has the folder had another UIDVALIDITY since a row was stored? Its uid is no name then."""
+    found = connection.execute(
+        "SELECT 1 FROM imap_folders WHERE account_id = ? AND folder_name = ? AND seen_at > ?",
+        (account, folder, stored),
+    ).fetchone()
+    return found is not None
+
+
 def put(
     connection: sqlite3.Connection,
     uid: str,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from atlas_fast.errors import StoreError
-from atlas_fast.store.sqlite import BUSY_SECONDS, SqliteStore
+from atlas_fast.store.sqlite import BUSY_SECONDS, SqliteStore, file_of
 from atlas_fast.store.state import state_of
 from atlas_fast.store.summaries import triggers
 
@@ -34,6 +34,7 @@ class _Closing:
 class _Mine(threading.local):
     def __init__(self) -> None:
         self.lent = False
+        self.file: tuple[int, int] | None = None
         self._held = _Closing()
 
     @property
@@ -97,8 +98,10 @@ class PlainConnections:
             finally:
                 connection.close()
             return
+        if local.connection is not None and local.file != file_of(self.path):
+            self.close()  # the file was replaced: what is written there would be lost
         if local.connection is None:
-            local.connection = self.connect()
+            local.connection, local.file = self.connect(), file_of(self.path)
         local.lent = True
         try:
             yield local.connection

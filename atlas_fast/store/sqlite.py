@@ -26,13 +26,16 @@ from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.state import state_of
 from atlas_fast.store.summaries import Tally
 
-__all__ = ["ErrorRow", "Finding", "Mark", "Removed", "Run", "SqliteStore", "Totals", "local_now"]
+__all__ = [
+    "ErrorRow", "Finding", "Mark", "Removed", "Run", "SqliteStore", "Totals", "file_of",
+    "local_now",
+]  # fmt: skip
 
 PAGE_BYTES = 8192
 """Page size of a new file: fewer and fuller pages a batch than SQLite's 4,096."""
 
 CACHE_KIB = 4 << 10
-"""Page cache: the leaves of the indexes should stay in memory while a run lasts."""
+"""Page cache: new rows come at one end of most indexes, so few leaves are needed at a time."""
 
 CHECKPOINT_PAGES = (64 << 20) // PAGE_BYTES
 """WAL pages (64 MiB) before they are copied into the file; the default of 1,000 is a copy every
@@ -79,7 +82,7 @@ class SqliteStore(SqlStore):
         try:
             self._connection = connection
             state = state_of(connection)
-            self._file = _file_of(self.path)
+            self._file = file_of(self.path)
             if state.kind != "empty" and not state.current:
                 raise StoreError(state.refusal(self.path))
             connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
@@ -117,7 +120,7 @@ class SqliteStore(SqlStore):
     def _is_there(self) -> None:
         """A file that was deleted or replaced takes every row and gives no error: SQLite goes on
         with the one that has no name any more."""
-        if _file_of(self.path) != self._file:
+        if file_of(self.path) != self._file:
             raise StoreError(
                 f"{self.path}: was deleted or replaced while it was open; nothing that this run "
                 "stored can be found there"
@@ -243,8 +246,8 @@ class SqliteStore(SqlStore):
             raise self._failure(error) from error
 
 
-def _file_of(path: Path) -> tuple[int, int] | None:
-    """Device and inode, None where there is no file."""
+def file_of(path: Path) -> tuple[int, int] | None:
+    """Device and inode, None where there is no file. SQLite goes on with one that was replaced."""
     try:
         found = path.stat()
     except OSError:

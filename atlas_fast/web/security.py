@@ -70,6 +70,14 @@ class Refused(Exception):
         self.status, self.text, self.headers = status, text, list(headers)
 
 
+def _reached_by_others(scope: Scope) -> bool:
+    """Did the request come in on an address that other machines reach?"""
+    try:
+        return not ipaddress.ip_address((scope.get("server") or ("",))[0]).is_loopback
+    except ValueError:  # a name, or a socket in the file system
+        return False
+
+
 class Guard:
     """ASGI middleware around the whole application."""
 
@@ -123,6 +131,8 @@ class Guard:
     ) -> Receive:
         """Let the request in, or raise Refused. A new session's cookie goes into `cookie`."""
         path, reading = scope["path"], scope["method"] in READING
+        if not self.settings.login and _reached_by_others(scope):
+            raise Refused(403, "Without a login this server answers only its own machine.")
         host = self._host(fields)
         client = (scope.get("client") or ("",))[0]
         self._limit(client, reading)

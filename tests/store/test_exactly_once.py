@@ -204,7 +204,8 @@ def test_sigterm_keeps_what_was_done(path):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         time.sleep(0.2)
-        if path.exists() and path.with_name("atlas.db-wal").stat().st_size > 2_000_000:
+        log = path.with_name("atlas.db-wal")
+        if log.exists() and log.stat().st_size > 2_000_000:
             break
     child.terminate()
     out, errors = child.communicate(timeout=60)

@@ -249,8 +249,9 @@ def test_log_in(browser, store):
 
 
 def begin_run(store, messages):
+    """With a seed of its own: what a store has is passed over faster than a page looks."""
     return subprocess.Popen(
-        [sys.executable, "-m", "atlas_fast", "demo", "--messages", str(messages), "--seed", "7",
+        [sys.executable, "-m", "atlas_fast", "demo", "--messages", str(messages), "--seed", str(messages),
          "--store", str(store)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ.copy(),
     )  # fmt: skip
@@ -289,7 +290,7 @@ def test_watch_a_run_and_its_end(browser, store, address, tmp_path):
 
 def test_a_run_that_is_killed(browser, store, address, tmp_path):
     with browsing(browser, address) as (page, watch):
-        run = begin_run(store, 200_000)
+        run = begin_run(store, 500_000)
         try:
             page.goto("/performance")
             page.wait_for_selector("[data-run]")

@@ -10,6 +10,7 @@ from hostilemail import ALL, LONG, attack, mailbox
 from webrig import Visitor, fill
 
 from atlas_fast import limits
+from atlas_fast.web.settings import WebSettings
 
 LISTS = ("/", "/messages", "/validation", "/analytics", "/performance", "/runs", "/runs/1",
          "/accounts", "/settings")  # fmt: skip
@@ -138,7 +139,8 @@ def test_no_path_to_the_file_system(visitor, store):
 
 
 def test_settings_made_of_attacks_are_text(tmp_path):
-    visitor = Visitor(fill(tmp_path, [attack(1, "x")]))
+    settings = WebSettings(writes=10_000)
+    visitor = Visitor(fill(tmp_path, [attack(1, "x")]), settings)
     visitor.get("/settings")
     for text in ALL:
         value = text.encode("utf-8", "replace").decode()[: limits.MAX_WEB_SEARCH]

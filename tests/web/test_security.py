@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import pytest
-from webrig import HOST, Visitor, fill, mail
+from webrig import HOST, TestClient, Visitor, create_app, fill, mail
 
 from atlas_fast import limits
 from atlas_fast.errors import SettingsError, UsageError
@@ -255,6 +255,23 @@ def test_others_cannot_reach_it_without_a_login(hashed):
         assert checked(WebSettings(), host=host).host == host
     with pytest.raises(UsageError, match="hash"):
         checked(WebSettings(login="plain text"))
+
+
+@pytest.mark.parametrize("address", ["10.0.0.5", "::1", "127.0.0.1"])
+def test_an_application_that_another_server_runs_is_guarded_too(store, hashed, address):
+    """However it is bound: what others reach asks for a login."""
+    loop = address != "10.0.0.5"
+    url = f"http://[{address}]" if ":" in address else f"http://{address}"
+    open_to_all = TestClient(create_app(store), base_url=url)
+    assert open_to_all.get("/messages").status_code == (200 if loop else 403)
+    locked = TestClient(create_app(store, WebSettings(login=hashed)), base_url=url)
+    assert locked.get("/api/user-stats").status_code == 401
+
+
+def test_a_bearer_has_no_session_to_end(locked):
+    good = {"authorization": f"Bearer {SECRET}"}
+    for path in ("/login", "/logout"):
+        assert locked.client.post(path, data={"secret": SECRET}, headers=good).status_code == 303
 
 
 def test_settings_table():

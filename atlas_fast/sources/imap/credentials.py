@@ -34,7 +34,7 @@ def keep_password(account: str, password: str) -> None:
         import keyring
         import keyring.errors
     except ImportError:
-        raise UsageError("a keyring is needed: pip install 'atlas_fast[imap]'") from None
+        raise UsageError(f"a keyring is needed: {extra('imap')}") from None
     try:
         keyring.set_password(SERVICE, account, password)
     except keyring.errors.KeyringError as error:

@@ -327,8 +327,16 @@ _DO = {
 
 
 def _put(connection: sqlite3.Connection, row: MessageRow, kind: str, what: Change) -> str | None:
+    account = _account(connection, row)
+    if kind == flags.DELETE and flags.made_anew(
+        connection, str(row.folder_name), account, row.timestamp
+    ):
+        raise UsageError(
+            "the folder was made anew since this row was stored; its number may be another "
+            "message's now, so it cannot be flagged for deletion"
+        )
     flags.put(
-        connection, str(row.uid), str(row.folder_name), _account(connection, row), kind,
+        connection, str(row.uid), str(row.folder_name), account, kind,
         session=row.session_id, sender=row.sender_email, subject=row.subject, reason=what.comment,
         by=what.by,
     )  # fmt: skip

@@ -19,6 +19,7 @@ import orjson
 from atlas_fast.errors import StoreError
 from atlas_fast.limits import VIEW_MILLISECONDS
 from atlas_fast.store.search import SearchIndex
+from atlas_fast.store.sqlite import file_of
 from atlas_fast.store.state import state_of
 
 __all__ = ["StoreReader", "TooLong"]
@@ -45,8 +46,8 @@ class TooLong(StoreError):
 class _Held:
     """A thread's connection, closed with the thread."""
 
-    def __init__(self, connection: sqlite3.Connection):
-        self.connection = connection
+    def __init__(self, connection: sqlite3.Connection, file: tuple[int, int] | None):
+        self.connection, self.file = connection, file
 
     def __del__(self) -> None:
         self.connection.close()
@@ -91,6 +92,9 @@ class StoreReader:
         """All rows of a question. Raises TooLong after `seconds`, and StoreError."""
         mine = self._mine
         try:
+            if mine.held is not None and mine.held.file != file_of(self.path):
+                self._drop(mine)  # the file was replaced
+                mine.kept.clear()
             connection = mine.connection or self._connect()
             mine.deadline = time.monotonic() + seconds
             return connection.execute(query, values).fetchall()
@@ -126,6 +130,7 @@ class StoreReader:
         if there is not None and now - there[0] < FRESH_SECONDS:
             return there[2]  # type: ignore[no-any-return]
         version = int(self.ask("PRAGMA data_version")[0][0])
+        there = mine.kept.get(key)  # gone where the file was replaced
         if there is not None and there[1] == version:
             mine.kept[key] = (now, version, there[2])
             return there[2]  # type: ignore[no-any-return]
@@ -182,7 +187,7 @@ class StoreReader:
             )
         connection.execute("PRAGMA query_only=ON")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-        mine.held, mine.searching = _Held(connection), False
+        mine.held, mine.searching = _Held(connection, file_of(self.path)), False
         with self._lock:
             self._all.add(mine.held)
         return connection

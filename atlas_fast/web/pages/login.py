@@ -48,7 +48,8 @@ async def enter(request: Request) -> Response:
     if not await guard.attempt(client, secret):
         return site.pages(request, "login.html", LoginPage(target, wrong=True), 401)
     old = request.scope["state"]["session"]
-    site.sessions.end(old)  # a session that somebody planted is of no use
+    if old is not None:
+        site.sessions.end(old)  # a session that somebody planted is of no use
     _, cookie = site.sessions.make(KNOWN)
     answer = RedirectResponse(target, 303)
     answer.raw_headers.append((b"set-cookie", guard.cookie(cookie)))
@@ -59,7 +60,8 @@ async def enter(request: Request) -> Response:
 def leave(request: Request) -> Response:
     site = site_of(request)
     guard: Guard = request.scope["state"]["guard"]
-    site.sessions.end(request.scope["state"]["session"])
+    if (session := request.scope["state"]["session"]) is not None:  # a bearer has none
+        site.sessions.end(session)
     answer = RedirectResponse("/login?done=left", 303)
     answer.raw_headers.append((b"set-cookie", guard.cookie("")))
     return answer

@@ -26,13 +26,13 @@ cdef extern from *:
         int fill;                   /* bytes in block, never compressed before more follow */
     } atlas_blake2b;
 
-    #define ATLAS_LANES 8           /* at most */
+    #define BLAKE2B_LANES 8           /* at most */
 
     typedef struct {                /* what each lane compresses next */
-        uint64_t h[8][ATLAS_LANES];
-        uint64_t count[ATLAS_LANES], last[ATLAS_LANES];     /* last: all bits set, or none */
-        const uint8_t *at[ATLAS_LANES];
-        size_t stride[ATLAS_LANES];
+        uint64_t h[8][BLAKE2B_LANES];
+        uint64_t count[BLAKE2B_LANES], last[BLAKE2B_LANES];     /* last: all bits set, or none */
+        const uint8_t *at[BLAKE2B_LANES];
+        size_t stride[BLAKE2B_LANES];
     } atlas_blake2b_lanes;
 
     static const uint64_t ATLAS_BLAKE2B_IV[8] = {
@@ -255,7 +255,7 @@ cdef extern from *:
         int fill
 
     enum:
-        LANES "ATLAS_LANES"
+        LANES "BLAKE2B_LANES"
 
     ctypedef struct Blake2bLanes "atlas_blake2b_lanes":
         uint64_t h[8][LANES]

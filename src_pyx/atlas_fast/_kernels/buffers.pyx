@@ -81,7 +81,7 @@ cdef bint _keep(Arena* arena) noexcept:
     """Keep memory as a spare; False where there is no place for it."""
     cdef int i
     cdef bint kept = False
-    if arena.capacity > MOST_SPARE or not PyThread_acquire_lock(lock, NOWAIT_LOCK):
+    if not LEAST_SPARE <= arena.capacity <= MOST_SPARE or not PyThread_acquire_lock(lock, NOWAIT_LOCK):
         return False
     for i in range(SPARES):
         if spares[i].capacity == 0:

@@ -1,7 +1,8 @@
 """Bit masks of 64 bytes at a time: which bytes belong to words, which are letters, which are marks,
 and which may say that a line is quoted.
 
-AVX-512 (wide.pxd), or SSE2, which every x86-64 has, or plain C elsewhere and in the debug build.
+AVX-512 (processor.pxd), or SSE2, which every x86-64 has, or plain C elsewhere and in the debug
+build.
 A block is read whole: the caller copies the last, shorter one into 64 bytes of its own.
 """
 cimport atlas_fast._kernels.processor

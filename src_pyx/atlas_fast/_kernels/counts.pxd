@@ -1,7 +1,7 @@
 """How often classes of bytes stand in a text: 32 bytes at a time, each lane with counters of its own.
 
-For any GNU-like compiler, once for every machine and once for those with AVX2; with AVX-512 (wide.pxd)
-masks of 64 bytes. Plain C elsewhere, and in the debug build.
+For any GNU-like compiler, once for every machine and once for those with AVX2; with AVX-512
+(processor.pxd) masks of 64 bytes. Plain C elsewhere, and in the debug build.
 """
 cimport atlas_fast._kernels.processor
 from atlas_fast._kernels.types cimport int64_t, uint8_t

@@ -1,7 +1,7 @@
 """Words eight at a time: hashes of runs of letters, columns of words, pairs and stems.
 
-With AVX-512 where the machine has it (wide.pxd), or plain C. The hashes are those of folding.pyx and
-hashing.pxd. Outputs have room for eight entries more than are asked for.
+With AVX-512 where the machine has it (processor.pxd), or plain C. The hashes are those of
+folding.pyx and hashing.pxd. Outputs have room for eight entries more than are asked for.
 """
 cimport atlas_fast._kernels.processor
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -1,9 +1,10 @@
 """Bounded finders that look at sixteen bytes a step. Header only.
 
 Each gives the first position in [start, stop) that it looks for, or stop. Bytes up to `end`, which
-is stop at least, may be read: so a short run in a long buffer is one step. Vectors are those of gcc and clang, 16 bytes of the baseline of x86-64 and ARM64. What is
-left at the end goes byte by byte, as everything does with another compiler or byte order, and in
-the debug build, so that both are tested.
+is stop at least, may be read: so a short run in a long buffer is one step. Vectors are those of
+gcc and clang, 16 bytes of the baseline of x86-64 and ARM64. What is left at the end goes byte by
+byte, as everything does with another compiler or byte order, and in the debug build, so that both
+are tested.
 """
 from atlas_fast._kernels.types cimport uint8_t
 
