@@ -41,18 +41,16 @@ def do_serve(options: argparse.Namespace) -> int:
 
         from atlas_fast.web.app import create_app
         from atlas_fast.web.sessions import hash_of
-        from atlas_fast.web.settings import checked, from_settings
+        from atlas_fast.web.settings import checked, of_file
     except ImportError as error:
         raise UsageError(f"serve needs {error.name}: {extra('web')}") from error
     if options.hash:
         print(hash_of(_secret()))
         return 0
-    from atlas_fast.settings import section
-
     if bool(options.tls_cert) != bool(options.tls_key):
         raise UsageError("--tls-cert and --tls-key go together")
     settings = checked(
-        from_settings(section("web")), host=options.host, port=options.port,
+        of_file(), host=options.host, port=options.port,
         names=tuple(name.lower() for name in options.name) if options.name else None,
         https=True if options.tls_cert else None,
     )  # fmt: skip

@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from atlas_fast.errors import SettingsError, UsageError
+from atlas_fast.settings import section
 
-__all__ = ["WebSettings", "checked", "from_settings", "is_loopback"]
+__all__ = ["WebSettings", "checked", "from_settings", "is_loopback", "of_file"]
 
 ARGON2 = "$argon2id$"
 
@@ -44,6 +45,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def of_file() -> WebSettings:
+    """What the settings file says. Raises SettingsError."""
+    return from_settings(section("web"))
 
 
 def from_settings(table: Mapping[str, Any]) -> WebSettings:

@@ -21,12 +21,11 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if not _made:
-        from atlas_fast.settings import section
         from atlas_fast.web.app import create_app
-        from atlas_fast.web.settings import from_settings
+        from atlas_fast.web.settings import of_file
 
         database.db.close_connection()  # makes the store, or brings it up to date
-        _made.append(create_app(database.DB_FILE, from_settings(section("web"))))
+        _made.append(create_app(database.DB_FILE, of_file()))
     return _made[0]
 
 
