@@ -17,11 +17,11 @@ import numpy as np
 from atlas_fast import decision, limits
 from atlas_fast.batch import Batch
 from atlas_fast.classify import rollout
-from atlas_fast.classify.kinds import CATEGORIES
 from atlas_fast.classify.lessons import Lesson, Lessons, content_digest, read_lessons
 from atlas_fast.classify.model import Model, load_model
 from atlas_fast.classify.rollout import ModelFile, State
 from atlas_fast.errors import ModelError, SourceError, UsageError
+from atlas_fast.records import CATEGORIES, FIRST_SPAM, OLD_CATEGORIES
 from atlas_fast.sources import open_source
 from atlas_fast.stages import features, parse
 from atlas_fast.store import feedback
@@ -38,7 +38,6 @@ NOT_SPAM = frozenset((
     "Transactional Email", "Account Notification", "Subscription Management", "Trusted Domain",
     "Legitimate Billing/Delivery", "Whitelisted", "BUSINESS_TRANSACTION", "Personal",
 ))  # fmt: skip
-FIRST_SPAM = 2
 SPAM = frozenset(CATEGORIES[FIRST_SPAM:])
 SPAM_WORDS = ("spam", "scam", "phish", "fraud", "impersonation", "dangerous", "malware")
 
@@ -73,10 +72,8 @@ def wanted_label(kind: str, original: str, user: str | None) -> int:
     return _label(original) * (1 if kind == "correct" else -1)
 
 
-KINDS = {name: number for number, name in enumerate(CATEGORIES)} | {
-    "Not Spam": 0, "Promotional Email": 1, "Business Opportunity Spam": 2, "Payment Scam": 3,
-    "Phishing": 4,
-}  # fmt: skip
+KINDS = {name: number for number, name in enumerate(CATEGORIES)}
+KINDS |= {OLD_CATEGORIES[name]: number for name, number in KINDS.items()}
 """Category by its name, and by the original's name for it."""
 
 

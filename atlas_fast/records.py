@@ -9,6 +9,12 @@ from typing import NamedTuple
 CATEGORIES = ("Legitimate", "Legitimate Marketing", "Commercial Spam", "Scams", "Dangerous")
 """Name by category code of a verdict."""
 
+FIRST_SPAM = 2
+"""Code of the first category that is spam."""
+
+UNKNOWN = "Unknown"
+"""The category of a message on which a stage failed."""
+
 OLD_CATEGORIES = {
     "Legitimate": "Not Spam",
     "Legitimate Marketing": "Promotional Email",

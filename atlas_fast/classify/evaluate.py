@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from atlas_fast.classify.kinds import CATEGORIES
 from atlas_fast.classify.labels import Labelled, read_labelled
 from atlas_fast.classify.model import Model
 from atlas_fast.classify.train import FOLDS, fit
 from atlas_fast.errors import UsageError
+from atlas_fast.records import CATEGORIES
 
 MAX_POINTS = 400
 """Points of a curve at most."""

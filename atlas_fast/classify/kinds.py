@@ -17,14 +17,12 @@ import numpy as np
 
 from atlas_fast._kernels.score import score_batch
 from atlas_fast.classify.lexicon import terms
+from atlas_fast.records import CATEGORIES
 
 __all__ = [
-    "CATEGORIES", "NO_SUBCATEGORY", "SUBCATEGORIES", "Kinds", "design", "fit_softmax", "read_kinds",
+    "NO_SUBCATEGORY", "SUBCATEGORIES", "Kinds", "design", "fit_softmax", "read_kinds",
     "subcategories", "subcategory_name",
 ]  # fmt: skip
-
-CATEGORIES = ("Legitimate", "Legitimate Marketing", "Commercial Spam", "Scams", "Dangerous")
-SPAM_KINDS = CATEGORIES[2:]
 
 SUBCATEGORIES = (
     ("Legitimate Marketing", "Newsletter subscriptions"),

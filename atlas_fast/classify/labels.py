@@ -25,7 +25,7 @@ from atlas_fast.stages import features, parse
 class Labelled:
     """Features of labelled messages: CSR rows, `ends` of their groups, `terms` of the lexicon and
     `bulk` as stages.features.Features has them, `labels` int8 (1 spam, -1 ham), `kinds` int8
-    (position in classify.kinds.CATEGORIES, -1 where nobody said), file `names`. `skipped`:
+    (position in records.CATEGORIES, -1 where nobody said), file `names`. `skipped`:
     messages that were left out because a model was corrected with them; `problems`: what could
     not be read, one line each."""
 

@@ -26,9 +26,9 @@ import numpy as np
 from atlas_fast import limits
 from atlas_fast._kernels.features import LAYOUT
 from atlas_fast._kernels.features import N_BUCKETS as BUCKETS
-from atlas_fast.classify.kinds import CATEGORIES
 from atlas_fast.classify.lexicon import terms
 from atlas_fast.errors import ModelError
+from atlas_fast.records import CATEGORIES
 
 __all__ = ["FORMAT", "Lesson", "Lessons", "content_digest", "read_lessons", "with_lessons"]
 
@@ -49,7 +49,7 @@ PASSES = 30
 class Lesson:
     """`key`: of the message in the store; `content`: see `content_digest`, both in hex; `label` 1
     spam, -1 not; `category` as the user said it, `at` when; `indices` and `data` its features.
-    `kind`: position in classify.kinds.CATEGORIES, -1 where the user did not say; `terms` uint8 of
+    `kind`: position in records.CATEGORIES, -1 where the user did not say; `terms` uint8 of
     the lexicon by category, `bulk`: what the kinds are made of."""
 
     key: str

@@ -1,8 +1,8 @@
 """Reasons in words: which features of a message speak for spam, and which against.
 
 A feature is a column of a hashed matrix. The facts have names here, made by hashing each fact with
-each value that it can have (`facts`); words, links and forms of a message are found again in the
-message itself, where it is at hand (`names_in_message`).
+each value that it can have (`factnames`); words, links and forms of a message are found again in
+the message itself, where it is at hand (`names_in_message`).
 
 `words` puts into words what the store keeps of a verdict: codes, no text of the message
 (docs/classification.md). Two features may share a column; so a name counts only in its own group.

@@ -8,7 +8,7 @@ import numpy as np
 
 from atlas_fast.flags import Flag
 from atlas_fast.observe.report import MAX_PROBLEMS, Report
-from atlas_fast.records import CATEGORIES
+from atlas_fast.records import CATEGORIES, UNKNOWN
 
 if TYPE_CHECKING:
     from atlas_fast.batch import Batch
@@ -17,9 +17,6 @@ __all__ = ["count"]
 
 UNREADABLE = np.uint32(Flag.HDR_EMPTY | Flag.NO_MEMORY)
 """Flags of a message that counts as an error: no header field at all, or memory ran out."""
-
-UNKNOWN = "Unknown"
-"""The category of messages on which a stage failed."""
 
 
 def count(report: Report, done: Any) -> None:

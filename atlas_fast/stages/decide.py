@@ -18,11 +18,10 @@ from atlas_fast.classify.model import Model
 from atlas_fast.classify.rollout import Trial
 from atlas_fast.flags import Flag
 from atlas_fast.headers import TextColumn
-from atlas_fast.records import Ruling
+from atlas_fast.records import FIRST_SPAM, Ruling
 
 PRESERVE = 0
 DELETE = 1
-FIRST_SPAM = 2
 N_REASONS = 4
 """Features of a message that are told as reasons, and"""
 N_GROUPS = 3

@@ -8,12 +8,13 @@ import numpy as np
 
 from atlas_fast import limits
 from atlas_fast._kernels.features import GROUPS
-from atlas_fast.classify.kinds import CATEGORIES, subcategories, subcategory_name
+from atlas_fast.classify.kinds import subcategories, subcategory_name
 from atlas_fast.classify.lexicon import find
 from atlas_fast.classify.model import Model, load_model
 from atlas_fast.classify.reasons import Names, Reason, groups_of, name_of, names_in_message, unnamed
 from atlas_fast.headers import HeaderColumns, parse_many
 from atlas_fast.mime import MimeColumns
+from atlas_fast.records import CATEGORIES
 from atlas_fast.stages.decide import reasons
 from atlas_fast.stages.features import extract
 

@@ -15,7 +15,6 @@ import numpy as np
 
 from atlas_fast.auth import Alignment, Result
 from atlas_fast.batch import Batch
-from atlas_fast.classify.kinds import CATEGORIES
 from atlas_fast.classify.policy import (
     APPOINTMENT,
     CERTAIN_SPAM,
@@ -29,8 +28,8 @@ from atlas_fast.classify.policy import (
 )
 from atlas_fast.errors import ReferenceDataError
 from atlas_fast.headers import TextColumn
-from atlas_fast.records import OLD_CATEGORIES, Ruling
-from atlas_fast.stages.decide import DELETE, FIRST_SPAM, PRESERVE, Verdicts
+from atlas_fast.records import CATEGORIES, FIRST_SPAM, OLD_CATEGORIES, Ruling
+from atlas_fast.stages.decide import DELETE, PRESERVE, Verdicts
 from atlas_fast.validation import Triple, allowed, validate_many
 
 __all__ = ["FAILED", "PASSED", "UNKNOWN", "Counts", "run", "trust"]

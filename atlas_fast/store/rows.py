@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from atlas_fast import records
-from atlas_fast.records import ACTIONS, CATEGORIES
+from atlas_fast.records import ACTIONS, CATEGORIES, FIRST_SPAM, UNKNOWN
 from atlas_fast.store.geography import geography
 from atlas_fast.store.summaries import BANDS, Tally, band, tally_columns
 from atlas_fast.store.trials import TrialBlock, trial_block
@@ -47,16 +47,12 @@ TEXT_CAPS = {"sender": 500, "subject": 1000, "domain": 255, "uid": 1000}
 """Characters of a stored text at most."""
 
 NO_SUBJECT = "No Subject"
-UNKNOWN = "Unknown"
 
 OLD_CATEGORIES = {**records.OLD_CATEGORIES, UNKNOWN: UNKNOWN}
 """Category of the original's column `category` by that of `category_v2`."""
 
 CLASSIFICATION_VERSION = 2
 """Value of `classification_version`: the categories of `category_v2`."""
-
-FIRST_SPAM = 2
-"""Position of the first category that is spam."""
 
 MAX_REASON = 990
 """Characters of a reason, without ` [PREVIEW]`; the original's length is 1,000."""

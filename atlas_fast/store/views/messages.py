@@ -15,6 +15,7 @@ from typing import Any
 
 from atlas_fast.errors import UsageError
 from atlas_fast.limits import VIEW_COUNTED, VIEW_LOOKED_AT, VIEW_PAGE
+from atlas_fast.records import CATEGORIES
 from atlas_fast.store.schema import MESSAGES
 from atlas_fast.store.search import key, words_of
 from atlas_fast.store.views.reader import StoreReader, TooLong
@@ -322,7 +323,7 @@ def _match(wanted: Filter) -> str:
     ]
     if wanted.category is not None:
         named = f'"{key("k", wanted.category)}"'
-        if wanted.category in _NEW_NAMES:
+        if wanted.category in CATEGORIES:
             named = f'({named} OR "{key("v", wanted.category)}")'
         parts.append(named)
     if wanted.uncertain:
@@ -364,7 +365,7 @@ def _count(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None, b
 
 def _counted(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None, bool]:
     given, values = wanted.given, []
-    if given <= SUMMED and wanted.category not in _NEW_NAMES:
+    if given <= SUMMED and wanted.category not in CATEGORIES:
         table = "summary_runs" if "run" in given else "summary_days"
         terms = []
         for name, column in (("category", "category"), ("action", "action"), ("run", "session_id")):
@@ -398,11 +399,6 @@ def _highest(reader: StoreReader, wanted: Filter) -> int:
         (wanted.until,),
     )
     return found[0] if found else (1 << 63) - 1
-
-
-_NEW_NAMES = frozenset(
-    ("Legitimate", "Legitimate Marketing", "Commercial Spam", "Scams", "Dangerous")
-)
 
 
 def _made(reader: StoreReader, rows: Sequence[tuple[Any, ...]]) -> list[MessageRow]:

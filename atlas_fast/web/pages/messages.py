@@ -12,9 +12,9 @@ from fastapi import HTTPException, Request
 from fastapi.responses import Response
 
 from atlas_fast import limits
-from atlas_fast.classify.kinds import CATEGORIES
 from atlas_fast.classify.reasons import Reason, read
 from atlas_fast.errors import UsageError
+from atlas_fast.records import CATEGORIES
 from atlas_fast.store.views import Change, Filter, Message, MessageRow, message, messages
 from atlas_fast.web.original import Original, original_of
 from atlas_fast.web.routing import page_router

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fastapi import Request
 from fastapi.responses import Response
 
-from atlas_fast.classify.kinds import CATEGORIES
+from atlas_fast.records import CATEGORIES
 from atlas_fast.store.views import Overview, overview
 from atlas_fast.store.views.figures import category_days
 from atlas_fast.store.views.judging import NEW_CATEGORIES

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import Response
 
-from atlas_fast.classify.kinds import CATEGORIES
+from atlas_fast.records import CATEGORIES
 from atlas_fast.store.views import Category, Queue, validation_categories, validation_queue
 from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import number_of, site_of
