@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from atlas_fast.cli.terminal import print_table
-from atlas_fast.cli.values import whole
+from atlas_fast.cli.values import number, whole
 from atlas_fast.files import whole_file
 
 ROUNDS = 7
@@ -56,7 +56,7 @@ def add_verbs(verbs: Any) -> None:
         help="web: the store to serve, made of --messages rows where it is not there, and kept",
     )  # fmt: skip
     parser.add_argument(
-        "--seconds", type=float, default=SECONDS, metavar="S",
+        "--seconds", type=number(1, 86_400), default=SECONDS, metavar="S",
         help="web: how long the readers read (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
@@ -149,7 +149,8 @@ def _web(options: argparse.Namespace) -> int:
     for text in load.first_errors:
         print(f"error: {text}")
     if options.json is not None:
-        options.json.write_bytes(orjson.dumps(load.to_dict(), option=orjson.OPT_INDENT_2))
+        with whole_file(options.json) as file:
+            file.write(orjson.dumps(load.to_dict(), option=orjson.OPT_INDENT_2))
     return 1 if load.errors else 0
 
 

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from atlas_fast.cli.run import DEFAULT_STORE
+from atlas_fast.cli.values import whole
 from atlas_fast.errors import UsageError, extra
 
 
@@ -21,7 +22,9 @@ def add_verbs(verbs: Any) -> None:
         "--store", metavar="FILE", default=DEFAULT_STORE, help="SQLite file (default: %(default)s)"
     )
     parser.add_argument("--host", metavar="ADDRESS", help="where to listen (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, metavar="N", help="default: 8001; 0 takes a free one")
+    parser.add_argument(
+        "--port", type=whole(0, 65_535), metavar="N", help="default: 8001; 0 takes a free one"
+    )
     parser.add_argument(
         "--name", action="append", metavar="HOST",
         help="a host name that browsers call it by; may be given again",
@@ -73,6 +76,8 @@ def do_serve(options: argparse.Namespace) -> int:
 
 def _secret() -> str:
     """A line of standard input; on a terminal it is not shown."""
+    if sys.stdin is None:
+        raise UsageError("--hash: standard input is closed")
     if sys.stdin.isatty():
         from getpass import getpass
 
