@@ -15,21 +15,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from atlas_fast import decision
-from atlas_fast.auth import original_result
 from atlas_fast.batch import Batch
 from atlas_fast.classify.kinds import subcategory_name
 from atlas_fast.classify.lexicon import terms
+from atlas_fast.classify.policy import Policy, Rule
 from atlas_fast.classify.reasons import summary
 from atlas_fast.compat.models.database import db
 from atlas_fast.errors import AtlasFastError
 from atlas_fast.headers import parse_headers
 from atlas_fast.pipeline import Pipeline
+from atlas_fast.stages import policy
 from atlas_fast.stages.judge import Judge
 from atlas_fast.store.rows import CATEGORIES, OLD_CATEGORIES
 
 __all__ = [
     "SPAM", "Answer", "answers", "authentication", "classify", "classify_many", "forget", "judged",
-    "message",
+    "message", "protected",
 ]  # fmt: skip
 
 SPAM = frozenset(("Commercial Spam", "Scams", "Dangerous"))
@@ -70,13 +71,34 @@ def classify(
     return classify_many([message(sender, subject, headers, body)])[0]
 
 
-def authentication(sender: str | None, subject: str | None, headers: Any = "") -> bool | None:
-    """Is the sender who it says? True or False as the receiver's side says, None where it is
-    silent."""
-    found = original_result(message(sender, subject, headers))
-    if any(found[f"{method}_result"] == "fail" for method in ("spf", "dkim", "dmarc")):
+def authentication(
+    trusted: frozenset[str], sender: str | None, subject: str | None, headers: Any = ""
+) -> bool | None:
+    """Is a sender of `trusted` (addresses, and domains for all below them) who it says? True or
+    False as `stages.policy.trust` says; None where that is unknown, or the sender is none of
+    these."""
+    batch = _processed(_pipeline(), [message(sender, subject, headers)])
+    assert batch.headers is not None
+    if not policy.listed(batch.headers, Policy(whitelist=trusted).whitelist, np.zeros(1, np.int64)):
+        return None
+    return {policy.PASSED: True, policy.FAILED: False}.get(int(policy.trust(batch)[0]))
+
+
+def protected(sender: str | None, subject: str | None, headers: Any = "") -> bool:
+    """Do the patterns of the program's database, or of the settings, protect this message?"""
+    if not Path(db.db_path).is_file():
         return False
-    return True if found["is_authentic"] else None
+    with db.store() as store:
+        rules = decision.policy_of(store)
+    mine = Policy(
+        protected_subjects=rules.protected_subjects, protected=rules.protected,
+        validate_domains=False, protect_business=False,
+    )  # fmt: skip
+    if not (mine.protected_subjects or mine.protected):
+        return False
+    batch = _processed(_pipeline(), [message(sender, subject, headers)])
+    policy.run(batch, mine)
+    return bool((batch.verdict.rule == Rule.USER_PROTECTED).any())
 
 
 def classify_many(messages: Sequence[bytes]) -> list[Answer]:
@@ -103,7 +125,7 @@ def _processed(pipeline: Pipeline, messages: Sequence[bytes]) -> Batch:
 
 
 def _pipeline() -> Pipeline:
-    """With the model that the program's database says, if there is one."""
+    """With the model and the trusted relays that the program's database says, if there is one."""
     return _opened(db.db_path, Path(db.db_path).is_file())
 
 
@@ -113,12 +135,14 @@ def _opened(path: str, there: bool) -> Pipeline:
     if there and pipeline.judge is not None:
         with db.store() as store:
             decision.use_store(pipeline.judge, store, models=True, policy=False)
+            if pipeline.enricher is not None:
+                decision.use_relays(pipeline.enricher, store)
         pipeline.judge.candidate = None  # one answer; the A/B classes are for two
     return pipeline
 
 
 def forget() -> None:
-    """The database names another model: the next message is for that one."""
+    """The database names another model, or other relays: the next message is for these."""
     _opened.cache_clear()
 
 

@@ -27,12 +27,12 @@ from atlas_fast.classify.policy import (
     lowered,
 )
 from atlas_fast.errors import ReferenceDataError
-from atlas_fast.headers import TextColumn
+from atlas_fast.headers import HeaderColumns, TextColumn
 from atlas_fast.records import CATEGORIES, FIRST_SPAM, OLD_CATEGORIES, Ruling
 from atlas_fast.stages.decide import DELETE, PRESERVE, Verdicts
 from atlas_fast.validation import Triple, allowed, validate_many
 
-__all__ = ["FAILED", "PASSED", "UNKNOWN", "Counts", "run", "trust"]
+__all__ = ["FAILED", "PASSED", "UNKNOWN", "Counts", "listed", "run", "trust"]
 
 UNKNOWN, PASSED, FAILED = 0, 1, 2
 """Is the sender who it says? See `trust`."""
@@ -206,23 +206,8 @@ class _Work:
                     self._rule(row, Rule.USER_PROTECTED, why, None)
 
     def _listed(self, names: frozenset[str], rows: np.ndarray) -> list[tuple[int, str]]:
-        """(row, name of the list) where the From address, its domain or one above it is listed."""
-        headers = self.batch.headers
-        assert headers is not None
-        addresses, domains = headers.from_address, headers.from_domain
-        known: dict[str, str] = {}
-        found = []
-        for row in rows.tolist():
-            address = addresses[row].lower()
-            if address in names:
-                found.append((row, address))
-                continue
-            domain = domains[row]
-            if domain not in known:
-                known[domain] = _above(domain.lower(), names)
-            if known[domain]:
-                found.append((row, known[domain]))
-        return found
+        assert self.batch.headers is not None
+        return listed(self.batch.headers, names, rows)
 
     def _keywords(self) -> dict[int, str]:
         """What matched first of the user's by row: a keyword in subject, sender's name or address,
@@ -375,6 +360,26 @@ def _asked(validate: Validate, sender: str, subject: str) -> Triple:
         return bool(go), str(why), bool(looked)
     except Exception as error:  # the caller's own code; what it cannot say keeps the message
         return False, f"Domain validation failed: {type(error).__name__}", False
+
+
+def listed(
+    headers: HeaderColumns, names: frozenset[str], rows: np.ndarray
+) -> list[tuple[int, str]]:
+    """(row, name of the list) where the From address, its domain or one above it is listed."""
+    addresses, domains = headers.from_address, headers.from_domain
+    known: dict[str, str] = {}
+    found = []
+    for row in rows.tolist():
+        address = addresses[row].lower()
+        if address in names:
+            found.append((row, address))
+            continue
+        domain = domains[row]
+        if domain not in known:
+            known[domain] = _above(domain.lower(), names)
+        if known[domain]:
+            found.append((row, known[domain]))
+    return found
 
 
 def _above(domain: str, names: frozenset[str]) -> str:

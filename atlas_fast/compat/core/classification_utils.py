@@ -10,10 +10,10 @@ from typing import Any
 from atlas_fast.compat import engine
 from atlas_fast.compat.lists import words
 from atlas_fast.compat.terms import Term, Terms, read_terms
-from atlas_fast.headers import decode_header
+from atlas_fast.headers import decode_header, parse_headers
 
 __all__ = [
-    "analyze_encoded_content_patterns", "check_all_keywords", "check_keywords_simple",
+    "KINDS", "analyze_encoded_content_patterns", "check_all_keywords", "check_keywords_simple",
     "classify_encoded_spam_content", "decode_utf8_headers", "extract_readable_fragments",
     "get_all_keywords_for_category", "get_keywords_simple",
     "is_account_notification", "is_authenticated_domain", "is_community_email",
@@ -212,9 +212,20 @@ def is_subscription_management(subject: str, sender: str, headers: str = "") -> 
     return any(phrase in text for phrase in words("subscription"))
 
 
+KINDS = (
+    ("Transactional Email", is_transactional_email,
+     "Transactional email detected (receipts, orders, billing)"),
+    ("Account Notification", is_account_notification,
+     "Account notification detected (security, password resets)"),
+    ("Subscription Management", is_subscription_management,
+     "Subscription management detected (terms, service updates)"),
+)  # fmt: skip
+"""Kinds of mail that is kept: category, test, and why in words."""
+
+
 def is_community_email(subject: str, sender: str, headers: str = "") -> bool:
     """Is it a message of a mailing list? Its List-Id field says so."""
-    return bool(re.search(r"(?im)^list-id[ \t]*:", headers or ""))
+    return parse_headers(engine.message("", "", headers)).get("List-Id") is not None
 
 
 def _joined(*texts: str) -> str:

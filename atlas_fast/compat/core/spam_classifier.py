@@ -7,12 +7,14 @@ from typing import Any
 from atlas_fast.compat.core.classification_utils import (
     check_all_keywords,
     get_all_keywords_for_category,
+    is_community_email,
     is_transactional_email,
 )
 from atlas_fast.compat.filters.keyword_processor import (
     KeywordProcessor,
     classify_spam_type_with_processor,
 )
+from atlas_fast.compat.terms import read_terms
 
 __all__ = [
     "analyze_sender_domain_for_scam", "check_custom_keywords", "check_domain_keywords",
@@ -55,8 +57,6 @@ def count_keywords(text: str, category: str) -> int:
 def check_domain_keywords(domain: str, category_suffix: str = "_domains") -> str | None:
     """The first category whose terms stand inside the domain: of those whose names end in the
     suffix, without it; then of the categories that domains are held against."""
-    from atlas_fast.compat.terms import read_terms
-
     lowered = (domain or "").lower()
     for category, terms in read_terms().items():
         if category.endswith(category_suffix) and any(
@@ -86,5 +86,6 @@ def is_legitimate_billing_delivery(subject: str, sender: str, headers: str = "")
 def is_news_content(subject: str, sender: str, headers: str = "") -> bool:
     """Does it come from a list that says so (a List-Id field), with words of news about it?"""
     lowered = f"{subject or ''} {sender or ''}".lower()
-    listed = any(line.lower().startswith("list-id:") for line in (headers or "").splitlines())
-    return listed and any(word in lowered for word in ("news", "digest", "daily", "weekly"))
+    return is_community_email(subject, sender, headers) and any(
+        word in lowered for word in ("news", "digest", "daily", "weekly")
+    )

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from atlas_fast.compat.core.classification_utils import (
-    is_account_notification,
-    is_authenticated_domain,
-    is_subscription_management,
-    is_transactional_email,
-)
+from atlas_fast.compat.core.classification_utils import KINDS, is_authenticated_domain
 from atlas_fast.compat.filters.business_prefixes import (
     get_prefix_confidence_explanation,
     is_legitimate_business_prefix,
@@ -29,14 +24,6 @@ Answer = tuple[str, float, str, bool]
 """Category, confidence, reasoning, should it be deleted."""
 
 _CHEAP = (".tk", ".ml", ".ga", ".cf")
-_KEPT = (
-    ("Transactional Email", is_transactional_email,
-     "Transactional email detected (receipts, orders, billing)"),
-    ("Account Notification", is_account_notification,
-     "Account notification detected (security, password resets)"),
-    ("Subscription Management", is_subscription_management,
-     "Subscription management detected (terms, service updates)"),
-)  # fmt: skip
 
 
 class TwoFactorEmailValidator:
@@ -82,7 +69,7 @@ class TwoFactorEmailValidator:
         complex_, reason = self._keywords.detect_universal_subdomain_complexity(domain, provider)
         if complex_:
             legitimate, why = False, f"{why} + {reason}"
-        for category, test, text in _KEPT:
+        for category, test, text in KINDS:
             if test(subject, sender_email, ""):
                 return category, 0.95, text, False
         if business and legitimate:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any, ClassVar
 
 from atlas_fast.compat import engine
 from atlas_fast.compat.core.classification_utils import (
+    KINDS,
     classify_encoded_spam_content,
-    is_account_notification,
     is_authenticated_domain,
-    is_subscription_management,
-    is_transactional_email,
+    is_community_email,
     match_terms,
 )
 from atlas_fast.compat.lists import words
-from atlas_fast.compat.models.database import db
 from atlas_fast.compat.terms import Terms, read_terms
 from atlas_fast.compat.utils.domain_validator import detect_provider_from_sender
 from atlas_fast.domains import verdict
@@ -40,11 +37,6 @@ _SCAM_LABELS = frozenset(("daily", "insights", "strategies", "portfolio", "newsl
 _SCAM_WORDS = ("scam", "fake", "fraud", "phish")
 _CHEAP_ENDINGS = frozenset(("tk", "ml", "ga", "cf", "us", "info", "biz"))
 _RANDOM_LABEL = re.compile(r"\d[a-z]+\d|[a-z]\d{3}")
-_KEPT = (
-    ("Transactional Email", is_transactional_email),
-    ("Account Notification", is_account_notification),
-    ("Subscription Management", is_subscription_management),
-)
 
 
 class KeywordProcessor:
@@ -62,34 +54,22 @@ class KeywordProcessor:
         self, headers: str, sender: str, subject: str, matched_term: str | None = None
     ) -> str:
         """The category under its name of the original."""
-        if self.check_protected_patterns(sender, subject):
+        if engine.protected(sender, subject, headers):
             self.last_classification_confidence = 0.95
             return "Not Spam"
         answer = engine.classify(sender, subject, headers)
         self.last_classification_confidence = answer.confidence
         if answer.category == "Legitimate":
-            for category, test in _KEPT:
+            if headers and is_community_email(subject, sender, headers):
+                return "Community Email"
+            for category, test, _ in KINDS:
                 if test(subject, sender, ""):
                     return category
         return answer.old
 
     def check_protected_patterns(self, sender: str, subject: str) -> bool:
         """Did the user protect this sender, its domain, or a word of the subject?"""
-        if not Path(db.db_path).is_file():
-            return False
-        sender, subject = (sender or "").lower(), (subject or "").lower()
-        domain = self.extract_domain_info(sender)[0]
-        for kind, pattern in db.execute_query(
-            "SELECT pattern_type, pattern_value FROM protected_patterns"
-        ):
-            value = (pattern or "").lower()
-            if value and (
-                (kind == "sender" and value in sender)
-                or (kind == "domain" and (domain == value or domain.endswith("." + value)))
-                or (kind == "subject_keyword" and value in subject)
-            ):
-                return True
-        return False
+        return engine.protected(sender, subject)
 
     def extract_domain_info(self, sender: str) -> tuple[str, str]:
         """(domain, provider) of a sender; empty and `unknown` where there is none."""

@@ -32,9 +32,8 @@ class EnsembleHybridClassifier:
         WHITELISTED when authentication passed, SPOOFED_WHITELIST when it failed."""
         start = time.perf_counter()
         answer = engine.classify(sender, subject, headers, body)
-        authentic = None
-        if self._is_trusted(sender):
-            authentic = engine.authentication(sender, subject, headers)
+        trusted = self._trusted()
+        authentic = engine.authentication(trusted, sender, subject, headers) if trusted else None
         level = _level(answer.confidence)
         result: dict[str, Any] = {
             "category": answer.old,
@@ -80,14 +79,11 @@ class EnsembleHybridClassifier:
         """Let the engine learn from the corrections of the database; was there one to learn?"""
         return bool(retrain(self.db_path)["success"])
 
-    def _is_trusted(self, sender: str) -> bool:
-        """Is the address or its domain on the user's list?"""
+    def _trusted(self) -> frozenset[str]:
+        """Addresses and domains on the user's list."""
         manager = manager_of(self.db_path)
-        if manager is None:
-            return False
-        address = (sender or "").rpartition("<")[2].strip(" >").lower()
-        held = {entry["domain"].lower() for entry in manager.get_whitelisted_addresses()}
-        return address in held or address.rpartition("@")[2] in held
+        listed = [] if manager is None else manager.get_whitelisted_addresses()
+        return frozenset(entry["domain"] for entry in listed)
 
 
 def _level(confidence: float) -> str:
