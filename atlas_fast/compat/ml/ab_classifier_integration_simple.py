@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from atlas_fast.compat.ml.rollout import Rollout, clamped
+from atlas_fast.compat.ml.rollout import Rollout
 from atlas_fast.store import trials
 
 __all__ = ["ABClassifierIntegrationSimple"]
 
 
-class ABClassifierIntegrationSimple:
+class ABClassifierIntegrationSimple(Rollout):
     """`rollout_percentage` (0 to 100) of the messages get the new classifier."""
 
     def __init__(self, db_path: str | None = None, rollout_percentage: float = 10.0):
-        self._rollout = Rollout(db_path, rollout_percentage)
-
-    @property
-    def db_path(self) -> str:
-        return self._rollout.db_path
-
-    @property
-    def rollout_percentage(self) -> float:
-        return self._rollout.percentage
+        super().__init__(db_path, rollout_percentage)
 
     def classify_with_ab_testing(
         self,
@@ -33,13 +25,13 @@ class ABClassifierIntegrationSimple:
         force_classifier: str | None = None,
     ) -> dict[str, Any]:
         """The chosen classifier's dictionary, what was chosen, and a row in the database."""
-        return self._rollout.classify(sender or "", subject or "", headers, body, force_classifier)
+        return self._classify(sender or "", subject or "", headers, body, force_classifier)
 
     def get_performance_metrics(self, days: int = 7) -> dict[str, Any]:
         """Of the last days. `category_match_rate` is a share of the messages that both classifiers
         answered for, 0 without one, with its interval."""
-        with self._rollout.manager.store() as store:
-            found = trials.simple_metrics(store, self._rollout.since(days), self.rollout_percentage)
+        with self._manager.store() as store:
+            found = trials.simple_metrics(store, self._since(days), self.rollout_percentage)
         for name in (
             "category_match_rate", "avg_processing_time_old_ms", "avg_processing_time_new_ms",
         ):  # fmt: skip
@@ -48,4 +40,4 @@ class ABClassifierIntegrationSimple:
 
     def set_rollout_percentage(self, percentage: float) -> None:
         """Below 0 is 0, above 100 is 100."""
-        self._rollout.percentage = clamped(percentage)
+        self.rollout_percentage = percentage

@@ -20,28 +20,32 @@ from atlas_fast.records import CATEGORIES, OLD_CATEGORIES
 from atlas_fast.stages.judge import Judge
 from atlas_fast.store import trials
 
-__all__ = ["Rollout", "clamped"]
+__all__ = ["Rollout"]
 
 SIDES = {"old": 0.0, "new": 100.0}
 """Percentage that gives a message to one side."""
 
 
-def clamped(percentage: float) -> float:
-    """Below 0 is 0, above 100 is 100."""
-    return max(0.0, min(100.0, float(percentage)))
-
-
 class Rollout:
-    """`percentage` of the messages get the new classifier: the candidate of the store's rollout,
-    or, where there is none, the current model again."""
+    """`rollout_percentage` (0 to 100) of the messages get the new classifier: the candidate of the
+    store's rollout, or, where there is none, the current model again."""
 
-    def __init__(self, db_path: str | None, percentage: float):
+    def __init__(self, db_path: str | None, rollout_percentage: float):
         self.db_path = db.db_path if db_path is None else db_path
-        self.percentage = clamped(percentage)
+        self.rollout_percentage = rollout_percentage
         self._judge: Judge | None = None
 
     @property
-    def manager(self) -> DatabaseManager:
+    def rollout_percentage(self) -> float:
+        """Below 0 is 0, above 100 is 100."""
+        return self._percentage
+
+    @rollout_percentage.setter
+    def rollout_percentage(self, percentage: float) -> None:
+        self._percentage = max(0.0, min(100.0, float(percentage)))
+
+    @property
+    def _manager(self) -> DatabaseManager:
         """The database, made where it is missing."""
         return open_manager(self.db_path)
 
@@ -49,14 +53,14 @@ class Rollout:
         """Both models and the share of the sample, as the store says at the first message."""
         if self._judge is None:
             judge = Judge(load_model())
-            with self.manager.store() as store:
+            with self._manager.store() as store:
                 decision.use_store(judge, store, models=True, policy=False)
                 judge.sample = decision.state_of(store).sample
             judge.candidate = judge.candidate or judge.model
             self._judge = judge
         return self._judge
 
-    def classify(
+    def _classify(
         self, sender: str, subject: str, headers: Any, body: str, force: str | None
     ) -> dict[str, Any]:
         """The chosen classifier's dictionary and what was chosen. Raises UsageError for a forced
@@ -64,7 +68,7 @@ class Rollout:
         if force not in (None, *SIDES):
             raise UsageError(f"force_classifier is {force!r}; old or new is needed")
         models = self._models()
-        percent = self.percentage if force is None else SIDES[force]
+        percent = self.rollout_percentage if force is None else SIDES[force]
         judge = Judge(models.model, models.candidate, percent, models.sample)
         batch = engine.judged(engine.message(sender, subject, headers, body), judge)
         (answer,) = engine.answers(batch)
@@ -72,7 +76,7 @@ class Rollout:
         chosen = "new" if percent >= 100 or (verdict.trial and verdict.trial.new[0]) else "old"
         if verdict.trial is not None:
             kept = trials.trial_block(verdict, now, [""], [sender], [subject], CATEGORIES)
-            with self.manager.get_connection() as connection:
+            with self._manager.get_connection() as connection:
                 trials.record(connection, kept)
                 connection.commit()
         made = _new(answer) if chosen == "new" else _old(answer)
@@ -82,12 +86,12 @@ class Rollout:
             "classification_version": 2 if chosen == "new" else 1,
             "ab_testing": {
                 "enabled": True,
-                "rollout_percentage": self.percentage,
+                "rollout_percentage": self.rollout_percentage,
                 **_compared(verdict.trial, answer, chosen),
             },
         }
 
-    def since(self, days: int) -> str:
+    def _since(self, days: int) -> str:
         """The day from which on the last `days` days count."""
         return (datetime.now() - timedelta(days=max(int(days), 1) - 1)).strftime("%Y%m%d")
 
