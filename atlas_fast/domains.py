@@ -372,16 +372,17 @@ class _Lists:
     preserved: np.ndarray
 
 
-def _lines(name: str) -> list[str]:
+def list_lines(name: str) -> list[str]:
+    """The entries of a list in data/, in their order."""
     text = (files("atlas_fast") / "data" / name).read_text("utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 @lru_cache(maxsize=1)
 def _lists() -> _Lists:
-    rows = [line.split() for line in _lines("known_domains.txt")]
+    rows = [line.split() for line in list_lines("known_domains.txt")]
     return _Lists(
-        NameSet(word.encode() for word in _lines("words.txt")),
+        NameSet(word.encode() for word in list_lines("words.txt")),
         NameSet(row[0].encode() for row in rows),
         np.array([0 if row[1] == "-" else PROVIDERS.index(row[1]) for row in rows], np.uint8),
         np.array([0 if row[2] == "-" else int(row[2]) for row in rows], np.uint8),
@@ -392,7 +393,7 @@ def _lists() -> _Lists:
 @lru_cache(maxsize=2)
 def _brand_sets(data: confusables.Confusables) -> tuple[NameSet, NameSet, list[str]]:
     """Brands as spelled, their distinct skeletons, and the brand of each skeleton."""
-    brands = _lines("brands.txt")
+    brands = list_lines("brands.txt")
     column, n = _lowered(brands), len(brands)
     nothing = NameSet([b"-"])
     made, ends = Bytes(), np.empty((2, n + 1), np.int64)

@@ -1,10 +1,10 @@
 """Caches, monitors, streams and parallel work under the original's names."""
 
-import imaplib
 import json
 import sqlite3
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,7 +15,7 @@ from atlas_fast.compat.core.parallel_processor import (
 )
 from atlas_fast.compat.models.bulk_operations import BulkOperationManager
 from atlas_fast.compat.models.database import DatabaseManager
-from atlas_fast.compat.utils import cache_manager, domain_cache
+from atlas_fast.compat.utils import cache_manager, domain_cache, domain_validator
 from atlas_fast.compat.utils import performance_monitor as monitor
 from atlas_fast.compat.utils.cache_manager import CacheEntry, LRUCache, MultiLevelCache, cached
 from atlas_fast.compat.utils.stream_processor import (
@@ -24,6 +24,8 @@ from atlas_fast.compat.utils.stream_processor import (
     StreamingEmailProcessor,
     create_email_stream,
 )
+from atlas_fast.domains_online import OnlineDomains
+from atlas_fast.errors import UsageError
 
 
 @pytest.fixture
@@ -113,6 +115,12 @@ def test_cached():
 
     assert [answer(1), answer(1), answer("1"), answer(0), answer(0)] == [1, 1, "1", None, None]
     assert calls == [1, "1", 0, 0]
+
+    @cached("general")
+    def made():
+        return {"list": [1]}
+
+    assert made() is made()
     with pytest.raises(KeyError):
         cached("nothing")(answer)(1)
 
@@ -179,6 +187,38 @@ def test_lifetime_is_counted_in_one_time_zone(table, age, there):
     )
     assert (cache.get_cached_validation("a.example") is not None) is there
     assert cache.cleanup_expired_cache() == (not there)
+
+
+def test_a_verdict_is_kept_for_its_provider_and_only_where_whois_answers(table, monkeypatch):
+    asked = []
+
+    def whois(name):
+        asked.append(name)
+        if name == "silent.example":
+            raise OSError("timed out")
+        return {"creation_date": datetime.now(UTC) - timedelta(days=70)}
+
+    def absent(name):
+        raise UsageError("WHOIS needs python-whois")
+
+    def ask(name, provider=None):
+        return domain_validator.cached_domain_validation(name, provider)
+
+    online = OnlineDomains(whois=whois, per_second=1e6)
+    monkeypatch.setattr(domain_validator, "_online", lambda: online)
+    first = ask("old.example")
+    assert first[0] == "QUARANTINE" and "cached" not in first[1]
+    assert ask("old.example") == (first[0], f"{first[1]} (cached)", first[2])
+    assert ask("old.example", "icloud")[0] == "SAFE"  # its bounds are lower
+    for _ in range(2):
+        assert ask("silent.example")[0] == "QUARANTINE"
+        assert domain_cache.domain_cache.get_cached_validation("silent.example") is None
+    assert asked == ["old.example", "silent.example"]
+    lacking = OnlineDomains(whois=absent, per_second=1e6)
+    monkeypatch.setattr(lacking, "_ask_whois", absent)
+    monkeypatch.setattr(domain_validator, "_online", lambda: lacking)
+    assert ask("new.example")[0] == "QUARANTINE"
+    assert domain_cache.domain_cache.get_cached_validation("new.example") is None
 
 
 # monitors
@@ -301,13 +341,13 @@ def test_a_batch_that_fails_is_an_error_not_an_end():
     assert list(EmailStreamIterator(Mailbox(0), "INBOX")) == []
 
 
-def test_stream_processor():
+def test_stream_processor(capsys):
     seen, progress = [], []
 
     def work(pairs):
         seen.append(len(pairs))
         if len(seen) == 2:
-            raise ValueError
+            raise ValueError("odd\x1b")
 
     processor = StreamingEmailProcessor(40)
     for _ in range(2):  # counts are those of the call
@@ -320,9 +360,9 @@ def test_stream_processor():
         assert [result[key] for key in counts] == [3, 100, 1]
         assert 0 < result["final_memory_mb"] <= result["peak_memory_mb"] + 1
     assert progress[2] == (1.0, 100, 100)
+    assert capsys.readouterr().err == "INBOX: ValueError: odd\\u{1b}\n" * 2
     small = StreamingEmailProcessor(40, memory_limit_mb=1)
     assert small.process_email_stream(Mailbox(90), "INBOX", len)["memory_optimizations"] == 3
-    assert imaplib.IMAP4.error is not OSError
 
 
 # parallel

@@ -13,7 +13,12 @@ from functools import cached_property
 from typing import Any
 
 from atlas_fast.classify.policy import Filters
-from atlas_fast.compat.core.folders import FolderManager, answered
+from atlas_fast.compat.core.folders import (
+    FETCH_HEADERS,
+    FolderManager,
+    answered,
+    headers_by_uid,
+)
 from atlas_fast.compat.filters.keyword_processor import KeywordProcessor
 from atlas_fast.compat.ml.ab_classifier_integration_simple import ABClassifierIntegrationSimple
 from atlas_fast.compat.models.database import db
@@ -82,9 +87,6 @@ def check_message_optimized(
     return made.match(headers)
 
 
-_UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
-
-
 def get_email_headers_batch_uid(
     mail: Any, uids: Iterable[str | bytes | int], batch_size: int = 50
 ) -> dict[str, str]:
@@ -97,27 +99,12 @@ def get_email_headers_batch_uid(
     for start in range(0, len(wanted), max(1, batch_size)):
         some = wanted[start : start + max(1, batch_size)]
         try:
-            status, data = mail.uid("fetch", ",".join(some), "(UID BODY.PEEK[HEADER])")
+            status, data = mail.uid("fetch", ",".join(some), FETCH_HEADERS)
         except Exception as error:  # imaplib's own, or those of something of its shape
             print(f"headers of {len(some)} messages: {type(error).__name__}", file=sys.stderr)
             continue
         if status == "OK":
-            found |= _paired(data, some)
-    return found
-
-
-def _paired(data: Any, asked: Sequence[str]) -> dict[str, str]:
-    """Header sections of imaplib's answer; the UID may stand before the literal or behind it."""
-    items = list(data or ())
-    found = {}
-    for number, item in enumerate(items):
-        if not isinstance(item, tuple):
-            continue
-        behind = items[number + 1] if number + 1 < len(items) else b""
-        told = _UID.search(item[0]) or _UID.search(behind if isinstance(behind, bytes) else b"")
-        uid = told[1].decode() if told else asked[0] if len(asked) == 1 else ""
-        if uid in asked:
-            found[uid] = item[1].decode("utf-8", "ignore")
+            found |= headers_by_uid(data, some)
     return found
 
 

@@ -1,7 +1,9 @@
-"""`FolderManager`: which folders to process, asked on the terminal."""
+"""What modules share that read folders: `FolderManager`, which asks on the terminal which to
+process, and the headers in an answer of imaplib."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +11,10 @@ from typing import Any
 from atlas_fast.errors import AtlasFastError
 from atlas_fast.sources.imap.adopt import adopt
 
-__all__ = ["FolderManager", "answered"]
+__all__ = ["FETCH_HEADERS", "FolderManager", "answered", "headers_by_uid"]
+
+FETCH_HEADERS = "(UID BODY.PEEK[HEADER])"
+_UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
 
 TARGETS = ("bulk", "spam", "junk", "trash", "deleted")
 CAREFUL = ("inbox", "sent", "important", "all mail")
@@ -22,6 +27,21 @@ def answered(question: str) -> str:
         return input(question).strip()
     except EOFError:
         return ""
+
+
+def headers_by_uid(data: Any, asked: Sequence[str]) -> dict[str, str]:
+    """Header sections of imaplib's answer; the UID may stand before the literal or behind it."""
+    items = list(data or ())
+    found = {}
+    for number, item in enumerate(items):
+        if not isinstance(item, tuple):
+            continue
+        behind = items[number + 1] if number + 1 < len(items) else b""
+        told = _UID.search(item[0]) or _UID.search(behind if isinstance(behind, bytes) else b"")
+        uid = told[1].decode() if told else asked[0] if len(asked) == 1 else ""
+        if uid in asked:
+            found[uid] = item[1].decode("utf-8", "ignore")
+    return found
 
 
 class FolderManager:

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from email.header import Header
 from functools import lru_cache
-from importlib.resources import files
 from math import log2
 from typing import Any
 
@@ -106,7 +105,8 @@ _AGES = {
 def cached_domain_validation(
     domain: str, provider_hint: str | None = None, force_refresh: bool = False
 ) -> tuple[str, str, bool]:
-    """(result, reason, is it suspicious): `lightweight_domain_validation`, kept for a day."""
+    """(result, reason, is it suspicious): `lightweight_domain_validation`, kept for a day where
+    WHOIS gave a date."""
     if is_major_email_provider(domain):
         return "SAFE", "Major email provider", False
     held = None if force_refresh else domain_cache.get_cached_validation(domain)
@@ -115,8 +115,17 @@ def cached_domain_validation(
         return result, f"{reason} (cached)", held["is_suspicious"]
     result = lightweight_domain_validation(domain, provider_hint)
     reason, suspicious = _AGES[result], result != "SAFE"
-    domain_cache.cache_validation_result(domain, result, reason, suspicious, provider_hint)
+    if _has_date(domain):
+        domain_cache.cache_validation_result(domain, result, reason, suspicious, provider_hint)
     return result, reason, suspicious
+
+
+def _has_date(domain: str) -> bool:
+    """Does WHOIS say when it was registered? What was just asked is remembered."""
+    try:
+        return _online().created(domain) is not None
+    except UsageError:
+        return False
 
 
 def is_suspicious_domain_pattern(domain: str) -> bool:
@@ -227,15 +236,10 @@ def _traits(sender: str, domain: str | None = None) -> int:
 
 @lru_cache(maxsize=1)
 def _preserved() -> frozenset[str]:
-    rows = [line.split() for line in _lines("known_domains.txt")]
+    rows = [line.split() for line in domains.list_lines("known_domains.txt")]
     return frozenset(row[0] for row in rows if row[3] == "yes")
 
 
 @lru_cache(maxsize=1)
 def _words() -> frozenset[str]:
-    return frozenset(_lines("words.txt"))
-
-
-def _lines(name: str) -> list[str]:
-    text = (files("atlas_fast") / "data" / name).read_text("utf-8")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+    return frozenset(domains.list_lines("words.txt"))

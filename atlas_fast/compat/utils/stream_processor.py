@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-import re
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from atlas_fast.compat.core.folders import FETCH_HEADERS, headers_by_uid
 from atlas_fast.compat.utils.memory import memory_now
+from atlas_fast.visible import visible
 
 __all__ = [
     "EmailStreamIterator", "MemoryMonitor", "MemoryStats", "StreamingEmailProcessor",
     "create_email_stream", "get_memory_monitor", "optimize_memory_now",
 ]  # fmt: skip
-
-HEADERS = "(UID BODY.PEEK[HEADER])"
-_UID = re.compile(rb"\bUID (\d+)")
 
 Pair = tuple[str, str]
 """UID and header section."""
@@ -102,26 +101,15 @@ class EmailStreamIterator:
         uids = [uid.decode("ascii") for part in data if part for uid in part.split()]
         for start in range(0, len(uids), self.batch_size):
             wanted = uids[start : start + self.batch_size]
-            status, data = mail.uid("fetch", ",".join(wanted), HEADERS)
+            status, data = mail.uid("fetch", ",".join(wanted), FETCH_HEADERS)
             _check(status, "headers cannot be fetched", data)
-            found = dict(_pairs(data))
+            found = headers_by_uid(data, wanted)
             yield from ((uid, found[uid]) for uid in wanted if uid in found)
 
 
 def _check(status: str, text: str, data: Any) -> None:
     if status != "OK":
         raise OSError(f"{text}: {status} {data!r:.200}")
-
-
-def _pairs(data: list[Any]) -> Iterator[Pair]:
-    """UID and text of each literal of an answer; a UID may also stand behind its literal."""
-    for i, part in enumerate(data):
-        if not isinstance(part, tuple):
-            continue
-        after = data[i + 1] if i + 1 < len(data) and isinstance(data[i + 1], bytes) else b""
-        uid = _UID.search(part[0]) or _UID.search(after)
-        if uid:
-            yield uid[1].decode(), part[1].decode("utf-8", "ignore")
 
 
 class StreamingEmailProcessor:
@@ -140,7 +128,8 @@ class StreamingEmailProcessor:
         process_func: Callable[[list[Pair]], Any],
         progress_callback: Callable[[float, int, int], None] | None = None,
     ) -> dict[str, Any]:
-        """Counts of this call. An error of `process_func` counts for its chunk; the next go on."""
+        """Counts of this call. An error of `process_func` counts for its chunk, and is printed on
+        stderr; the next go on."""
         stream = EmailStreamIterator(mail_connection, folder_name, self.chunk_size)
         status, data = mail_connection.select(folder_name, readonly=True)
         _check(status, f"folder {folder_name!r} cannot be opened", data)
@@ -150,7 +139,9 @@ class StreamingEmailProcessor:
         while chunk := list(islice(stream, self.chunk_size)):
             try:
                 process_func(chunk)
-            except Exception:
+            except Exception as error:  # the caller's own code
+                text = f"{folder_name}: {type(error).__name__}: {error}"
+                print(visible(text), file=sys.stderr)
                 errors += 1
             chunks += 1
             done += len(chunk)
