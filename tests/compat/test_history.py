@@ -262,6 +262,7 @@ def test_on_the_terminal(server, program, monkeypatch, capsys):
 
 def test_accounts_that_cannot_be_used(program, monkeypatch):
     monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
+    assert processing_controller.batch_processing_for_timer() is False  # there is none
     off = an_account(1, [], active=False)
     odd = an_account(1, [], address="odd@example.org", tls="perhaps")
     for number, word in ((off, "no active"), (-1, "no active"), (odd, "tls")):

@@ -380,7 +380,7 @@ def test_a_failed_flush_keeps_its_records(manager, monkeypatch):
     assert [row[0] for row in rows] == [str(number) for number in range(11)]
 
 
-def test_one_failing_queue_does_not_hold_the_others(manager):
+def test_one_failing_queue_does_not_hold_the_others(manager, capsys):
     bulk = BulkOperationManager(manager, 10)
     bulk.add_flag_record({"uid": 5, "folder_name": "INBOX", "account_id": 99})
     bulk.add_email_record(email(1))
@@ -388,6 +388,10 @@ def test_one_failing_queue_does_not_hold_the_others(manager):
         bulk.flush_all()
     assert len(manager.execute_query(f"SELECT 1 FROM {MESSAGES}")) == 1
     assert bulk.get_queue_stats()["flags"] == 1
+    with pytest.raises(KeyError, match="mine"), bulk.batch_context():
+        raise KeyError("mine")
+    told = capsys.readouterr()
+    assert told.err.startswith("batch_context: 1 flags stay queued") and not told.out
     bulk._queues["flags"].clear()
 
 

@@ -42,8 +42,7 @@ from atlas_fast.compat.utils.thread_pool_manager import (
 )
 from atlas_fast.errors import UsageError
 
-SPAM = ("Win <prizes@casino-nights.tk>", "YOU WON!!! Claim your FREE casino prize now")
-HAM = ("Rosa <rosa@example.org>", "Re: patch for the build")
+from .test_classifiers import HAM, SPAM
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def terms(tmp_path, monkeypatch):
 # -- pools -----------------------------------------------------------------------------------
 
 
-def test_a_pool_does_its_tasks_and_ends():
+def test_a_pool_does_its_tasks_and_ends(capsys):
     done, lock = [], threading.Lock()
 
     def work(task):
@@ -88,6 +87,8 @@ def test_a_pool_does_its_tasks_and_ends():
         40, 39, 1,
     )  # fmt: skip
     assert sum(found["worker_errors"].values()) == 1 and found["tasks_pending"] == 0
+    (name,) = found["worker_errors"]
+    assert capsys.readouterr().err == f"{name}: ValueError: 13\n"
     with pytest.raises(ValueError, match="None"):
         pool.submit_task(None)
     pool.shutdown()
@@ -107,6 +108,30 @@ def test_a_full_pool_says_so():
     hold.set()
     assert pool.wait_completion(10)
     pool.shutdown()
+
+
+@pytest.mark.parametrize(("workers", "wait"), [(16, True), (16, False), (2, False)])
+def test_more_workers_than_places_in_the_queue_all_end(workers, wait):
+    """Also where the queue is full when the pool is shut down: what was taken is done first."""
+    hold, done = threading.Event(), []
+
+    def work(task):
+        hold.wait(10)
+        done.append(task)
+
+    pool = WorkerPool("narrow", workers, 1, work)
+    for i in range(workers + 1):  # each worker has one, and one waits
+        assert pool.submit_task(i, timeout=10)
+    assert not pool.submit_task("more", timeout=0.01)
+    if wait:
+        hold.set()
+    pool.shutdown(wait=wait)
+    hold.set()
+    deadline = time.monotonic() + 10
+    while left := [t for t in threading.enumerate() if t.name.startswith("narrow-")]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.005)
+    assert sorted(done) == list(range(workers + 1))
 
 
 def test_one_manager_made_in_any_thread():
@@ -168,11 +193,9 @@ def test_the_engine_answers_first_and_a_message_is_asked_once():
         asked.append((sender, subject, body, headers))
         return {"category": "x"}
 
-    exit_ = None
-    for subject in ("Hello", "Lunch?", "x"):
-        exit_ = one.check_early_exit("a@b.example", subject) or exit_
-    if exit_ is not None:
-        assert exit_["method"] == "EARLY_EXIT" and exit_["confidence"] >= 0.99
+    sure = one.check_early_exit(*SPAM)
+    assert sure["method"] == "EARLY_EXIT" and sure["confidence"] >= 0.99 and sure["is_spam"]
+    assert one.optimize_classification(slow, *SPAM)["method"] == "EARLY_EXIT" and not asked
     doubtful = next(
         subject
         for subject in ("Hello", "offer", "Free?", "win now", "x", "sale !")
@@ -185,8 +208,8 @@ def test_the_engine_answers_first_and_a_message_is_asked_once():
         ("a@b.example", doubtful, None, None), ("a@b.example", doubtful, None, "X: 1"),
     ]  # fmt: skip
     found = one.get_statistics()
-    assert (found["cache_hits"], found["full_classifications"], found["early_exits"]) == (2, 2, 0)
-    assert found["cache_hit_rate"] == 0.5
+    assert (found["cache_hits"], found["full_classifications"], found["early_exits"]) == (2, 2, 1)
+    assert found["cache_hit_rate"] == 0.4
     assert get_classifier_optimizer() is get_classifier_optimizer()
 
 
@@ -241,6 +264,12 @@ def test_encoded_content():
     body = "Casino poker jackpot viagra lottery prize, click here to claim free money now"
     assert analyze_encoded_content_patterns("YOU WON!!! FREE casino", [body]).startswith("Encoded")
     assert KeywordProcessor().check_encoded_spam(HAM[1], HAM[0]) is None
+    sender, _, body = SPAM
+    subject = "=?utf-8?q?YOU_WON!!!_Claim_your_FREE_prize?="
+    head = f"From: {sender}\nSubject: {subject}\n"
+    found = classify_encoded_spam_content(f"{head}\n{body}", sender, subject)
+    assert found == "Encoded Marketing Spam"
+    assert KeywordProcessor().check_encoded_spam(subject, sender).startswith("Encoded ")
     scam, why = spam_classifier.analyze_sender_domain_for_scam("a@daily.randomly4u.tk")
     assert scam and why
     assert spam_classifier.analyze_sender_domain_for_scam("a@firm.com") == (False, "")

@@ -64,8 +64,10 @@ def run_preview_for_account(
 
 
 def batch_processing_for_timer() -> bool:
-    """A run over every active account; did all succeed? One account does not stop the next."""
-    return all([_told(row["id"], False) for row in _accounts()])
+    """A run over every active account; did all succeed? One account does not stop the next; where
+    there is none, nothing did."""
+    told = [_told(row["id"], False) for row in _accounts()]
+    return bool(told) and all(told)
 
 
 def batch_processing() -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import sys
 import threading
 import time
 import weakref
@@ -139,7 +140,7 @@ class BulkOperationManager:
             try:
                 self.flush_all()
             except StoreError as error:
-                print(f"batch_context: {error}")
+                print(f"batch_context: {error}", file=sys.stderr)
             raise
         self.flush_all()
 

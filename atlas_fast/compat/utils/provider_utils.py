@@ -106,7 +106,8 @@ class ProviderOptimizer:
 
     @staticmethod
     def get_connection_delay(provider_type: str) -> float:
-        """Seconds between two attempts to select a folder."""
+        """The original's seconds between two attempts to select a folder; the engine waits for
+        none."""
         return 0.2 if provider_type == "icloud" else 0.1
 
     @staticmethod

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import atexit
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import cpu_count
 from typing import Any, ClassVar
+
+from atlas_fast.visible import visible
 
 __all__ = [
     "ThreadPoolManager", "WorkerPool", "WorkerThread", "get_thread_pool_manager", "worker_pool",
@@ -27,7 +30,8 @@ def _called(task: Any) -> Any:
 
 
 class WorkerThread(threading.Thread):
-    """Takes tasks from a queue until a None comes; what a task raises is counted."""
+    """Takes tasks from a queue until a None comes; what a task raises is counted, and printed on
+    stderr."""
 
     def __init__(
         self,
@@ -57,7 +61,8 @@ class WorkerThread(threading.Thread):
         begin, failed = time.perf_counter(), 0
         try:
             self.worker_function(task)
-        except Exception:  # the caller's own code: one task does not end the pool
+        except Exception as error:  # the caller's own code: one task does not end the pool
+            print(visible(f"{self.name}: {type(error).__name__}: {error}"), file=sys.stderr)
             failed = 1
         with self.stats_lock:
             self.stats["tasks_failed" if failed else "tasks_completed"] += 1
@@ -125,14 +130,15 @@ class WorkerPool:
         self._open = False
         if wait:
             self.wait_completion(timeout)
-        for _ in self._workers:
-            try:
-                self._tasks.put_nowait(None)
-            except queue.Full:  # still busy: daemon threads end with the program
-                break
+        threading.Thread(target=self._end, name=f"{self.name}-end", daemon=True).start()
         if wait:
             for worker in self._workers:
                 worker.join(0.1)
+
+    def _end(self) -> None:
+        """A None for each worker, behind what was taken; the queue may have room for fewer."""
+        for _ in self._workers:
+            self._tasks.put(None)
 
     def get_statistics(self) -> dict[str, Any]:
         """Counts, the mean time of a task in seconds, and failures by thread."""
