@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SANITIZE = "-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
 FLAGS = {
     "clang": f"{SANITIZE} -fsanitize=fuzzer-no-link,address,undefined",
-    "gcc": f"{SANITIZE} -fsanitize=address,undefined",
+    "gcc": f"{SANITIZE} -DATLAS_PLAIN -fsanitize=address,undefined",
 }
 MODE = {"clang": "fuzz", "gcc": "asan"}
 TARGETS_SETUP = """

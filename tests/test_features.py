@@ -1,12 +1,14 @@
 """Feature rows of the kernel against the plain oracle."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import features as oracle
 
-from atlas_fast._kernels.facts import word_column
+from atlas_fast._kernels.facts import fact_column, word_column
 from atlas_fast.auth import AuthColumns
 from atlas_fast.batch import Batch
 from atlas_fast.classify import lexicon
@@ -17,6 +19,7 @@ from atlas_fast.stages import features, parse
 from atlas_fast.stages.enrich import Enricher
 
 KNOWN = lexicon.terms()
+N_SUBJECT_SHAPE = 8  # src_pyx/atlas_fast/_kernels/rows.pxd
 
 
 def columns_of(messages):
@@ -112,6 +115,31 @@ def test_features_agree_beyond_the_caps():
         head + b"\n" + b"x " * 900 + b"\n-- \n" + b"footer " * 220,
         head + b"\n" + b" ".join(b"%x!%x$" % (i, i * 31) for i in range(3000)),
     ])  # fmt: skip
+
+
+def test_features_agree_at_every_place_of_a_block():
+    """What is counted, or says that a line is quoted, may stand at any byte of a step."""
+    head = b"From: a@a.test\nSubject: %s\n\n%s\n"
+    found = set()
+    for at in range(67):
+        before, behind = b"x" * at, b"y" * (66 - at)
+        subjects = [b"!", b"a   b", b"a    b", b"a     b"]
+        texts = [b"!", b"\n> quoted\n", b"\n  | quoted\n", b"x> y", b"\nA wrote:\n", b"A wrote: b"]
+        messages = [head % (before + one + behind, b"x") for one in subjects]
+        messages += [head % (b"s", before + b" " + one + behind) for one in texts]
+        check(messages)
+        rows = columns_of([messages[1], messages[2], messages[3]])[2]
+        gaps = [rows.indices[lo:hi].tolist() for lo, hi in pairwise(rows.indptr)]
+        found.add(tuple(fact_column(N_SUBJECT_SHAPE, 8, 1) in row for row in gaps))
+    assert found == {(False, True, True)}
+
+
+@pytest.mark.parametrize("size", [255 * 32, 2 * 255 * 32 + 33])
+def test_features_agree_on_one_class_alone(size):
+    """More bytes of one class than the counters of a lane hold between two sums."""
+    head = b"From: a@a.test\nSubject: s\n\n"
+    check([head + one * (size // len(one)) for one in
+           (b"A", b"a", b"7", "é".encode(), b"!", b"$", b">", b"?", b"x\n", b"\n", b"A!")])  # fmt: skip
 
 
 LINES = st.sampled_from(

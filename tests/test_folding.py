@@ -26,6 +26,18 @@ def test_folding_agrees(raw):
     assert tokens_of(raw) == oracle.tokens_of(raw)
 
 
+def test_every_place_in_a_step():
+    """A word of each kind at every byte of two blocks, and at the end of what may be read."""
+    words = ["a", "Abcdefgh", "abcdefghijklmnop", "abcdefghijklmnopq", "x" * 70, "v1a", "2024",
+             "vі", "\u200b", "z\u0301", "!", "$$%!", "_"]  # fmt: skip
+    for word in map(str.encode, words):
+        for lead in (b".", b"x", "ab! é 7 ".encode()):
+            for tail in (b"", b"z", b" y" * 9):
+                for at in range(140):
+                    raw = (lead * 140)[:at] + word + tail
+                    assert tokens_of(raw) == oracle.tokens_of(raw)
+
+
 def test_folding_agrees_on_corpus(corpus):
     for _, _, raw in corpus[::60]:
         assert tokens_of(raw) == oracle.tokens_of(raw)

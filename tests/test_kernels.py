@@ -4,6 +4,7 @@ the caller raises before an output is promised."""
 import importlib
 import mmap
 import pkgutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ from atlas_fast._kernels import mboxscan, mime, score
 from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.learn import train_linear
 from atlas_fast._kernels.messages import Messages
-from atlas_fast.headers import HeaderColumns
+from atlas_fast.headers import HeaderColumns, parse_many
 from atlas_fast.mime import MimeColumns
+from atlas_fast.sources.synthetic import generate
 from atlas_fast.stages.features import extract
 
 batches = st.lists(any_message, min_size=1, max_size=5)
@@ -163,6 +165,31 @@ def test_no_output_moves_while_somebody_looks():
     assert bytes(view) == b"a\n"
     view.release()
     mime.mime_batch(*arguments)
+
+
+def rows_in_turn(one, other, rounds):
+    """The memory of rows that ended is given to the next ones, and to nobody while they live."""
+
+    def values(rows):
+        return rows.indptr.tobytes(), rows.indices.tobytes(), rows.data.tobytes()
+
+    want = values(extract(*one)), values(extract(*other))
+    for _ in range(rounds):
+        first = extract(*one)
+        second = extract(*other)
+        assert (values(first), values(second)) == want
+        del second
+        again = extract(*other)
+        assert (values(first), values(again)) == want
+
+
+def test_memory_that_is_kept_is_given_once():
+    heads = [parse_many([raw for _, raw in generate(200, seed)]) for seed in (1, 2)]
+    one, other = ((head, MimeColumns(head)) for head in heads)
+    rows_in_turn(one, other, 3)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(rows_in_turn, *pair, 20) for pair in ((one, other), (other, one))]:
+            done.result()
 
 
 def linear():

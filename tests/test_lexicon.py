@@ -46,6 +46,22 @@ def test_terms_agree(terms, raw):
     assert sorted(lexicon_find(lexicon, raw)) == oracle.find(terms, raw)
 
 
+def test_terms_across_the_border_of_what_is_read_at_once():
+    """Tokens are read 256 at a time; a term may stand on both sides of that."""
+    terms = ["viagra", "money back", "free money now", "work from a home", "back money back"]
+    lexicon = made(terms)
+    written = [b"viagra", b"v.i.a.g.r.a", b"v i a g r a", b"Money back", b"money! $$ back", b"free % money !!! now",
+               b"w0rk from a home", b"work\nfrom a\nhome", b"free money back money back money now"]  # fmt: skip
+    for filler in (b"ww ", b"w ", b"! ", b"w1 ! "):
+        tokens = len(filler.split())
+        for size in range(246, 258):
+            for term in written:
+                raw = filler * (size // tokens) + b"ww " * (size % tokens) + term
+                for tail in (b"", b" x", b"s", b" " + term):
+                    found = sorted(lexicon_find(lexicon, raw + tail))
+                    assert found == oracle.find(terms, raw + tail)
+
+
 def test_shipped_terms_agree_on_corpus(corpus):
     known, lexicon = face.terms(), face.lexicon()
     assert len(known.texts) > 2_000 and lexicon.n_terms == len(known.texts)

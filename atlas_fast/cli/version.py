@@ -19,5 +19,6 @@ def do_version(options: argparse.Namespace) -> int:
     print(f"atlas-fast {__version__}")
     optimised = "optimised" if build["optimized"] else "not optimised"
     print(f"kernels: {build['mode']}, {optimised}, compiler {build['compiler']}")
+    print(f"processor: {build['processor']}")
     print(f"python: {platform.python_implementation()} {platform.python_version()}")
     return 0

@@ -1,8 +1,9 @@
 """Bit masks of 64 bytes at a time: where LF, CR and colon stand, and what else is in the block.
 
-SSE2, which every x86-64 has, or plain C elsewhere (and in the debug build, so that both are tested).
+SSE2, which every x86-64 has, or plain C elsewhere and without ATLAS_VECTORS (processor.pxd).
 A block is read whole: the caller copies the last, shorter one into 64 bytes of its own.
 """
+cimport atlas_fast._kernels.processor
 from atlas_fast._kernels.types cimport uint8_t, uint64_t
 
 cdef extern from *:
@@ -15,7 +16,7 @@ cdef extern from *:
         int high, nul;               /* does any byte exceed 0x7f, is any byte zero */
     } atlas_block;
 
-    #if defined(__SSE2__) && defined(__OPTIMIZE__)
+    #if defined(__SSE2__) && defined(ATLAS_VECTORS)
     #include <emmintrin.h>
     static inline uint64_t atlas_equal_mask(__m128i a, __m128i b, __m128i c, __m128i d, char what) {
         const __m128i w = _mm_set1_epi8(what);

@@ -14,6 +14,7 @@ from cpython.pythread cimport (
 
 from atlas_fast._kernels.arena cimport Arena, arena_free, arena_init, arena_reserve
 from atlas_fast._kernels.pages cimport arena_large_pages
+from atlas_fast._kernels.processor cimport HAS_AVX2, HAS_AVX512, processor_ask
 from atlas_fast._kernels.types cimport uint8_t
 
 cdef extern from *:
@@ -50,6 +51,7 @@ cdef Spare spares[SPARES]
 cdef PyThread_type_lock lock = PyThread_allocate_lock()
 if lock is NULL:
     raise MemoryError
+processor_ask()
 
 
 cdef bint bytes_reserve(Bytes self, Py_ssize_t size) noexcept:
@@ -62,7 +64,7 @@ cdef bint bytes_reserve(Bytes self, Py_ssize_t size) noexcept:
         # Not waited for: another thread has it, or had it when this process was forked off.
         if PyThread_acquire_lock(lock, NOWAIT_LOCK):
             for i in range(SPARES):
-                if size <= spares[i].capacity <= 2 * size and (
+                if size <= spares[i].capacity <= min(2 * size, arena.limit) and (
                         best < 0 or spares[i].capacity < spares[best].capacity):
                     best = i
             if best >= 0:
@@ -123,9 +125,11 @@ cdef class Bytes:
 
 
 def build_info() -> dict:
-    """Build mode, compiler and whether the optimiser was on, as compiled into this module."""
+    """Build mode, compiler and whether the optimiser was on, as compiled into this module; and what
+    of the processor is used: `avx512`, `avx2` or `plain`."""
     return {
         "mode": ATLAS_FAST_BUILD_MODE.decode(),
         "compiler": ATLAS_FAST_COMPILER.decode(),
         "optimized": bool(ATLAS_FAST_OPTIMIZED),
+        "processor": "avx512" if HAS_AVX512 else "avx2" if HAS_AVX2 else "plain",
     }

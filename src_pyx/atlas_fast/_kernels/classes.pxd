@@ -1,8 +1,7 @@
-"""Bit masks of 64 bytes at a time: which bytes belong to words, which are letters, which are marks,
-and which may say that a line is quoted.
+"""Bit masks of 64 bytes at a time: which bytes belong to words, which are letters, which are marks.
 
-AVX-512 (processor.pxd), or SSE2, which every x86-64 has, or plain C elsewhere and in the debug
-build.
+AVX-512, or SSE2, which every x86-64 has, or plain C elsewhere and without ATLAS_VECTORS
+(processor.pxd).
 A block is read whole: the caller copies the last, shorter one into 64 bytes of its own.
 """
 cimport atlas_fast._kernels.processor
@@ -32,13 +31,9 @@ cdef extern from *:
             | _mm512_movepi8_mask(x);
         out->mark = atlas_is_wide(x, '!') | atlas_within_wide(x, '$', 2);
     }
-    ATLAS_AVX512 static inline uint64_t atlas_quotes_wide(const uint8_t *p) {
-        const __m512i x = _mm512_loadu_si512(p);
-        return atlas_is_wide(x, '>') | atlas_is_wide(x, '|') | atlas_is_wide(x, ':');
-    }
     #endif
 
-    #if defined(__SSE2__) && defined(__OPTIMIZE__)
+    #if defined(__SSE2__) && defined(ATLAS_VECTORS)
     #include <emmintrin.h>
     static inline __m128i atlas_within(__m128i x, char first, char count) {
         const __m128i from = _mm_sub_epi8(x, _mm_set1_epi8(first));
@@ -59,26 +54,7 @@ cdef extern from *:
             out->mark |= (uint64_t)(uint32_t)_mm_movemask_epi8(mark) << i;
         }
     }
-    static inline uint64_t atlas_quotes_any(const uint8_t *p) {
-        uint64_t out = 0;
-        int i;
-        for (i = 0; i < 64; i += 16) {
-            const __m128i x = _mm_loadu_si128((const __m128i *)(p + i));
-            const __m128i here = _mm_or_si128(
-                _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('>')), _mm_cmpeq_epi8(x, _mm_set1_epi8('|'))),
-                _mm_cmpeq_epi8(x, _mm_set1_epi8(':')));
-            out |= (uint64_t)(uint32_t)_mm_movemask_epi8(here) << i;
-        }
-        return out;
-    }
     #else
-    static inline uint64_t atlas_quotes_any(const uint8_t *p) {
-        uint64_t out = 0;
-        int i;
-        for (i = 0; i < 64; i++)
-            out |= (uint64_t)(p[i] == 62 || p[i] == 124 || p[i] == 58) << i;
-        return out;
-    }
     static inline void atlas_classes_any(const uint8_t *p, atlas_classes *out) {
         int i;
         out->word = out->letter = out->mark = 0;
@@ -94,10 +70,8 @@ cdef extern from *:
     #ifdef ATLAS_LANES
     #define atlas_read_classes(p, out) \\
         (atlas_avx512 ? atlas_classes_wide(p, out) : atlas_classes_any(p, out))
-    #define atlas_read_quotes(p) (atlas_avx512 ? atlas_quotes_wide(p) : atlas_quotes_any(p))
     #else
     #define atlas_read_classes atlas_classes_any
-    #define atlas_read_quotes atlas_quotes_any
     #endif
     """
     ctypedef struct Classes "atlas_classes":
@@ -106,4 +80,3 @@ cdef extern from *:
         uint64_t mark           # `$ % !`
 
     void read_classes "atlas_read_classes"(const uint8_t* p, Classes* out) noexcept nogil
-    uint64_t read_quotes "atlas_read_quotes"(const uint8_t* p) noexcept nogil       # `> | :`

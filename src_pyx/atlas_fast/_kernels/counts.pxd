@@ -1,7 +1,7 @@
 """How often classes of bytes stand in a text: 32 bytes at a time, each lane with counters of its own.
 
-For any GNU-like compiler, once for every machine and once for those with AVX2; with AVX-512
-(processor.pxd) masks of 64 bytes. Plain C elsewhere, and in the debug build.
+Once for every machine and once for those with AVX2; with AVX-512 masks of 64 bytes. Plain C without
+ATLAS_VECTORS (processor.pxd).
 """
 cimport atlas_fast._kernels.processor
 from atlas_fast._kernels.types cimport int64_t, uint8_t
@@ -15,7 +15,7 @@ cdef extern from *:
         int64_t upper, letters, digits, high, bangs, dollars, lines, quotes, questions;
     } atlas_counts;
 
-    #if defined(__GNUC__) && defined(__OPTIMIZE__)
+    #ifdef ATLAS_VECTORS
     typedef uint8_t atlas_lanes __attribute__((vector_size(32)));
     #define ATLAS_SUM(field, lanes) do { \\
         uint64_t each[4], pairs = 0; int k;     /* sixteen bits a pair of lanes: 8 * 255 fit */ \\
@@ -56,10 +56,8 @@ cdef extern from *:
         } \\
     }
     ATLAS_COUNT(atlas_count_any, )
-    #if defined(__x86_64__)
-    ATLAS_COUNT(atlas_count_wide, __attribute__((target("avx2"))))
-    #endif
     #ifdef ATLAS_LANES
+    ATLAS_COUNT(atlas_count_wide, __attribute__((target("avx2"))))
     #define ATLAS_ADD(field, mask) out->field += _mm_popcnt_u64(mask)
     #define ATLAS_EQUAL(what) _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8(what))
     #define ATLAS_WITHIN(x, first, count) _mm512_cmplt_epu8_mask( \\
@@ -88,9 +86,7 @@ cdef extern from *:
             atlas_count_masks(p, n, out);
             return;
         }
-    #endif
-    #if defined(__x86_64__)
-        if (__builtin_cpu_supports("avx2")) {
+        if (atlas_avx2) {
             atlas_count_wide(p, n, out);
             return;
         }

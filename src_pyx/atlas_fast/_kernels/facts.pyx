@@ -25,12 +25,11 @@ from atlas_fast._kernels.rows cimport (
     N_AUTH, N_DATE_SHAPE, N_EXTENSION, N_FIELD_NAME, N_FROM, N_FROM_LABEL, N_FROM_SHAPE,
     N_HOST_LABEL, N_ID, N_ID_SHAPE, N_LINK, N_LINKS, N_MAILER, N_ORIGIN, N_PART, N_PARTS, N_PRESENT,
     N_REPLY, N_SUBJECT_SHAPE, N_TEXT_SHAPE, N_TYPE, N_URL, N_URL_END, N_URL_HOST, N_URL_KEY,
-    N_URL_WORD, Row, Text, fold_hash, last_label, log2_of, row_add, row_column, row_fact, same_fold, shape_hash,
-    site_of,
+    N_URL_WORD, Row, Text, fold_hash, last_label, log2_of, row_add, row_column, row_fact, shape_hash, site_of,
 )
-from atlas_fast._kernels.scan cimport equals_fold, find_byte, skip_lwsp, starts_fold
+from atlas_fast._kernels.scan cimport equals_fold, find_byte, same_fold, skip_lwsp, starts_fold
 from atlas_fast._kernels.types cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
-from atlas_fast._kernels.processor cimport avx512_ask
+from atlas_fast._kernels.processor cimport processor_ask
 
 cdef enum:
     MAX_PARTS = 50
@@ -752,7 +751,7 @@ cdef int ROLE_SIZE[32]
 
 def _build():
     cdef uint64_t h, at
-    avx512_ask()
+    processor_ask()
     for i, role in enumerate(ROLES):
         ROLE[i] = role                                      # ROLES keeps the bytes alive
         ROLE_SIZE[i] = len(role)

@@ -17,9 +17,9 @@ from libc.string cimport memcpy, memset
 from atlas_fast._kernels.blocks cimport ctz
 from atlas_fast._kernels.classes cimport Classes, read_classes
 from atlas_fast._kernels.hashing cimport hash_byte, hash_start
-from atlas_fast._kernels.lanes cimport lanes_hash
+from atlas_fast._kernels.lanes cimport LANES_HASH, lanes_hash
 from atlas_fast._kernels.types cimport uint8_t, uint16_t, uint32_t, uint64_t
-from atlas_fast._kernels.processor cimport avx512_ask
+from atlas_fast._kernels.processor cimport processor_ask
 
 cdef enum:
     FIRST = 0x80
@@ -221,7 +221,7 @@ cdef void _runs(Tokens* t) noexcept nogil:
             at = ctz(stops)
             stops &= stops - 1
             t.run_stop[n] = t.pos + at
-            plain = (ends >> at & 1) & (t.pos + at - t.run_start[n] <= 16) & (
+            plain = LANES_HASH & (ends >> at & 1) & (t.pos + at - t.run_start[n] <= 16) & (
                 t.run_start[n] <= room)
             t.odd[odd] = <uint16_t> n
             odd += not plain
@@ -349,7 +349,7 @@ def tokens_of(const uint8_t[::1] text not None) -> list:
 def _build():
     memset(FOLDS, 0, sizeof(FOLDS))
     memset(NOTHING, 0, sizeof(NOTHING))
-    avx512_ask()
+    processor_ask()
     for byte in range(256):
         letter = byte >= 0x80 or byte == 95 or chr(byte).isalpha()
         LETTER_BYTE[byte] = letter

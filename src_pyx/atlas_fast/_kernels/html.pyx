@@ -22,7 +22,7 @@ from atlas_fast._kernels.arena cimport (
 from atlas_fast._kernels.ascii cimport hex_digit, is_alnum, is_alpha, is_digit, is_lwsp, lower
 from atlas_fast._kernels.charsets cimport utf8_append
 from atlas_fast._kernels.scan cimport (
-    equals_fold, find_byte, skip_lwsp, whole_utf8,
+    equals_fold, find_byte, same_fold, skip_lwsp, whole_utf8,
 )
 from atlas_fast._kernels.types cimport (
     TEXT_CUT, int32_t, int64_t, uint8_t, uint32_t, uint64_t,
@@ -337,17 +337,6 @@ cdef void _attributes(
             _add_link(buf, start, end, LINK_FORM, sink)
 
 
-cdef bint _same_name(
-    const uint8_t* buf, Py_ssize_t a, Py_ssize_t b, Py_ssize_t size,
-) noexcept nogil:
-    """Are the `size` bytes at a and at b the same, ASCII case aside?"""
-    cdef Py_ssize_t i
-    for i in range(size):
-        if lower(buf[a + i]) != lower(buf[b + i]):
-            return False
-    return True
-
-
 cdef Py_ssize_t _skip_content(
     Reader* r, Py_ssize_t pos, Py_ssize_t name, Py_ssize_t size,
 ) noexcept nogil:
@@ -361,7 +350,7 @@ cdef Py_ssize_t _skip_content(
         if at + 2 + size > r.stop:
             r.no_end = True
             return pos
-        if r.buf[at + 1] == 47 and _same_name(r.buf, name, at + 2, size):
+        if r.buf[at + 1] == 47 and same_fold(r.buf + name, r.buf + at + 2, size):
             return at
         at += 1
 

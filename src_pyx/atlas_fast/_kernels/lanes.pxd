@@ -1,7 +1,8 @@
 """Words eight at a time: hashes of runs of letters, columns of words, pairs and stems.
 
 With AVX-512 where the machine has it (processor.pxd), or plain C. The hashes are those of
-folding.pyx and hashing.pxd. Outputs have room for eight entries more than are asked for.
+folding.pyx and hashing.pxd: those of runs on a little-endian machine only, and with LANES_HASH at 0
+folding.pyx reads each run by itself. Outputs have room for eight entries more than are asked for.
 """
 cimport atlas_fast._kernels.processor
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -14,6 +15,7 @@ cdef extern from *:
     #define ATLAS_MIX 0xD6E8FEB86659FD93u
     #define ATLAS_WORD 0x51ED270Bu
     #define ATLAS_LOW 0x2020202020202020u
+    #define ATLAS_LANES_HASH (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 
     static inline uint64_t atlas_mixed(uint64_t h) {
         h ^= h >> 32;
@@ -209,6 +211,8 @@ cdef extern from *:
     #define atlas_stem_columns atlas_stem_columns_plain
     #endif
     """
+    enum: LANES_HASH "ATLAS_LANES_HASH"
+
     # Hash, stem and size of n runs of 1 to 16 letters, behind each of which buf can be read until 16
     # bytes from its start; numbers, from `number` on, of those in the filter, or of one letter.
     int lanes_hash "atlas_hash"(

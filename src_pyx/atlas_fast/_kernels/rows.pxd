@@ -212,14 +212,6 @@ cdef inline Py_ssize_t site_of(
     return three
 
 
-cdef inline bint same_fold(const uint8_t* a, const uint8_t* b, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        if lower(a[i]) != lower(b[i]):
-            return False
-    return True
-
-
 cdef inline uint64_t shape_hash(
     uint64_t h, const uint8_t* kinds, const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, int most,
 ) noexcept nogil:

@@ -60,6 +60,15 @@ cdef inline bint starts_fold(
     return equals_fold(buf, start, start + size, text, size)
 
 
+cdef inline bint same_fold(const uint8_t* a, const uint8_t* b, Py_ssize_t n) noexcept nogil:
+    """Are n bytes at a and at b the same, ASCII case aside?"""
+    cdef Py_ssize_t i
+    for i in range(n):
+        if lower(a[i]) != lower(b[i]):
+            return False
+    return True
+
+
 cdef inline Py_ssize_t whole_utf8(
     const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
 ) noexcept nogil:

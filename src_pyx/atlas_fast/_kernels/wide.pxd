@@ -1,11 +1,11 @@
 """Bounded finders that look at sixteen bytes a step. Header only.
 
 Each gives the first position in [start, stop) that it looks for, or stop. Bytes up to `end`, which
-is stop at least, may be read: so a short run in a long buffer is one step. Vectors are those of
-gcc and clang, 16 bytes of the baseline of x86-64 and ARM64. What is left at the end goes byte by
-byte, as everything does with another compiler or byte order, and in the debug build, so that both
-are tested.
+is stop at least, may be read: so a short run in a long buffer is one step. Vectors are 16 bytes
+of the baseline of x86-64 and ARM64. What is left at the end goes byte by byte, as everything does
+without ATLAS_VECTORS (processor.pxd).
 """
+cimport atlas_fast._kernels.processor
 from atlas_fast._kernels.types cimport uint8_t
 
 cdef extern from *:
@@ -13,8 +13,7 @@ cdef extern from *:
     #include <stddef.h>
     #include <stdint.h>
     #include <string.h>
-    #if defined(__GNUC__) && defined(__OPTIMIZE__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    #define ATLAS_WIDE 1
+    #ifdef ATLAS_VECTORS
     #if defined(__SSE2__)
     #include <emmintrin.h>
     #endif
@@ -38,11 +37,7 @@ cdef extern from *:
         return half[1] ? 8 + (__builtin_ctzll(half[1]) >> 3) : 16;
     #endif
     }
-    #else
-    #define ATLAS_WIDE 0
-    #endif
 
-    #if ATLAS_WIDE
     /* `vector`: of the condition, from bytes v at `at`; `more`: bytes behind them that it reads. */
     #define ATLAS_STEPS(more, vector)                                   \\
         while (at < stop && end - at >= 16 + (more)) {                  \\
@@ -65,6 +60,25 @@ cdef extern from *:
         while (at < stop && buf[at] != a && buf[at] != b && buf[at] != c)
             at++;
         return at < stop ? at : stop;
+    }
+
+    /* The same, where most often none is near: four vectors a step first. */
+    #define ATLAS_ANY3(v) (((v) == a) | ((v) == b) | ((v) == c))
+    static inline ptrdiff_t atlas_find3_far(
+        const uint8_t *buf, ptrdiff_t at, ptrdiff_t stop, ptrdiff_t end, uint8_t a, uint8_t b,
+        uint8_t c
+    ) {
+    #ifdef ATLAS_VECTORS
+        while (at < stop && end - at >= 64) {
+            const atlas_u8x16 any = (atlas_u8x16)(
+                ATLAS_ANY3(atlas_load16(buf + at)) | ATLAS_ANY3(atlas_load16(buf + at + 16))
+                | ATLAS_ANY3(atlas_load16(buf + at + 32)) | ATLAS_ANY3(atlas_load16(buf + at + 48)));
+            if (atlas_first16(any) < 16)
+                break;
+            at += 64;
+        }
+    #endif
+        return atlas_find3(buf, at, stop, end, a, b, c);
     }
 
     /* A byte up to 32, or the byte `a`. */
@@ -93,7 +107,7 @@ cdef extern from *:
     static inline ptrdiff_t atlas_find_line(
         const uint8_t *buf, ptrdiff_t at, ptrdiff_t stop, ptrdiff_t end, uint8_t a
     ) {
-    #if ATLAS_WIDE
+    #ifdef ATLAS_VECTORS
         while (at < stop && end - at > 64) {
             const atlas_u8x16 any = (atlas_u8x16)(
                 ATLAS_LINE_STARTS(at) | ATLAS_LINE_STARTS(at + 16)
@@ -124,7 +138,7 @@ cdef extern from *:
     /* A byte above 0x7f. */
     static inline ptrdiff_t atlas_find_high(const uint8_t *buf, ptrdiff_t at, ptrdiff_t stop) {
         const ptrdiff_t end = stop;
-    #if ATLAS_WIDE
+    #ifdef ATLAS_VECTORS
         while (stop - at >= 64) {
             const atlas_u8x16 v = atlas_load16(buf + at) | atlas_load16(buf + at + 16)
                 | atlas_load16(buf + at + 32) | atlas_load16(buf + at + 48);
@@ -140,6 +154,10 @@ cdef extern from *:
     }
     """
     Py_ssize_t find3 "atlas_find3"(
+        const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end,
+        uint8_t a, uint8_t b, uint8_t c,
+    ) noexcept nogil
+    Py_ssize_t find3_far "atlas_find3_far"(
         const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t end,
         uint8_t a, uint8_t b, uint8_t c,
     ) noexcept nogil

@@ -11,9 +11,7 @@
 from libc.string cimport memcpy, memset
 
 from atlas_fast._kernels.ascii cimport is_lwsp, lower
-from atlas_fast._kernels.blocks cimport ctz
 from atlas_fast._kernels.buffers cimport Bytes, bytes_reserve
-from atlas_fast._kernels.classes cimport read_quotes
 from atlas_fast._kernels.folding cimport (
     FILTER, NUMBER, ROOM, TOKENS, Tokens, filter_has, tokens_begin, tokens_next,
 )
@@ -28,7 +26,8 @@ from atlas_fast._kernels.rows cimport (
 )
 from atlas_fast._kernels.scan cimport find_byte, skip_lwsp, starts_fold
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from atlas_fast._kernels.processor cimport avx512_ask
+from atlas_fast._kernels.processor cimport processor_ask
+from atlas_fast._kernels.wide cimport find3_far
 
 cdef enum:
     MAX_WORD = 24
@@ -154,21 +153,9 @@ cdef bint _left_out(
     return True
 
 
-cdef Py_ssize_t _next_quote(const uint8_t* buf, Py_ssize_t pos, Py_ssize_t stop) noexcept nogil:
-    """Position of the first of `> | :` in [pos, stop), or stop."""
-    cdef uint8_t last[64]
-    cdef uint64_t found
-    while pos < stop:
-        if stop - pos >= 64:
-            found = read_quotes(buf + pos)
-        else:
-            memset(last, 0, 64)
-            memcpy(last, buf + pos, <size_t> (stop - pos))
-            found = read_quotes(last)
-        if found:
-            return pos + ctz(found)
-        pos += 64
-    return stop
+cdef inline Py_ssize_t _next_quote(const Text* text, Py_ssize_t pos) noexcept nogil:
+    """Position of the first of `> | :` from pos on, or the stop of the text."""
+    return find3_far(text.buf, pos, text.stop, text.room, 62, 124, 58)
 
 
 cdef inline void _begin(Words* state) noexcept nogil:
@@ -191,7 +178,7 @@ cdef void wording_text(
     """Two groups: words and neighbours, stems and endings."""
     cdef const uint8_t* buf = text.buf
     cdef Py_ssize_t end = 0, first = 0, stretch = text.start
-    cdef Py_ssize_t at = _next_quote(buf, text.start, text.stop)
+    cdef Py_ssize_t at = _next_quote(text, text.start)
     cdef Words state
     _begin(&state)
     lexicon_begin(&state.reader, terms, True)
@@ -199,7 +186,7 @@ cdef void wording_text(
         if _left_out(buf, stretch, at, text.stop, &first, &end):
             _words(row, buf, stretch, first, text.room, N_WORD, N_PAIR, &state, lexicon)
             stretch, at = end + 1, end
-        at = _next_quote(buf, at + 1, text.stop)
+        at = _next_quote(text, at + 1)
     _words(row, buf, stretch, text.stop, text.room, N_WORD, N_PAIR, &state, lexicon)
     lexicon_end(lexicon, &state.reader)
     row_close(row, 1.0)
@@ -355,7 +342,7 @@ def _build():
         "january february march april may june july august september october november december "
         "monday tuesday wednesday thursday friday saturday sunday"
     ).split()
-    avx512_ask()
+    processor_ask()
     memset(DATE_FILTER, 0, sizeof(DATE_FILTER))
     for name in {*names, *(name[:3] for name in names), "sept", "tues", "thur", "thurs"}:
         raw = name.encode()
