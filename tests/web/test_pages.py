@@ -5,6 +5,7 @@ import re
 import sqlite3
 import time
 from contextlib import closing
+from importlib import import_module
 
 import pytest
 from webrig import SPAM, Visitor, fill, mail, rows
@@ -19,6 +20,7 @@ from atlas_fast.web.render import PLACES, confidence, number, percent, query, se
 from atlas_fast.web.settings import WebSettings
 
 PATHS = [path for _, path in PLACES]
+LISTS = import_module("atlas_fast.store.views.messages")  # the package has a function of this name
 
 
 @pytest.fixture
@@ -199,6 +201,34 @@ def test_many_at_once(visitor, store):
     )
 
 
+def test_of_many_some_cannot_be_done(visitor, store):
+    with closing(sqlite3.connect(store)) as connection, connection:
+        connection.execute("UPDATE processed_emails_bulletproof SET uid = NULL WHERE id IN (2, 3)")
+    visitor.get("/messages")
+    answer = visitor.post("/messages/mark", {"do": "protect", "id": ["1", "2", "3"]})
+    assert answer.status_code == 409 and "Not all of it was done" in answer.text
+    assert "1 messages were done, 2 were not" in answer.text
+    assert "The first of these, 2: this row does not say where its message is." in answer.text
+    assert rows(store, "SELECT SUM(user_protected) FROM processed_emails_bulletproof") == [(1,)]
+
+
+def test_a_page_says_how_far_it_looked(visitor, store, monkeypatch):
+    visitor.get("/messages/1")
+    assert visitor.post("/messages/1", {"do": "research"}).status_code == 303
+    monkeypatch.setattr(LISTS, "WINDOW", 10)
+    monkeypatch.setattr(LISTS, "VIEW_LOOKED_AT", 20)
+    page = visitor.get("/messages?flag=RESEARCH").text
+    assert "No message fits so far" in page and "down to number 42" in page
+    pages = 0
+    while '/messages/1"' not in page:
+        older = re.search(r'href="([^"]+)" rel="next"', page)
+        assert older and pages < 5
+        page, pages = visitor.get(older[1].replace("&amp;", "&")).text, pages + 1
+    assert "No message fits" not in page and pages == 3
+    page = visitor.get("/messages?flag=DELETE&after=10").text
+    assert "No message fits<" in page and 'rel="next"' not in page
+
+
 def test_coming_back_leads_nowhere_else(visitor):
     visitor.get("/messages")
     for back in ("//evil.example", "https://evil.example/?x", "\r\nset-cookie: x=y", "a=b&" * 300):
@@ -256,9 +286,10 @@ def test_a_run_that_is_on(visitor, store):
         connection.execute("UPDATE sessions SET end_time = NULL")
     live = LiveFile(live_folder(store), 1)
     live._next = 0
-    live.tick(report)
+    live.tick(lambda: report(grouped=321))
     try:
         page = visitor.get("/performance").text
+        assert '<span data-f="grouped">321</span>' in page
         assert "A run is going on." in page and 'data-run="1"' in page and "1,000" in page
         assert "going on" in visitor.get("/runs").text
     finally:

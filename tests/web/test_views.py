@@ -11,7 +11,7 @@ import pytest
 from atlas_fast import limits, triage
 from atlas_fast.bench.webstore import fill
 from atlas_fast.errors import StoreError, UsageError
-from atlas_fast.store import SqliteStore
+from atlas_fast.store import SqliteStore, flags
 from atlas_fast.store.plain import PlainConnections
 from atlas_fast.store.schema import MESSAGES
 from atlas_fast.store.search import SearchIndex, words_of
@@ -333,6 +333,48 @@ def test_judging_many_at_once_is_one_transaction(asked):
         assert store.check() == []
 
 
+def test_of_a_change_that_fails_nothing_is_kept(asked):
+    one, other = (row.id for row in messages(asked).rows[:2])
+    connection = PlainConnections(asked.path).connect()
+    connection.execute(f"UPDATE {MESSAGES} SET uid = NULL WHERE id = ?", (one,))
+    connection.commit()
+    whole = f"SELECT * FROM {MESSAGES} WHERE id = ?"
+    before = tuple(connection.execute(whole, (one,)).fetchone())
+    for what in ("save", "protect", "unprotect"):
+        made = change(connection, asked, [one, other], Change(what))
+        assert set(made.failed) == {one} and set(made.done) == {other}
+        assert tuple(connection.execute(whole, (one,)).fetchone()) == before
+    said = "SELECT COUNT(*) FROM user_feedback WHERE email_uid = ?"
+    assert connection.execute(said, (f"internal_{one}",)).fetchone()[0] == 0
+    connection.close()
+
+
+def test_a_flag_is_that_of_its_own_account(asked):
+    row = messages(asked).rows[0]
+    connection = PlainConnections(asked.path).connect()
+    mine = connection.execute(
+        "SELECT account_id FROM sessions WHERE id = ?", (row.session_id,)
+    ).fetchone()[0]
+    connection.execute(
+        "INSERT INTO accounts (email_address, provider, host, port, encrypted_password) "
+        "VALUES ('b@example.org', 'generic', '', 993, '')"
+    )
+    other = connection.execute("SELECT MAX(id) FROM accounts").fetchone()[0]
+    where = str(row.uid), str(row.folder_name)
+    flags.put(connection, *where, other, flags.DELETE)
+    connection.commit()
+    asked.forget()
+    assert messages(asked).rows[0].flag is None
+    assert all_of(asked, Filter(flag="DELETE")) == []
+    flags.put(connection, *where, mine, flags.RESEARCH)  # and names no run
+    connection.commit()
+    assert messages(asked).rows[0].flag == "RESEARCH"
+    assert all_of(asked, Filter(flag="RESEARCH")) == [row.id]
+    assert all_of(asked, Filter(flag="RESEARCH", run=row.session_id)) == [row.id]
+    assert all_of(asked, Filter(flag="RESEARCH", since="2999-01-01")) == []
+    connection.close()
+
+
 def test_one_message(asked, rows):
     row = rows[100]
     found = message(asked, row["id"])
@@ -429,6 +471,7 @@ PLANS = {
     "a run": lambda a: messages(a, Filter(run=3)),
     "dates": lambda a: messages(a, Filter(since="2026-01-01", until="2026-02-01")),
     "judged": lambda a: messages(a, Filter(judged=True)),
+    "flag": lambda a: messages(a, Filter(flag="DELETE")),
     "message": lambda a: message(a, 5),
     "overview": overview, "analytics": analytics, "runs": runs, "run": lambda a: run(a, 3),
     "categories": validation_categories, "accounts": accounts, "performance": performance,
@@ -462,6 +505,9 @@ def test_no_question_scans_the_messages(indexed, name, monkeypatch):
         scans = step.startswith(("SCAN m", f"SCAN {MESSAGES}")) and "USING" not in step
         bounded = "LIMIT" in query and "id DESC" in query  # from the newest, as many as asked
         assert not scans or bounded, (step, query)
+    if name == "flag":
+        assert any("idx_email_flags_unique" in step for step, _ in plans)
+        assert not any(step.startswith(("SCAN s", "SCAN f")) for step, _ in plans)
     asked.close()
 
 
