@@ -18,6 +18,7 @@ from atlas_fast.limits import VIEW_COUNTED, VIEW_LOOKED_AT, VIEW_PAGE
 from atlas_fast.records import CATEGORIES
 from atlas_fast.store.schema import MESSAGES
 from atlas_fast.store.search import key, words_of
+from atlas_fast.store.summaries import BAND_SQL
 from atlas_fast.store.views.reader import StoreReader, TooLong
 
 __all__ = ["Filter", "MessageRow", "Page", "messages", "rows_of"]
@@ -282,14 +283,10 @@ def _terms(wanted: Filter, words: bool = True) -> tuple[str, list[Any]]:
         terms.append("m.timestamp < ?")
         values.append(wanted.until)
     if wanted.band is not None:
-        low, high = ((None, None), (-1, 40), (40, 70), (70, 1e9))[min(wanted.band, 3)]
-        if low is None:
-            terms.append("m.confidence_score IS NULL")
-        else:
-            terms.append("m.confidence_score >= ? AND m.confidence_score < ?")
-            values += [low, high]
+        terms.append(f"{BAND_SQL} = ?")
+        values.append(wanted.band)
     if wanted.uncertain:
-        terms.append("m.confidence_score < 70")
+        terms.append(f"{BAND_SQL} IN (1, 2)")
     if wanted.judged is not None:
         terms.append(f"COALESCE(m.user_validated, 0) {'<>' if wanted.judged else '='} 0")
     if wanted.flag is not None:
