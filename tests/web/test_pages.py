@@ -10,6 +10,7 @@ from importlib import import_module
 import pytest
 from webrig import SPAM, Visitor, fill, mail, rows
 
+from atlas_fast import triage
 from atlas_fast.errors import UsageError
 from atlas_fast.observe.live import LiveFile, live_folder
 from atlas_fast.store import SqliteStore
@@ -156,6 +157,25 @@ def test_a_message_that_is_another_one_now(visitor, store):
     box.write_bytes(box.read_bytes().replace(b"CLICK HERE", b"SECRET XXX"))
     page = visitor.get("/messages/61").text
     assert "SECRET" not in page and "has changed" in page
+
+
+@pytest.mark.parametrize("form", ["mbox", "eml"])
+def test_a_message_whose_body_was_left_aside(tmp_path, form):
+    if form == "mbox":
+        fill(tmp_path, [SPAM, mail()])
+        source = tmp_path / "in.mbox"
+    else:
+        source = tmp_path / "mail"
+        source.mkdir()
+        for i, raw in enumerate((SPAM, mail())):
+            (source / f"{i}.eml").write_bytes(raw)
+    triage(str(source), tmp_path / "headers.db", headers_only=True)
+    page = Visitor(tmp_path / "headers.db").get("/messages/1").text
+    assert "header section only" in page and "has changed" not in page
+    assert "41.0.0.1" in page and "pharmacy" not in page
+    triage(str(source), tmp_path / "whole.db")
+    page = Visitor(tmp_path / "whole.db").get("/messages/1").text
+    assert "header section only" not in page and "cheap-meds.test/buy" in page
 
 
 def test_sources_may_be_switched_off(store):
