@@ -205,6 +205,8 @@ def test_what_cannot_be_done_says_so(client, method, path, body, key):
     ("method", "path", "body"),
     [
         ("POST", "/api/timer/set", {"minutes": 0}),
+        ("POST", "/api/timer/set", {"minutes": 10_081}),
+        ("GET", f"/api/all-accounts/emails?session_ids={'1' * 8_001}", None),
         ("POST", "/api/timer/set", {"minutes": "soon"}),
         ("POST", "/api/validation/save", {"email_id": 1 << 70}),
         ("GET", "/api/validation/emails/Phishing?page=-1", None),
@@ -425,6 +427,31 @@ def test_a_sender_is_learned_once(tmp_path):
         for _ in range(2)
     ]
     assert learned == [1, 0]
+
+
+def test_messages_of_several_runs_are_shared_evenly(stored):
+    client = visitor(stored)
+    path = "/api/all-accounts/emails?session_ids="
+    found = ask(client, "GET", f'{path}[{{"session_id":1}},{{"session_id":99}}]').json()
+    assert found["count"] == 100 and found["session_count"] == 2  # of 300 that the run has
+    many = ",".join('{"session_id":1}' for _ in range(51))
+    found = ask(client, "GET", f"{path}[{many}]").json()
+    assert found["success"] is False and "50" in found["error"]
+
+
+def test_an_account_needs_a_known_server(two_accounts, monkeypatch):
+    from atlas_fast.web.legacy import accounts
+
+    kept = {}
+    monkeypatch.setattr(accounts, "keep_password", kept.__setitem__)
+    body = {"email_address": "c@unknown.example", "password": "secret words"}
+    client = visitor(two_accounts)
+    found = ask(client, "POST", "/api/accounts/add", body).json()
+    assert found["success"] is False and "server" in found["message"] and not kept
+    known = body | {"email_address": "c@gmail.com"}
+    assert ask(client, "POST", "/api/accounts/add", known).json()["success"] is True
+    there = ask(client, "GET", "/api/accounts").json()["accounts"]
+    assert {one["email_address"]: one["provider"] for one in there}["c@gmail.com"] == "gmail"
 
 
 def refuse(*_, **__):

@@ -297,6 +297,20 @@ def test_validation(asked, rows):
             assert [row.id for row in got] == [row["id"] for row in fits[10:20]]
 
 
+def test_a_page_of_a_category_lacks_what_was_corrected_since(asked):
+    there, total = validation_page(asked, "Phishing", 1)
+    other, others = validation_page(asked, "Payment Scam", 1)
+    connection = PlainConnections(asked.path).connect()
+    number = other[0].id
+    assert change(connection, asked, [number], Change("wrong", category="Phishing")).done
+    connection.close()
+    after, more = validation_page(asked, "Phishing", 1, 1_000)
+    assert more == total + 1 and validation_page(asked, "Payment Scam", 1)[1] == others - 1
+    assert number not in [row.id for row in validation_page(asked, "Payment Scam", 1)[0]]
+    assert (number in [row.id for row in after]) is not asked.searching()
+    assert there[0].id in [row.id for row in after] or asked.searching()
+
+
 def test_judging_many_at_once_is_one_transaction(asked):
     connection = PlainConnections(asked.path).connect()
     ids = [row.id for row in messages(asked).rows]
