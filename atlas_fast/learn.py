@@ -1,7 +1,8 @@
 """Corrections of users into a model: `learn`, and the way back.
 
 The features of a corrected message are made anew from the message itself, which is read at its
-place in its source and must have the key that the store has. They are kept in the file of lessons,
+place in its source and must have the key that the store has, whole or, as a run that left bodies
+aside has seen it, by its header section. They are kept in the file of lessons,
 so that each message is read once.
 """
 
@@ -23,6 +24,7 @@ from atlas_fast.classify.rollout import ModelFile, State
 from atlas_fast.errors import ModelError, SourceError, UsageError
 from atlas_fast.records import CATEGORIES, FIRST_SPAM, OLD_CATEGORIES
 from atlas_fast.sources import open_source
+from atlas_fast.sources.one import without_bodies
 from atlas_fast.stages import features, parse
 from atlas_fast.store import feedback
 from atlas_fast.store.feedback import Correction
@@ -219,20 +221,32 @@ def _look(
         if not rows:
             continue
         part = _named(batch, np.array(rows), name)
-        parse.run(part)
-        features.run(part)
-        made = part.features
-        for i, key in enumerate(map(bytes, part.keys)):
-            if key not in wanted or key in found:
-                continue
-            one, label = wanted[key]
-            start, stop = made.indptr[i], made.indptr[i + 1]
-            found[key] = Lesson(
-                key.hex(), content_digest(part.message(i)), label, one.user or one.original, one.at,
-                made.indices[start:stop].copy(), made.data[start:stop].copy(),
-                wanted_kind(one.kind, one.original, one.user), made.terms[i].copy(),
-                bool(made.bulk[i]),
-            )  # fmt: skip
+        _take(part, wanted, found)
+        asked = {key for place in part.places for key in places[place]}
+        if not found.keys() >= asked:  # of a run that left bodies aside
+            _take(without_bodies(part), wanted, found)
+
+
+def _take(
+    part: Batch, wanted: dict[bytes, tuple[Correction, int]], found: dict[bytes, Lesson]
+) -> None:
+    """Lessons of the wanted messages in a batch."""
+    rows = [i for i, key in enumerate(map(bytes, part.keys)) if key in wanted and key not in found]
+    if not rows:
+        return
+    part = part.take(np.array(rows))
+    parse.run(part)
+    features.run(part)
+    made = part.features
+    for i, key in enumerate(map(bytes, part.keys)):
+        one, label = wanted[key]
+        start, stop = made.indptr[i], made.indptr[i + 1]
+        found[key] = Lesson(
+            key.hex(), content_digest(part.message(i)), label, one.user or one.original, one.at,
+            made.indices[start:stop].copy(), made.data[start:stop].copy(),
+            wanted_kind(one.kind, one.original, one.user), made.terms[i].copy(),
+            bool(made.bulk[i]),
+        )  # fmt: skip
 
 
 def _named(batch: Batch, rows: Sequence[int] | np.ndarray, name: str) -> Batch:

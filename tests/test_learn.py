@@ -116,6 +116,32 @@ def test_a_correction_turns_a_doubtful_verdict_and_can_be_undone(mail, tmp_path)
     assert after.about["lessons"] and "lessons" not in load_model().about
 
 
+@pytest.mark.parametrize("form", ["eml", "mbox"])
+def test_a_message_that_was_seen_without_its_body_is_learned_by_its_header_section(
+    mail, tmp_path, form
+):
+    if form == "mbox":
+        source = tmp_path / "all.mbox"
+        source.write_bytes(b"".join(
+            b"From a@b.example Mon Jan  5 10:00:00 2026\n" + one.read_bytes().rstrip(b"\n") + b"\n\n"
+            for one in sorted(mail.iterdir())
+        ))  # fmt: skip
+    else:
+        source = mail
+    path = tmp_path / "headers.db"
+    triage(str(source), path, headers_only=True)
+    uid = rows_of(path)[7][0]
+    correct(path, uid)
+    with open_store(path) as store:
+        done = learn.learn(store)
+        assert done.lessons == 1 and not done.skipped
+    (lesson,) = read_lessons(Path(done.model).read_bytes(), "x").lessons
+    (batch,) = (b for b in open_source(str(source)).batches(N, 1 << 30) if uid in b.places)
+    batch.leave_bodies()
+    of, at = rows(batch), list(batch.places).index(uid)
+    assert (lesson.indices == of.indices[of.indptr[at] : of.indptr[at + 1]]).all()
+
+
 def test_no_single_correction_moves_anything_far(mail):
     """Over every message as the lesson, with the label that it has not."""
     of, model = all_rows(mail), load_model()

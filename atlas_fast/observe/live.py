@@ -54,7 +54,7 @@ def live_folder(store: str | Path) -> Path:
 class Live:
     """What a run has said of itself. `state`: `running`, `stalled` (nothing heard for a while), or
     `killed` (its process is gone). `heard`: seconds since it said something. `report` as that of a
-    finished run (`Report.to_dict`), and `queue`, `pending`, `memory`. `series`: rows of (seconds,
+    finished run (`Report.to_dict`), and `queue`, `grouped`, `memory`. `series`: rows of (seconds,
     messages, stored, memory)."""
 
     run: int

@@ -12,13 +12,15 @@ from atlas_fast.sources.base import FileReader
 from atlas_fast.sources.maildir import Maildir
 from atlas_fast.sources.mbox import Mbox
 
-__all__ = ["read_one"]
+__all__ = ["read_one", "without_bodies"]
 
 
-def read_one(source: str, place: str, key: bytes) -> bytes | None:
+def read_one(source: str, place: str, key: bytes) -> tuple[bytes, bool] | None:
     """The message at `place` of the source with the identity `source` (`mbox:`, `maildir:`, `eml:`
-    and a path, as rows of a store name it), None when it is not there or is another one: its key
-    must be `key`. Nothing else of the file is looked at. IMAP and made-up sources give None.
+    and a path, as rows of a store name it), and whether that is all of it: a run that left bodies
+    aside knew the header section alone, and only that is known to be the same. None when it is not
+    there or is another one: its key must be `key`. Nothing else of the file is looked at. IMAP and
+    made-up sources give None.
     """
     form, _, path = source.partition(":")
     readers = {"mbox": _of_mbox, "maildir": _of_maildir, "eml": _of_eml}
@@ -26,12 +28,25 @@ def read_one(source: str, place: str, key: bytes) -> bytes | None:
         return None
     try:
         for batch in readers[form](path, place):
-            if batch.source == source and len(batch) and bytes(batch.keys[0]) == key:
-                return batch.message(0)
-            return None
+            if batch.source != source or not len(batch):
+                return None
+            if bytes(batch.keys[0]) == key:
+                return batch.message(0), True
+            batch = without_bodies(batch)
+            return (batch.message(0), False) if bytes(batch.keys[0]) == key else None
     except (SourceError, OSError, ValueError):
         return None
     return None
+
+
+def without_bodies(batch: Batch) -> Batch:
+    """The header sections of these messages, as a run that leaves bodies aside has them."""
+    part = Batch(
+        batch.raw, batch.starts, batch.stops, source=batch.source, places=batch.places,
+        quoting=batch.quoting,
+    )  # fmt: skip
+    part.leave_bodies()
+    return part
 
 
 def _of_mbox(path: str, place: str) -> Iterator[Batch]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from atlas_fast.store.schema import MESSAGES
-from atlas_fast.store.sql import LOCAL_ACCOUNT
+from atlas_fast.store.sql import LOCAL_ACCOUNT, LOCAL_PROVIDER
 
 __all__ = ["add_many", "drop_duplicates", "ensure_run", "newest"]
 
@@ -18,8 +18,8 @@ def ensure_run(connection: sqlite3.Connection, session_id: int) -> None:
         return
     connection.execute(
         "INSERT INTO accounts (email_address, provider, host, port, encrypted_password, is_active) "
-        "VALUES (?, 'file', '', 0, '', FALSE) ON CONFLICT (email_address) DO NOTHING",
-        (LOCAL_ACCOUNT,),
+        "VALUES (?, ?, '', 0, '', FALSE) ON CONFLICT (email_address) DO NOTHING",
+        (LOCAL_ACCOUNT, LOCAL_PROVIDER),
     )
     connection.execute(
         "INSERT INTO sessions (id, account_id, categories_summary) "

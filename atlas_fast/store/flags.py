@@ -6,9 +6,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from atlas_fast.errors import UsageError
+from atlas_fast.store.schema import MESSAGES
+
 __all__ = [
     "DELETE", "ONE", "PROTECT", "RESEARCH", "active", "ask_for", "count", "drop", "found",
-    "listed", "put",
+    "listed", "put", "same_folder", "same_folder_as_in",
 ]  # fmt: skip
 
 PROTECT, DELETE, RESEARCH = "PROTECT", "DELETE", "RESEARCH"
@@ -33,13 +36,31 @@ def active(connection: sqlite3.Connection, uid: str, folder: str, account: int) 
     return None if row is None else row[0]
 
 
-def made_anew(connection: sqlite3.Connection, folder: str, account: int, stored: str) -> bool:
-    """Has the folder had another UIDVALIDITY since a row was stored? Its uid is no name then."""
+def same_folder(connection: sqlite3.Connection, folder: str, account: int, stored: str) -> None:
+    """Raises UsageError when a folder has had another UIDVALIDITY since a row was stored: its uid
+    may be another message's now, which would be deleted."""
     found = connection.execute(
         "SELECT 1 FROM imap_folders WHERE account_id = ? AND folder_name = ? AND seen_at > ?",
         (account, folder, stored),
     ).fetchone()
-    return found is not None
+    if found is not None:
+        raise UsageError(
+            "the folder was made anew since this row was stored; its number may be another "
+            "message's now, so it cannot be flagged for deletion"
+        )
+
+
+def same_folder_as_in(
+    connection: sqlite3.Connection, uid: str, folder: str, account: int, session: int
+) -> None:
+    """The same for the row that a run has of a message; nothing is known where it has none."""
+    found = connection.execute(
+        f"SELECT MAX(timestamp) FROM {MESSAGES} WHERE session_id = ? AND uid = ? "
+        "AND folder_name = ?",
+        (session, uid, folder),
+    ).fetchone()
+    if found[0] is not None:
+        same_folder(connection, folder, account, found[0])
 
 
 def put(

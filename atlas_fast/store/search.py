@@ -19,6 +19,7 @@ from pathlib import Path
 
 from atlas_fast.errors import StoreError
 from atlas_fast.store.schema import MESSAGES
+from atlas_fast.store.summaries import BAND_SQL
 
 __all__ = ["SearchIndex", "key", "words_of"]
 
@@ -54,8 +55,7 @@ _TEXT = " || ' ' || ".join(
                 ("r", "COALESCE(session_id, 0)"),
             )
         ),
-        "CASE WHEN confidence_score IS NULL THEN 'zqb0' WHEN confidence_score >= 70 THEN 'zqb3' "
-        "WHEN confidence_score >= 40 THEN 'zqb2' ELSE 'zqb1' END",
+        f"'zqb' || {BAND_SQL}",
     )
 )
 

@@ -22,6 +22,9 @@ from atlas_fast.store.summaries import SUMMARIES, Tally
 LOCAL_ACCOUNT = "local"
 """Address of the account row that runs over files belong to (sessions need an account)."""
 
+LOCAL_PROVIDER = "file"
+"""Its provider."""
+
 RECENT_COLUMNS = ("sender_email", "subject", "action", "category_v2", "category_confidence_v2")
 
 RUN_TABLES = ("error_reports", "performance_metrics", "logs", "run_reports")
@@ -68,9 +71,9 @@ class SqlStore(ABC):
         with self.transaction():
             self._execute(
                 "INSERT INTO accounts (email_address, provider, host, port, encrypted_password, "
-                "is_active) VALUES (?, 'file', '', 0, '', FALSE) ON CONFLICT (email_address) "
+                "is_active) VALUES (?, ?, '', 0, '', FALSE) ON CONFLICT (email_address) "
                 "DO NOTHING",
-                (LOCAL_ACCOUNT,),
+                (LOCAL_ACCOUNT, LOCAL_PROVIDER),
             )
             found = self._execute(
                 "INSERT INTO sessions (account_id, folders_processed, categories_summary, "

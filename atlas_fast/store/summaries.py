@@ -18,7 +18,16 @@ from typing import Any
 
 from atlas_fast.store.schema import MESSAGES
 
-__all__ = ["BANDS", "SUMMARIES", "Summary", "Tally", "band", "tally_columns", "triggers"]
+__all__ = [
+    "BANDS",
+    "BAND_SQL",
+    "SUMMARIES",
+    "Summary",
+    "Tally",
+    "band",
+    "tally_columns",
+    "triggers",
+]
 
 Key = tuple[Any, ...]
 Counts = dict[Key, list[int]]
@@ -71,6 +80,16 @@ class Summary:
         return f"SELECT {', '.join((*self.keys, *self.counters))} FROM {self.table}"
 
 
+BANDS = range(4)
+MIDDLE, HIGH = 40, 70
+"""Confidence, percent, from which bands 2 and 3 begin."""
+
+BAND_SQL = (
+    f"CASE WHEN confidence_score IS NULL THEN 0 WHEN confidence_score >= {HIGH} THEN 3 "
+    f"WHEN confidence_score >= {MIDDLE} THEN 2 ELSE 1 END"
+)
+"""`band` of a message row."""
+
 HOURS = Summary(
     "summary_hours",
     ("hour", "category", "action"),
@@ -84,9 +103,7 @@ RUNS = Summary(
     "summary_runs",
     ("session_id", "category", "action", "band"),
     ("n",),
-    "SELECT session_id, COALESCE(category, ''), action, "
-    "CASE WHEN confidence_score IS NULL THEN 0 WHEN confidence_score >= 70 THEN 3 "
-    "WHEN confidence_score >= 40 THEN 2 ELSE 1 END, COUNT(*) "
+    f"SELECT session_id, COALESCE(category, ''), action, {BAND_SQL}, COUNT(*) "
     f"FROM {MESSAGES} WHERE session_id IS NOT NULL AND {{where}} GROUP BY 1, 2, 3, 4",
     "n = 0",
 )
@@ -136,14 +153,11 @@ NETWORKS = Summary(
 SUMMARIES = (HOURS, RUNS, COUNTRIES, DOMAINS, DAYS, KINDS, NETWORKS)
 
 
-BANDS = range(4)
-
-
 def band(percent: float | None) -> int:
     """Confidence band of `summary_runs`: 3 from 70, 2 from 40, 1 below, 0 without a confidence."""
     if percent is None:
         return 0
-    return 3 if percent >= 70 else 2 if percent >= 40 else 1
+    return 3 if percent >= HIGH else 2 if percent >= MIDDLE else 1
 
 
 def triggers() -> list[str]:

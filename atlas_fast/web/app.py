@@ -126,10 +126,13 @@ def _failed(request: Request, error: Exception) -> Response:
     return site.pages(request, "trouble.html", trouble, status)
 
 
+TITLES = {404: "There is no such page", 409: "Not all of it was done"}
+
+
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if request.url.path.startswith(JSON_PATHS):
         return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
-    title = "There is no such page" if error.status_code == 404 else "That is not possible"
+    title = TITLES.get(error.status_code, "That is not possible")
     trouble = Trouble(title, str(error.detail))
     return site_of(request).pages(request, "trouble.html", trouble, error.status_code)

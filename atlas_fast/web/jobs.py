@@ -20,7 +20,8 @@ KEPT = 20
 
 @dataclass(slots=True)
 class Job:
-    """`state` is `running`, `done` or `failed`; `messages` so far; `reports` of its folders."""
+    """`state` is `running`, `done` or `failed`; `messages` so far; `reports` of its folders.
+    `finished` is set behind the last change."""
 
     account: str
     folders: Sequence[str]
@@ -29,6 +30,7 @@ class Job:
     messages: int = 0
     error: str = ""
     reports: list[dict[str, Any]] = field(default_factory=list)
+    finished: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @property
     def errors(self) -> int:
@@ -69,3 +71,5 @@ class Jobs:
         except Exception as error:  # its text may hold what a server said: the kind is enough
             job.error, job.state = f"an unexpected {type(error).__name__}", "failed"
             raise
+        finally:
+            job.finished.set()

@@ -39,7 +39,8 @@ class Link:
 class Original:
     """`probabilities` by category; `reasons` the strongest first, `groups` as (name, share);
     `hops` the Received fields as they stand, the newest first, with `entered`, the number of the
-    one that saw the sender; `authentication` and its `signals`."""
+    one that saw the sender; `authentication` and its `signals`; not `whole`: of a message whose
+    body the run left aside, the header section only."""
 
     probability: float
     threshold: float
@@ -54,6 +55,7 @@ class Original:
     signals: list[str]
     links: list[Link]
     size: int
+    whole: bool
     to: list[str] = field(default_factory=list)
     reply_to: str = ""
     message_id: str = ""
@@ -65,11 +67,11 @@ def original_of(found: Message) -> tuple[Original | None, str]:
     folder, place = found.row.folder_name or "", found.row.uid or ""
     if not key or not folder.startswith(("mbox:", "maildir:", "eml:")):
         return None, "only messages from files can be read again"
-    raw = read_one(folder, place, key)
-    return (None, GONE) if raw is None else (_read(raw), "")
+    there = read_one(folder, place, key)
+    return (None, GONE) if there is None else (_read(*there), "")
 
 
-def _read(raw: bytes) -> Original:
+def _read(raw: bytes, whole: bool) -> Original:
     told = explain(raw, limit=MOST_REASONS)
     headers = parse_headers(raw)
     came, verdict = origin(raw), authenticate(raw)
@@ -91,6 +93,7 @@ def _read(raw: bytes) -> Original:
                  if one in verdict.signals and one.name],
         links=list(_links(raw)),
         size=len(raw),
+        whole=whole,
         to=[one.address for one in headers.to[:10]],
         reply_to=headers.get("Reply-To") or "",
         message_id=headers.get("Message-ID") or "",

@@ -13,14 +13,17 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
+from atlas_fast.accounts import run_folders
 from atlas_fast.errors import StoreError
+from atlas_fast.mailrun import Options
 from atlas_fast.observe.live import Live, live_folder, live_runs
-from atlas_fast.store import name_of, open_store
+from atlas_fast.sources.imap.mailbox import Mailbox
+from atlas_fast.store import name_of, open_database, open_store
 from atlas_fast.store.plain import PlainConnections
 from atlas_fast.store.sqlite import SqliteStore
 from atlas_fast.store.views import Change, Outcome, StoreReader, change
 from atlas_fast.web.assets import Assets
-from atlas_fast.web.jobs import Jobs
+from atlas_fast.web.jobs import Job, Jobs
 from atlas_fast.web.render import Pages
 from atlas_fast.web.sessions import Sessions
 from atlas_fast.web.settings import WebSettings
@@ -87,6 +90,23 @@ class Site:
         """Judge, protect or flag messages. Raises StoreError, UsageError."""
         with self.plain() as connection:
             return change(connection, self.reader, ids, what)
+
+    def start(self, job: Job, mailbox: Mailbox, options: Options) -> bool:
+        """Start a run over the folders of a job in a thread; False when one over its account is
+        on."""
+
+        def work(job: Job) -> list[dict[str, Any]]:
+            def progress(messages: int, _: int) -> None:
+                job.messages = messages
+
+            try:
+                with mailbox, closing(open_database(self.where)) as store:
+                    found = run_folders(mailbox, job.folders, store, options, progress=progress)
+            finally:
+                self.reader.forget()
+            return [report.to_dict() for report in found]
+
+        return self.jobs.start(job, work)
 
 
 def site_of(request: Request) -> Site:

@@ -11,7 +11,7 @@ from atlas_fast.store.journal import begin_imap_run, open_account
 from atlas_fast.web.app import create_app
 from atlas_fast.web.legacy import mail
 
-ACCOUNT = "ann@mail.example"
+ACCOUNT, OTHER = "ann@mail.example", "bob@mail.example"
 
 FLAG = {"email_uid": "7", "folder_name": "INBOX", "account_id": 2}
 WRONG = {"email_uid": "8", "folder_name": "INBOX", "account_id": 999}
@@ -205,6 +205,8 @@ def test_what_cannot_be_done_says_so(client, method, path, body, key):
     ("method", "path", "body"),
     [
         ("POST", "/api/timer/set", {"minutes": 0}),
+        ("POST", "/api/timer/set", {"minutes": 10_081}),
+        ("GET", f"/api/all-accounts/emails?session_ids={'1' * 8_001}", None),
         ("POST", "/api/timer/set", {"minutes": "soon"}),
         ("POST", "/api/validation/save", {"email_id": 1 << 70}),
         ("GET", "/api/validation/emails/Phishing?page=-1", None),
@@ -300,18 +302,156 @@ def test_without_a_store_every_route_says_so(tmp_path):
     assert not (tmp_path / "none.db").exists()
 
 
-def test_all_accounts_tells_of_each_that_fails(client, monkeypatch):
-    monkeypatch.delenv("ATLAS_FAST_IMAP_PASSWORD", raising=False)
+@pytest.fixture
+def two_accounts(tmp_path):
+    path = tmp_path / "two.db"
+    with SqliteStore(path) as store:
+        for address in (ACCOUNT, OTHER):
+            open_account(store, address, "generic", "imap.mail.example", 993)
+    return path
+
+
+def test_all_accounts_tells_of_each_that_fails(two_accounts, monkeypatch):
     monkeypatch.setattr(mail, "connect", refuse)
-    with_account = {"email_address": ACCOUNT}
+    client = visitor(two_accounts)
     found = ask(client, "POST", "/api/single-account/all/preview").json()
-    if not ask(client, "GET", "/api/accounts").json()["accounts"]:
-        assert found["success"] is True and found["data"]["account_breakdown"] == []
-        return
     assert found["success"] is False
-    assert found["data"]["account_breakdown"] == [{"email": ACCOUNT, "error": "no password"}]
-    assert ask(client, "POST", "/api/accounts/test", with_account).json()["success"] is False
+    assert found["data"]["account_breakdown"] == [
+        {"email": address, "error": "no password"} for address in (ACCOUNT, OTHER)
+    ]
+    body = {"email_address": ACCOUNT}
+    assert ask(client, "POST", "/api/accounts/test", body).json()["success"] is False
     assert ask(client, "POST", "/api/batch/run").json()["error"]
+
+
+def test_all_accounts_are_summed_up(two_accounts, monkeypatch):
+    def process(site, account, *, preview):
+        n = 3 if account.address == ACCOUNT else 4
+        return {"success": True, "total_deleted": n, "total_preserved": 10 * n,
+                "categories": {"Phishing": n}, "session_id": n}  # fmt: skip
+
+    monkeypatch.setattr(mail, "process", process)
+    found = ask(visitor(two_accounts), "POST", "/api/single-account/all/process").json()
+    assert found["success"] is True
+    data = found["data"]
+    assert (data["total_emails"], data["total_deleted"], data["total_preserved"]) == (77, 7, 70)
+    assert data["categories"] == {"Phishing": 7} and data["mode"] == "process"
+    assert data["account_breakdown"] == [
+        {"email": ACCOUNT, "deleted": 3, "preserved": 30},
+        {"email": OTHER, "deleted": 4, "preserved": 40},
+    ]
+    assert data["session_ids"] == [
+        {"session_id": 3, "account_email": ACCOUNT}, {"session_id": 4, "account_email": OTHER},
+    ]  # fmt: skip
+
+
+class Box:
+    """A mailbox that is never asked anything."""
+
+    account = ACCOUNT
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_a_run_is_answered_when_it_has_ended(two_accounts, monkeypatch):
+    report = {"preview": True, "chosen": 2, "removed": 0, "preserved": 5, "validated": 0,
+              "legitimate": 5, "errors": 0, "problems": [],
+              "categories": {"Phishing": {"count": 2}}}  # fmt: skip
+
+    class Report:
+        def to_dict(self):
+            return report
+
+    def run(mailbox, folders, store, options, progress):
+        progress(7, 0)
+        return [Report()]
+
+    monkeypatch.setattr(mail, "connect", lambda *_, **__: Box())
+    monkeypatch.setattr("atlas_fast.web.site.run_folders", run)
+    client = visitor(two_accounts)
+    found = ask(client, "POST", "/api/single-account/1/preview").json()
+    assert found["success"] is True and found["data"]["total_deleted"] == 2
+    assert found["data"]["categories"] == {"Phishing": 2}
+    job = client.app.state.site.jobs.of(ACCOUNT)
+    assert job.finished.is_set() and job.state == "done" and job.messages == 7
+
+    def fail(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("atlas_fast.web.site.run_folders", fail)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)  # told once more, on stderr
+    found = ask(client, "POST", "/api/single-account/1/preview").json()
+    assert found == {"success": False, "error": "an unexpected ZeroDivisionError"}
+
+
+def test_a_flag_for_an_account_that_is_not_there(two_accounts):
+    client = visitor(two_accounts)
+    for path in ("emails/flag", "emails/flag-for-deletion", "flag-for-research"):
+        found = ask(client, "POST", f"/api/{path}", WRONG).json()
+        assert found["success"] is False and found["message"] == "There is no such account"
+
+
+def test_no_other_message_is_flagged_for_deletion(tmp_path):
+    store = tmp_path / "a.db"
+    triage("synthetic:3,1", store)
+    client = visitor(store)
+    with sqlite3.connect(store) as connection:
+        ((account, folder, uid, at),) = connection.execute(
+            "SELECT s.account_id, m.folder_name, m.uid, m.timestamp FROM sessions s "
+            "JOIN processed_emails_bulletproof m ON m.session_id = s.id WHERE m.id = 1"
+        ).fetchall()
+        connection.execute(
+            "INSERT INTO imap_folders (account_id, folder_name, uidvalidity, seen_at) "
+            "VALUES (?, ?, 7, '2999-01-01 00:00:00')", (account, folder),
+        )  # fmt: skip
+    body = {"email_uid": uid, "folder_name": folder, "account_id": account, "session_id": 1}
+    found = ask(client, "POST", "/api/emails/flag-for-deletion", body).json()
+    assert found["success"] is False and "made anew" in found["message"]
+    assert ask(client, "POST", "/api/emails/flag", body).json()["success"]
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE imap_folders SET seen_at = ?", (at,))
+    connection.close()
+    assert ask(client, "POST", "/api/emails/flag-for-deletion", body).json()["success"]
+
+
+def test_a_sender_is_learned_once(tmp_path):
+    store = tmp_path / "a.db"
+    triage("synthetic:3,1", store)
+    client = visitor(store)
+    learned = [
+        ask(client, "POST", "/api/validation/save", {"email_id": 1}).json()["patterns_learned"]
+        for _ in range(2)
+    ]
+    assert learned == [1, 0]
+
+
+def test_messages_of_several_runs_are_shared_evenly(stored):
+    client = visitor(stored)
+    path = "/api/all-accounts/emails?session_ids="
+    found = ask(client, "GET", f'{path}[{{"session_id":1}},{{"session_id":99}}]').json()
+    assert found["count"] == 100 and found["session_count"] == 2  # of 300 that the run has
+    many = ",".join('{"session_id":1}' for _ in range(51))
+    found = ask(client, "GET", f"{path}[{many}]").json()
+    assert found["success"] is False and "50" in found["error"]
+
+
+def test_an_account_needs_a_known_server(two_accounts, monkeypatch):
+    from atlas_fast.web.legacy import accounts
+
+    kept = {}
+    monkeypatch.setattr(accounts, "keep_password", kept.__setitem__)
+    body = {"email_address": "c@unknown.example", "password": "secret words"}
+    client = visitor(two_accounts)
+    found = ask(client, "POST", "/api/accounts/add", body).json()
+    assert found["success"] is False and "server" in found["message"] and not kept
+    known = body | {"email_address": "c@gmail.com"}
+    assert ask(client, "POST", "/api/accounts/add", known).json()["success"] is True
+    there = ask(client, "GET", "/api/accounts").json()["accounts"]
+    assert {one["email_address"]: one["provider"] for one in there}["c@gmail.com"] == "gmail"
 
 
 def refuse(*_, **__):

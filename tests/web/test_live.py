@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from importlib.resources import files
 
 import orjson
 import pytest
@@ -100,6 +102,8 @@ def test_states(tmp_path):
     assert live_run(tmp_path, 1).state == "killed"
 
 
+SCRIPT = files("atlas_fast.web") / "static" / "live.js"
+
 RUN = """
 import sys, time
 from atlas_fast import pipeline
@@ -139,6 +143,8 @@ def test_a_run_in_another_process_is_seen_and_its_death_too(started):
         report
     )
     assert report["messages"] > 0 and report["memory"] > 0
+    shown = re.findall(r"\bof\.(\w+)", SCRIPT.read_text())
+    assert "grouped" in shown and set(shown) <= set(report)
     metrics = visitor.get("/metrics").text
     assert 'atlas_fast_run_state{run="1",state="running"} 1' in metrics
     process.send_signal(signal.SIGKILL)

@@ -5,10 +5,12 @@ import re
 import sqlite3
 import time
 from contextlib import closing
+from importlib import import_module
 
 import pytest
 from webrig import SPAM, Visitor, fill, mail, rows
 
+from atlas_fast import triage
 from atlas_fast.errors import UsageError
 from atlas_fast.observe.live import LiveFile, live_folder
 from atlas_fast.store import SqliteStore
@@ -19,6 +21,7 @@ from atlas_fast.web.render import PLACES, confidence, number, percent, query, se
 from atlas_fast.web.settings import WebSettings
 
 PATHS = [path for _, path in PLACES]
+LISTS = import_module("atlas_fast.store.views.messages")  # the package has a function of this name
 
 
 @pytest.fixture
@@ -156,6 +159,25 @@ def test_a_message_that_is_another_one_now(visitor, store):
     assert "SECRET" not in page and "has changed" in page
 
 
+@pytest.mark.parametrize("form", ["mbox", "eml"])
+def test_a_message_whose_body_was_left_aside(tmp_path, form):
+    if form == "mbox":
+        fill(tmp_path, [SPAM, mail()])
+        source = tmp_path / "in.mbox"
+    else:
+        source = tmp_path / "mail"
+        source.mkdir()
+        for i, raw in enumerate((SPAM, mail())):
+            (source / f"{i}.eml").write_bytes(raw)
+    triage(str(source), tmp_path / "headers.db", headers_only=True)
+    page = Visitor(tmp_path / "headers.db").get("/messages/1").text
+    assert "header section only" in page and "has changed" not in page
+    assert "41.0.0.1" in page and "pharmacy" not in page
+    triage(str(source), tmp_path / "whole.db")
+    page = Visitor(tmp_path / "whole.db").get("/messages/1").text
+    assert "header section only" not in page and "cheap-meds.test/buy" in page
+
+
 def test_sources_may_be_switched_off(store):
     page = Visitor(store, WebSettings(sources=False)).get("/messages/61").text
     assert "switched off" in page and "CLICK HERE" not in page
@@ -197,6 +219,34 @@ def test_many_at_once(visitor, store):
     assert (
         visitor.post("/messages/mark", {"do": "right"}).headers["location"].endswith("done=nothing")
     )
+
+
+def test_of_many_some_cannot_be_done(visitor, store):
+    with closing(sqlite3.connect(store)) as connection, connection:
+        connection.execute("UPDATE processed_emails_bulletproof SET uid = NULL WHERE id IN (2, 3)")
+    visitor.get("/messages")
+    answer = visitor.post("/messages/mark", {"do": "protect", "id": ["1", "2", "3"]})
+    assert answer.status_code == 409 and "Not all of it was done" in answer.text
+    assert "1 messages were done, 2 were not" in answer.text
+    assert "The first of these, 2: this row does not say where its message is." in answer.text
+    assert rows(store, "SELECT SUM(user_protected) FROM processed_emails_bulletproof") == [(1,)]
+
+
+def test_a_page_says_how_far_it_looked(visitor, store, monkeypatch):
+    visitor.get("/messages/1")
+    assert visitor.post("/messages/1", {"do": "research"}).status_code == 303
+    monkeypatch.setattr(LISTS, "WINDOW", 10)
+    monkeypatch.setattr(LISTS, "VIEW_LOOKED_AT", 20)
+    page = visitor.get("/messages?flag=RESEARCH").text
+    assert "No message fits so far" in page and "down to number 42" in page
+    pages = 0
+    while '/messages/1"' not in page:
+        older = re.search(r'href="([^"]+)" rel="next"', page)
+        assert older and pages < 5
+        page, pages = visitor.get(older[1].replace("&amp;", "&")).text, pages + 1
+    assert "No message fits" not in page and pages == 3
+    page = visitor.get("/messages?flag=DELETE&after=10").text
+    assert "No message fits<" in page and 'rel="next"' not in page
 
 
 def test_coming_back_leads_nowhere_else(visitor):
@@ -256,9 +306,10 @@ def test_a_run_that_is_on(visitor, store):
         connection.execute("UPDATE sessions SET end_time = NULL")
     live = LiveFile(live_folder(store), 1)
     live._next = 0
-    live.tick(report)
+    live.tick(lambda: report(grouped=321))
     try:
         page = visitor.get("/performance").text
+        assert '<span data-f="grouped">321</span>' in page
         assert "A run is going on." in page and 'data-run="1"' in page and "1,000" in page
         assert "going on" in visitor.get("/runs").text
     finally:

@@ -11,7 +11,7 @@ import pytest
 from atlas_fast import limits, triage
 from atlas_fast.bench.webstore import fill
 from atlas_fast.errors import StoreError, UsageError
-from atlas_fast.store import SqliteStore
+from atlas_fast.store import SqliteStore, flags
 from atlas_fast.store.plain import PlainConnections
 from atlas_fast.store.schema import MESSAGES
 from atlas_fast.store.search import SearchIndex, words_of
@@ -29,7 +29,6 @@ from atlas_fast.store.views import (
     messages,
     overview,
     performance,
-    reader,
     run,
     runs,
     validation_categories,
@@ -284,22 +283,6 @@ def test_runs_and_accounts(asked):
     assert performance(asked).runs == []
 
 
-def test_a_finished_run_has_its_figures(tmp_path):
-    path = tmp_path / "a.db"
-    report = triage("synthetic:500,3", path)
-    asked = StoreReader(path)
-    ((row, said),) = performance(asked).runs
-    assert row.id == 1 and said["messages"] == said["stored"] == report.stored == 500
-    assert set(said["stages"]) == set(report.stages) and said["peak_bytes"] > 0
-    found = run(asked, 1)
-    assert found is not None and found.report == said
-    with SqliteStore(path) as store:
-        store.delete_run(1)
-    asked.forget()
-    assert performance(asked).runs == []
-    asked.close()
-
-
 def test_validation(asked, rows):
     queue = validation_queue(asked, limit=10)
     assert [row.id for row in queue.rows] == [
@@ -310,8 +293,22 @@ def test_validation(asked, rows):
         assert one.total == one.unjudged == len(fits)
         got, total = validation_page(asked, one.category, 2)
         assert total == len(fits)
-        if asked.searching() and len(fits) and SearchIndex(asked.path).catch_up() == 0:
+        if not asked.searching() or SearchIndex(asked.path).catch_up() == 0:
             assert [row.id for row in got] == [row["id"] for row in fits[10:20]]
+
+
+def test_a_page_of_a_category_lacks_what_was_corrected_since(asked):
+    there, total = validation_page(asked, "Phishing", 1)
+    other, others = validation_page(asked, "Payment Scam", 1)
+    connection = PlainConnections(asked.path).connect()
+    number = other[0].id
+    assert change(connection, asked, [number], Change("wrong", category="Phishing")).done
+    connection.close()
+    after, more = validation_page(asked, "Phishing", 1, 1_000)
+    assert more == total + 1 and validation_page(asked, "Payment Scam", 1)[1] == others - 1
+    assert number not in [row.id for row in validation_page(asked, "Payment Scam", 1)[0]]
+    assert (number in [row.id for row in after]) is not asked.searching()
+    assert there[0].id in [row.id for row in after] or asked.searching()
 
 
 def test_judging_many_at_once_is_one_transaction(asked):
@@ -331,6 +328,48 @@ def test_judging_many_at_once_is_one_transaction(asked):
     connection.close()
     with SqliteStore(asked.path) as store:
         assert store.check() == []
+
+
+def test_of_a_change_that_fails_nothing_is_kept(asked):
+    one, other = (row.id for row in messages(asked).rows[:2])
+    connection = PlainConnections(asked.path).connect()
+    connection.execute(f"UPDATE {MESSAGES} SET uid = NULL WHERE id = ?", (one,))
+    connection.commit()
+    whole = f"SELECT * FROM {MESSAGES} WHERE id = ?"
+    before = tuple(connection.execute(whole, (one,)).fetchone())
+    for what in ("save", "protect", "unprotect"):
+        made = change(connection, asked, [one, other], Change(what))
+        assert set(made.failed) == {one} and set(made.done) == {other}
+        assert tuple(connection.execute(whole, (one,)).fetchone()) == before
+    said = "SELECT COUNT(*) FROM user_feedback WHERE email_uid = ?"
+    assert connection.execute(said, (f"internal_{one}",)).fetchone()[0] == 0
+    connection.close()
+
+
+def test_a_flag_is_that_of_its_own_account(asked):
+    row = messages(asked).rows[0]
+    connection = PlainConnections(asked.path).connect()
+    mine = connection.execute(
+        "SELECT account_id FROM sessions WHERE id = ?", (row.session_id,)
+    ).fetchone()[0]
+    connection.execute(
+        "INSERT INTO accounts (email_address, provider, host, port, encrypted_password) "
+        "VALUES ('b@example.org', 'generic', '', 993, '')"
+    )
+    other = connection.execute("SELECT MAX(id) FROM accounts").fetchone()[0]
+    where = str(row.uid), str(row.folder_name)
+    flags.put(connection, *where, other, flags.DELETE)
+    connection.commit()
+    asked.forget()
+    assert messages(asked).rows[0].flag is None
+    assert all_of(asked, Filter(flag="DELETE")) == []
+    flags.put(connection, *where, mine, flags.RESEARCH)  # and names no run
+    connection.commit()
+    assert messages(asked).rows[0].flag == "RESEARCH"
+    assert all_of(asked, Filter(flag="RESEARCH")) == [row.id]
+    assert all_of(asked, Filter(flag="RESEARCH", run=row.session_id)) == [row.id]
+    assert all_of(asked, Filter(flag="RESEARCH", since="2999-01-01")) == []
+    connection.close()
 
 
 def test_one_message(asked, rows):
@@ -358,77 +397,13 @@ def test_a_question_that_takes_too_long_is_given_up(asked):
     assert asked.ask("SELECT 1") == [(1,)]
 
 
-def test_answers_follow_the_store(tmp_path, monkeypatch):
-    monkeypatch.setattr(reader, "FRESH_SECONDS", 0.0)
-    path = tmp_path / "a.db"
-    asked = StoreReader(path)
-    with pytest.raises(StoreError, match="no such store"):
-        overview(asked)
-    SqliteStore(path).close()
-    assert overview(asked).empty and analytics(asked).total == 0 and messages(asked).rows == []
-    triage("synthetic:30,1", path)
-    assert overview(asked).total == 30
-    triage("synthetic:30,2", path)
-    assert overview(asked).total == 60
-    asked.close()
-
-
-def test_a_store_that_is_replaced_is_read_and_written_anew(tmp_path, monkeypatch):
-    """SQLite goes on with a file that has no name any more."""
-    monkeypatch.setattr(reader, "FRESH_SECONDS", 0.0)
-    path = tmp_path / "a.db"
-    triage("synthetic:30,1", path)
-    asked, plain = StoreReader(path), PlainConnections(path)
-    assert overview(asked).total == 30
-    with plain.lend() as connection:
-        connection.execute("SELECT 1")
-    for name in ("a.db", "a.db-wal", "a.db-shm"):
-        if (tmp_path / name).exists():
-            (tmp_path / name).rename(tmp_path / f"old-{name}")
-    triage("synthetic:50,2", path)
-    assert overview(asked).total == 50
-    with plain.lend() as connection:
-        change(connection, asked, [1], Change("protect"))
-    assert message(asked, 1).row.user_protected
-    asked.close()
-
-
-def test_no_deletion_is_asked_for_by_a_number_that_may_be_another_messages(tmp_path):
-    path = tmp_path / "a.db"
-    triage("synthetic:3,1", path)
-    asked, plain = StoreReader(path), PlainConnections(path)
-    row = message(asked, 1).row
-    with plain.lend() as connection:
-        account = connection.execute("SELECT account_id FROM sessions").fetchone()[0]
-        connection.execute(
-            "INSERT INTO imap_folders (account_id, folder_name, uidvalidity, seen_at) "
-            "VALUES (?, ?, 7, ?)", (account, row.folder_name, "2999-01-01 00:00:00"),
-        )  # fmt: skip
-        connection.commit()
-        made = change(connection, asked, [1], Change("flag", flag="DELETE"))
-        assert "made anew" in made.failed[1] and not made.done
-        assert change(connection, asked, [1], Change("protect")).done
-        connection.execute("UPDATE imap_folders SET seen_at = ?", (row.timestamp,))
-        connection.commit()
-        assert change(connection, asked, [1], Change("flag", flag="DELETE")).done
-    asked.close()
-
-
-def test_a_file_that_is_no_store_is_refused(tmp_path):
-    path = tmp_path / "songs.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE songs (name)")
-    connection.close()
-    with pytest.raises(StoreError, match="not a store"):
-        overview(StoreReader(path))
-
-
 PLANS = {
     "a page": lambda a: messages(a, Filter()),
     "a word": lambda a: messages(a, Filter(text="lamp")),
     "a run": lambda a: messages(a, Filter(run=3)),
     "dates": lambda a: messages(a, Filter(since="2026-01-01", until="2026-02-01")),
     "judged": lambda a: messages(a, Filter(judged=True)),
+    "flag": lambda a: messages(a, Filter(flag="DELETE")),
     "message": lambda a: message(a, 5),
     "overview": overview, "analytics": analytics, "runs": runs, "run": lambda a: run(a, 3),
     "categories": validation_categories, "accounts": accounts, "performance": performance,
@@ -462,6 +437,9 @@ def test_no_question_scans_the_messages(indexed, name, monkeypatch):
         scans = step.startswith(("SCAN m", f"SCAN {MESSAGES}")) and "USING" not in step
         bounded = "LIMIT" in query and "id DESC" in query  # from the newest, as many as asked
         assert not scans or bounded, (step, query)
+    if name == "flag":
+        assert any("idx_email_flags_unique" in step for step, _ in plans)
+        assert not any(step.startswith(("SCAN s", "SCAN f")) for step, _ in plans)
     asked.close()
 
 

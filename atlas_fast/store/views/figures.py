@@ -41,6 +41,12 @@ LAST_RUNS = 8
 TOP = 10
 MAX_DAYS = 3_660
 
+SPLIT = (
+    "SUM(CASE action WHEN 'DELETED' THEN n ELSE 0 END), "
+    "SUM(CASE action WHEN 'DELETED' THEN 0 ELSE n END)"
+)
+"""Of a summary by action: deleted, preserved."""
+
 
 @dataclass(frozen=True, slots=True)
 class Day:
@@ -260,8 +266,7 @@ def _before(day: datetime.date, days: int) -> str:
 def _categories(reader: StoreReader, since: str) -> list[CategoryCount]:
     """Of the days from `since` on ('' for all), the most first."""
     found = reader.ask(
-        "SELECT category, SUM(CASE action WHEN 'DELETED' THEN n ELSE 0 END), "
-        "SUM(CASE action WHEN 'DELETED' THEN 0 ELSE n END), "
+        f"SELECT category, {SPLIT}, "
         "SUM(confidence_tenths) / 10.0 / MAX(SUM(n), 1) FROM summary_days "
         "WHERE day >= ? GROUP BY 1 HAVING SUM(n) > 0 ORDER BY SUM(n) DESC, 1",
         (since,),
@@ -272,9 +277,7 @@ def _categories(reader: StoreReader, since: str) -> list[CategoryCount]:
 def _daily(reader: StoreReader, today: datetime.date, days: int) -> list[Day]:
     """Each of the last days, those without mail too."""
     found = reader.ask(
-        "SELECT day, SUM(CASE action WHEN 'DELETED' THEN n ELSE 0 END), "
-        "SUM(CASE action WHEN 'DELETED' THEN 0 ELSE n END) FROM summary_days "
-        "WHERE day >= ? GROUP BY day",
+        f"SELECT day, {SPLIT} FROM summary_days WHERE day >= ? GROUP BY day",
         (_before(today, days - 1),),
     )
     there = {day: (deleted, preserved) for day, deleted, preserved in found}
@@ -388,32 +391,29 @@ def _shares(rows: Sequence[tuple[Any, ...]], top: int | None = None) -> list[Sub
 
 def country_categories(reader: StoreReader, code: str, top: int = 7) -> list[SubcategoryCount]:
     """Categories of mail from a country, the most first."""
-    found = reader.ask(
-        "SELECT category, SUM(n) FROM summary_countries WHERE country_code = ? GROUP BY 1 "
-        "HAVING SUM(n) > 0 ORDER BY 2 DESC, 1",
-        (code.upper(),),
-    )
-    return _shares(found, top)
+    return _ranked(reader, "category", "summary_countries", "country_code", code.upper(), top)
 
 
 def country_subcategories(reader: StoreReader, code: str, top: int = 15) -> list[SubcategoryCount]:
     """Subcategories of mail from a country, the most first."""
-    found = reader.ask(
-        "SELECT subcategory, SUM(n) FROM summary_kinds WHERE country_code = ? GROUP BY 1 "
-        "HAVING SUM(n) > 0 ORDER BY 2 DESC, 1",
-        (code.upper(),),
-    )
-    return _shares(found, top)
+    return _ranked(reader, "subcategory", "summary_kinds", "country_code", code.upper(), top)
 
 
 def category_subcategories(
     reader: StoreReader, category: str, top: int = 20
 ) -> list[SubcategoryCount]:
     """Subcategories of a category, by its new name, the most first."""
+    return _ranked(reader, "subcategory", "summary_kinds", "category", category, top)
+
+
+def _ranked(
+    reader: StoreReader, name: str, table: str, by: str, value: str, top: int
+) -> list[SubcategoryCount]:
+    """Shares of the names in the rows of a summary where `by` is `value`."""
     found = reader.ask(
-        "SELECT subcategory, SUM(n) FROM summary_kinds WHERE category = ? GROUP BY 1 "
+        f"SELECT {name}, SUM(n) FROM {table} WHERE {by} = ? GROUP BY 1 "
         "HAVING SUM(n) > 0 ORDER BY 2 DESC, 1",
-        (category,),
+        (value,),
     )
     return _shares(found, top)
 

@@ -185,8 +185,9 @@ def alternatives(current: str | None, rejected: Sequence[str] = ()) -> list[str]
 def change(
     connection: sqlite3.Connection, reader: StoreReader, ids: Sequence[int], what: Change
 ) -> Outcome:
-    """Do it to all of these messages, in one transaction of a connection of `PlainConnections`.
-    Raises UsageError for more than VIEW_IDS of them, and sqlite3.Error when nothing was done."""
+    """Do it to all of these messages, in one transaction of a connection of `PlainConnections`; of
+    one that fails nothing is kept. Raises UsageError for more than VIEW_IDS of them, and
+    sqlite3.Error when nothing was done."""
     unique = list(dict.fromkeys(ids))
     if not 1 <= len(unique) <= VIEW_IDS:
         raise UsageError(f"ids: from 1 to {VIEW_IDS} messages at once")
@@ -197,10 +198,13 @@ def change(
         row = rows.get(number)
         if row is None:
             continue
+        connection.execute("SAVEPOINT one")
         try:
             made.done[number] = _DO[what.kind](connection, row, what)
         except UsageError as error:
+            connection.execute("ROLLBACK TO one")
             made.failed[number] = str(error)
+        connection.execute("RELEASE one")
     connection.commit()
     reader.forget()
     return made
@@ -328,13 +332,8 @@ _DO = {
 
 def _put(connection: sqlite3.Connection, row: MessageRow, kind: str, what: Change) -> str | None:
     account = _account(connection, row)
-    if kind == flags.DELETE and flags.made_anew(
-        connection, str(row.folder_name), account, row.timestamp
-    ):
-        raise UsageError(
-            "the folder was made anew since this row was stored; its number may be another "
-            "message's now, so it cannot be flagged for deletion"
-        )
+    if kind == flags.DELETE:
+        flags.same_folder(connection, str(row.folder_name), account, row.timestamp)
     flags.put(
         connection, str(row.uid), str(row.folder_name), account, kind,
         session=row.session_id, sender=row.sender_email, subject=row.subject, reason=what.comment,

@@ -18,6 +18,7 @@ from atlas_fast.limits import VIEW_COUNTED, VIEW_LOOKED_AT, VIEW_PAGE
 from atlas_fast.records import CATEGORIES
 from atlas_fast.store.schema import MESSAGES
 from atlas_fast.store.search import key, words_of
+from atlas_fast.store.summaries import BAND_SQL
 from atlas_fast.store.views.reader import StoreReader, TooLong
 
 __all__ = ["Filter", "MessageRow", "Page", "messages", "rows_of"]
@@ -150,18 +151,14 @@ def messages(
     top = after if after is not None else (1 << 63) - 1
     low = _lowest(reader, wanted)
     top = min(top, _highest(reader, wanted))
-    if "flag" in wanted.given:
-        rows, complete, reached = _flagged(reader, wanted, top, limit), True, 0
-        indexed = True
-    else:
-        indexed = _has_index(reader, wanted)
-        rows, complete, reached = _find(reader, wanted, top, low, limit, indexed)
+    indexed = _has_index(reader, wanted)
+    rows, complete, reached = _find(reader, wanted, top, low, limit, indexed)
     counted, more = None, False
     if count and after is None:
         if complete and len(rows) < limit:
             counted = len(rows)
         elif "action" in wanted.given and wanted.given - SUMMED:  # two long lists again
-            counted, more = len(rows), True
+            counted, more = (len(rows), True) if len(rows) >= limit else (None, False)
         else:
             counted, more = _count(reader, wanted, low)
     following = rows[-1][0] if len(rows) >= limit else None if complete else reached
@@ -177,7 +174,7 @@ def _find(
         return _judged(reader, wanted, top, low, limit), True, low
     if given <= {"since", "until"} or ("run" in given and given <= {"run", "since", "until"}):
         return _by_key(reader, wanted, top, low, limit), True, low
-    if not indexed:
+    if not indexed or "flag" in given:  # flags come and go, and the index has none
         return _look(reader, wanted, top, low, limit)
     last = reader.ask("SELECT last_id FROM search.state")[0][0]
     rows: list[tuple[Any, ...]] = []
@@ -258,16 +255,12 @@ def _look(
     return rows, top <= low + 1, top
 
 
-def _flagged(reader: StoreReader, wanted: Filter, top: int, limit: int) -> list[tuple[Any, ...]]:
-    """Flags are few: each is looked up among the rows of its run, or by time where it has none."""
-    terms, values = _terms(wanted)
-    return reader.ask(
-        f"SELECT {_SELECT} FROM email_flags f JOIN {MESSAGES} m ON m.session_id = f.session_id "
-        "AND m.uid = f.email_uid AND m.folder_name = f.folder_name "
-        f"WHERE f.is_active = TRUE AND f.flag_type = ? AND m.id < ?{terms} "
-        "ORDER BY m.id DESC LIMIT ?",
-        (wanted.flag, top, *values, limit),
-    )
+FLAGGED = (
+    "EXISTS (SELECT 1 FROM sessions s CROSS JOIN email_flags f ON f.account_id = s.account_id "
+    "WHERE s.id = m.session_id AND f.email_uid = m.uid AND f.folder_name = m.folder_name "
+    "AND f.is_active = TRUE AND f.flag_type = ?)"
+)
+"""Has the row's message an active flag? A flag need not name the run of the row."""
 
 
 def _terms(wanted: Filter, words: bool = True) -> tuple[str, list[Any]]:
@@ -290,16 +283,15 @@ def _terms(wanted: Filter, words: bool = True) -> tuple[str, list[Any]]:
         terms.append("m.timestamp < ?")
         values.append(wanted.until)
     if wanted.band is not None:
-        low, high = ((None, None), (-1, 40), (40, 70), (70, 1e9))[min(wanted.band, 3)]
-        if low is None:
-            terms.append("m.confidence_score IS NULL")
-        else:
-            terms.append("m.confidence_score >= ? AND m.confidence_score < ?")
-            values += [low, high]
+        terms.append(f"{BAND_SQL} = ?")
+        values.append(wanted.band)
     if wanted.uncertain:
-        terms.append("m.confidence_score < 70")
+        terms.append(f"{BAND_SQL} IN (1, 2)")
     if wanted.judged is not None:
         terms.append(f"COALESCE(m.user_validated, 0) {'<>' if wanted.judged else '='} 0")
+    if wanted.flag is not None:
+        terms.append(FLAGGED)
+        values.append(wanted.flag)
     if wanted.text is not None and words:
         for word in words_of(wanted.text):
             like = "%" + re.sub(r"([%_\\])", r"\\\1", word.strip('"*')) + "%"
@@ -403,26 +395,32 @@ def _highest(reader: StoreReader, wanted: Filter) -> int:
 
 def _made(reader: StoreReader, rows: Sequence[tuple[Any, ...]]) -> list[MessageRow]:
     flags = _flags(reader, rows)
-    return [_row(row, flags.get((row[4], row[3]))) for row in rows]
+    return [_row(row, flags.get(row[0])) for row in rows]
 
 
 def _row(values: Sequence[Any], flag: str | None) -> MessageRow:
     return MessageRow(*values, flag)  # type: ignore[call-arg]
 
 
-def _flags(
-    reader: StoreReader, rows: Sequence[tuple[Any, ...]]
-) -> dict[tuple[str | None, str | None], str]:
-    """Active flags of these rows by uid and folder."""
+def _flags(reader: StoreReader, rows: Sequence[tuple[Any, ...]]) -> dict[int, str]:
+    """Active flags of these rows by id."""
     uids = sorted({row[4] for row in rows if row[4] is not None})
     if not uids or not reader.kept("flags", lambda: _any_flags(reader)):
         return {}
     found = reader.ask(
-        "SELECT email_uid, folder_name, flag_type FROM email_flags WHERE is_active = TRUE "
-        f"AND email_uid IN ({', '.join('?' * len(uids))})",
+        "SELECT account_id, folder_name, email_uid, flag_type FROM email_flags "
+        f"WHERE is_active = TRUE AND email_uid IN ({', '.join('?' * len(uids))})",
         uids,
     )
-    return {(uid, folder): kind for uid, folder, kind in found}
+    kinds = {tuple(place): kind for *place, kind in found}
+    runs = sorted({row[2] for row in rows if row[2] is not None})
+    accounts = dict(
+        reader.ask(
+            f"SELECT id, account_id FROM sessions WHERE id IN ({', '.join('?' * len(runs))})", runs
+        )
+    )
+    places = ((row[0], (accounts.get(row[2]), row[3], row[4])) for row in rows)
+    return {number: kinds[place] for number, place in places if place in kinds}
 
 
 def _any_flags(reader: StoreReader) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from atlas_fast.limits import VIEW_PAGE
 from atlas_fast.store import flags
+from atlas_fast.store.sql import LOCAL_PROVIDER
 from atlas_fast.store.views.messages import Filter, MessageRow, messages
 from atlas_fast.store.views.reader import StoreReader
 from atlas_fast.store.views.runs import RunRow, run, runs
@@ -90,7 +91,7 @@ def last_import(reader: StoreReader) -> RunRow | None:
     while True:
         page = runs(reader, before)
         for row in page.rows:
-            if not row.preview or row.provider == "file":
+            if not row.preview or row.provider == LOCAL_PROVIDER:
                 return row
         before = page.next
         if before is None:

@@ -43,7 +43,7 @@ def subcategories_of_country(request: Request, country_code: Text) -> Response:
 
 @router.get("/category-subcategories/{category}", response_model=None)
 def subcategories_of_category(request: Request, category: Text) -> Response:
-    """Subcategories of a category, by either of its names."""
+    """Subcategories of a category, by its new name."""
     found = category_subcategories(site_of(request).reader, category)
     return answer(category=category, subcategories=[asdict(one) for one in found])
 

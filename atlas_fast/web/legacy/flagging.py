@@ -9,7 +9,6 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from atlas_fast.errors import UsageError
 from atlas_fast.limits import VIEW_IDS
 from atlas_fast.store import flags
 from atlas_fast.web.legacy.answers import (
@@ -25,6 +24,9 @@ from atlas_fast.web.legacy.answers import (
 from atlas_fast.web.site import site_of
 
 router = legacy_router()
+
+PLACE = ("email_uid", "folder_name")
+REASONS = {flags.DELETE: "User requested deletion"}
 
 
 class Place(Body):
@@ -59,24 +61,38 @@ def _absent(body: Place) -> Response | None:
     )
 
 
-def _flag(request: Request, body: Flagged, kind: str, done: str) -> tuple[bool, str]:
-    """Whether the message has the flag now, and a sentence."""
+def _put_flag(
+    request: Request, body: Flagged, kind: str, done: str, keys: tuple[str, ...] = PLACE
+) -> Response:
+    """Ask for a flag; the answer has these keys of the body, and says `done` when it is there."""
+    absent = _absent(body)
+    if absent is not None:
+        return absent
     site = site_of(request)
-    try:
-        with site.plain() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            there = _known_run(connection, body.session_id)
-            put = flags.ask_for(
-                connection, str(body.email_uid), str(body.folder_name), body.account_id or 0, kind,
-                session=there, sender=body.sender_email, subject=body.subject,
-                reason=body.flag_reason or (
-                    "User requested deletion" if kind == flags.DELETE else None
-                ),
-            )  # fmt: skip
-            connection.commit()
-    except UsageError as error:
-        return False, str(error)
+    uid, folder, account = str(body.email_uid), str(body.folder_name), body.account_id or 0
+    with site.plain() as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        run = _known_run(connection, body.session_id)
+        if kind == flags.DELETE and run is not None:
+            flags.same_folder_as_in(connection, uid, folder, account, run)
+        put, text = _ask_for(
+            connection, uid, folder, account, kind, done, session=run, sender=body.sender_email,
+            subject=body.subject, reason=body.flag_reason or REASONS.get(kind),
+        )  # fmt: skip
+        connection.commit()
     site.reader.forget()
+    return answer(put, message=text, **{name: getattr(body, name) for name in keys})
+
+
+def _ask_for(
+    connection: sqlite3.Connection, uid: str, folder: str, account: int, kind: str, done: str,
+    **what: Any,
+) -> tuple[bool, str]:  # fmt: skip
+    """Whether the message has the flag now, and a sentence."""
+    try:
+        put = flags.ask_for(connection, uid, folder, account, kind, **what)
+    except sqlite3.IntegrityError:
+        return False, "There is no such account"
     return put, done if put else "The message has another flag, which was left"
 
 
@@ -92,31 +108,20 @@ def _known_run(connection: sqlite3.Connection, session_id: int | None) -> int | 
 @router.post("/emails/flag", response_model=None)
 def flag(request: Request, body: Flagged) -> Response:
     """Protect a message; a flag for deletion gives way."""
-    absent = _absent(body)
-    if absent is not None:
-        return absent
-    done, text = _flag(request, body, flags.PROTECT, "The message is protected")
-    return answer(done, message=text, email_uid=body.email_uid, folder_name=body.folder_name)
+    return _put_flag(request, body, flags.PROTECT, "The message is protected")
 
 
 @router.post("/emails/flag-for-deletion", response_model=None)
 def flag_for_deletion(request: Request, body: Flagged) -> Response:
     """The account's next run deletes the message."""
-    absent = _absent(body)
-    if absent is not None:
-        return absent
-    done, text = _flag(request, body, flags.DELETE, "The message is flagged for deletion")
-    return answer(done, message=text, email_uid=body.email_uid, folder_name=body.folder_name)
+    return _put_flag(request, body, flags.DELETE, "The message is flagged for deletion")
 
 
 @router.post("/flag-for-research", response_model=None)
 def flag_for_research(request: Request, body: Flagged) -> Response:
     """Look into it; it is not deleted meanwhile."""
-    absent = _absent(body)
-    if absent is not None:
-        return absent
-    done, text = _flag(request, body, flags.RESEARCH, "The message is flagged for research")
-    return answer(done, message=text, email_uid=body.email_uid)
+    text = "The message is flagged for research"
+    return _put_flag(request, body, flags.RESEARCH, text, ("email_uid",))
 
 
 @router.post("/emails/unflag", response_model=None)
@@ -177,14 +182,10 @@ def _protect(connection: sqlite3.Connection, one: One, body: Many) -> dict[str, 
     if not one.email_uid or not one.folder_name:
         text = "Missing: email_uid or folder_name"
         return {"email_uid": one.email_uid, "success": False, "message": text}
-    try:
-        done = flags.ask_for(
-            connection, one.email_uid, one.folder_name, body.account_id or 0, flags.PROTECT,
-            sender=one.sender_email, subject=one.subject, reason=body.flag_reason,
-        )  # fmt: skip
-    except sqlite3.IntegrityError:
-        return {"email_uid": one.email_uid, "success": False, "message": "There is no such account"}
-    text = "Protected" if done else "It has another flag, which was left"
+    done, text = _ask_for(
+        connection, one.email_uid, one.folder_name, body.account_id or 0, flags.PROTECT,
+        "Protected", sender=one.sender_email, subject=one.subject, reason=body.flag_reason,
+    )  # fmt: skip
     return {"email_uid": one.email_uid, "success": done, "message": text}
 
 

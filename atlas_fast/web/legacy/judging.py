@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from atlas_fast.errors import UsageError
 from atlas_fast.store import feedback, flags
+from atlas_fast.store.schema import MESSAGES
 from atlas_fast.store.views import (
     Change,
     last_import,
@@ -142,16 +143,27 @@ def validation_save(request: Request, body: Saved) -> Response:
     absent = missing(email_id=body.email_id)
     if absent is not None:
         return absent
+    known = _knows_sender(request, body.email_id)
     before, after = _change(request, body.email_id, Change("save"))
     return answer(
         message="Message saved",
         protection_message=f"Mail of {before.sender_email} is protected from now on",
-        patterns_learned=1,
+        patterns_learned=int(not known),
         reclassification={
             "original_category": before.category, "new_category": after.category,
             "confidence": (after.confidence_score or 0.0) / 100,
         },
     )  # fmt: skip
+
+
+def _knows_sender(request: Request, number: int | None) -> bool:
+    """Is there a pattern of the message's sender already?"""
+    found = site_of(request).reader.one(
+        f"SELECT 1 FROM {MESSAGES} m JOIN protected_patterns p ON p.pattern_type = 'sender' "
+        "AND p.pattern_value = LOWER(m.sender_email) WHERE m.id = ?",
+        (number,),
+    )
+    return found is not None
 
 
 def _change(request: Request, number: int | None, what: Change) -> tuple[Any, Any]:

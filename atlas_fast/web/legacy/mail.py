@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from atlas_fast.accounts import connect, count_folders, run_folders
+from atlas_fast.accounts import connect, count_folders
 from atlas_fast.errors import AtlasFastError, UsageError
-from atlas_fast.mailrun import FolderReport, Options
-from atlas_fast.store import open_database
+from atlas_fast.mailrun import Options
+from atlas_fast.store.sql import LOCAL_PROVIDER
 from atlas_fast.store.views import Account, accounts
 from atlas_fast.web.jobs import Job
 from atlas_fast.web.site import Site
 
 __all__ = ["MAX_MINUTES", "BatchTimer", "account_of", "mail_accounts", "process", "test"]
-
-LOCAL = "file"
-"""Provider of the account that runs over files belong to."""
 
 INBOX = ["INBOX"]
 MAX_MINUTES = 10_080
@@ -29,7 +25,7 @@ MAX_MINUTES = 10_080
 
 def mail_accounts(site: Site) -> list[Account]:
     """Accounts in use on servers."""
-    return [one for one in accounts(site.reader) if one.active and one.provider != LOCAL]
+    return [one for one in accounts(site.reader) if one.active and one.provider != LOCAL_PROVIDER]
 
 
 def account_of(site: Site, number: str) -> Account:
@@ -53,40 +49,13 @@ def process(site: Site, account: Account, *, preview: bool) -> dict[str, Any]:
     """
     folders = account.folders or INBOX
     job = Job(account.address, folders, preview)
-    finished, problem = threading.Event(), []
-
-    def work(job: Job) -> list[dict[str, Any]]:
-        try:
-            found = _run(site, account, folders, preview, job)
-            return [report.to_dict() for report in found]
-        except AtlasFastError as error:
-            problem.append(error)
-            raise
-        finally:
-            finished.set()
-
-    if not site.jobs.start(job, work):
-        raise UsageError(f"a run over {account.address} is going on already")
-    finished.wait()
-    site.reader.forget()
-    if problem:
-        raise problem[0]
-    while job.state == "running":  # its last assignments
-        time.sleep(0.001)
-    if job.state == "failed":
-        raise UsageError(job.error or "the run failed")
-    return _told(site, account, folders, job.reports)
-
-
-def _run(
-    site: Site, account: Account, folders: list[str], preview: bool, job: Job
-) -> list[FolderReport]:
-    def progress(messages: int, _: int) -> None:
-        job.messages = messages
-
     mailbox = connect(account.address, host=account.host or None, port=account.port or None)
-    with mailbox, closing(open_database(site.where)) as store:
-        return run_folders(mailbox, folders, store, Options(preview=preview), progress=progress)
+    if not site.start(job, mailbox, Options(preview=preview)):
+        raise UsageError(f"a run over {account.address} is going on already")
+    job.finished.wait()
+    if job.state == "failed":
+        raise UsageError(job.error)
+    return _told(site, account, folders, job.reports)
 
 
 def _told(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import HTTPException, Request
 from fastapi.responses import Response
 
-from atlas_fast.accounts import connect, run_folders
+from atlas_fast.accounts import connect
 from atlas_fast.errors import UsageError
 from atlas_fast.mailrun import Options
-from atlas_fast.store import open_database
+from atlas_fast.store.sql import LOCAL_PROVIDER
 from atlas_fast.store.views import Account, accounts
 from atlas_fast.web.jobs import Job
 from atlas_fast.web.routing import page_router
@@ -22,8 +20,6 @@ router = page_router()
 
 TLS = (("tls", "TLS"), ("starttls", "STARTTLS"), ("none", "none, on this machine only"))
 MOST_FOLDERS = 50
-LOCAL = "file"
-"""Provider of the account that runs over files belong to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +32,7 @@ class AccountsPage:
 @router.get("/accounts")
 def show_list(request: Request) -> Response:
     site = site_of(request)
-    rows = [one for one in accounts(site.reader) if one.provider != LOCAL]
+    rows = [one for one in accounts(site.reader) if one.provider != LOCAL_PROVIDER]
     return site.pages(request, "accounts.html", AccountsPage(rows))
 
 
@@ -52,7 +48,7 @@ class AccountPage:
 def _account(site: Site, number: str) -> Account:
     wanted = number_of(number)
     for one in accounts(site.reader):
-        if one.id == wanted and one.provider != LOCAL:
+        if one.id == wanted and one.provider != LOCAL_PROVIDER:
             return one
     raise HTTPException(404, "The store has no account of that number.")
 
@@ -87,15 +83,5 @@ def start(request: Request, number: str) -> Response:
         only_new=not preview and bool(first(form, "new")),
     )
     mailbox = connect(account.address, host=account.host or None, port=port, user=user, tls=tls)
-
-    def work(job: Job) -> list[dict[str, Any]]:
-        def progress(messages: int, _: int) -> None:
-            job.messages = messages
-
-        with mailbox, closing(open_database(site.where)) as store:
-            found = run_folders(mailbox, folders, store, options, progress=progress)
-        site.reader.forget()
-        return [report.to_dict() for report in found]
-
-    started = site.jobs.start(Job(account.address, folders, preview), work)
+    started = site.start(Job(account.address, folders, preview), mailbox, options)
     return back_to(f"/accounts/{account.id}", done="started" if started else "busy")

@@ -46,7 +46,8 @@ DONE = {  # of a button: what it does, and the notice after it
 @dataclass(frozen=True, slots=True)
 class MessagesPage:
     """`asked`: what was filtered by, as text; `counted`: how many there are, in words; `back`: the
-    query of this page, to come back to; `first` and `next`: addresses of other pages."""
+    query of this page, to come back to; `first` and `next`: addresses of other pages; `reached`:
+    the number down to which rows were looked at, where not all of them were."""
 
     rows: list[MessageRow]
     asked: dict[str, str]
@@ -54,6 +55,7 @@ class MessagesPage:
     counted: str
     complete: bool
     filtered: bool
+    reached: int | None
     back: str
     first: str | None
     next: str | None
@@ -97,6 +99,7 @@ def show_list(request: Request) -> Response:
         categories=list(CATEGORIES),
         counted=count,
         complete=found.complete,
+        reached=None if found.complete else found.next,
         filtered=bool(query),
         back=urlencode(query | ({"after": after} if after is not None else {})),
         first=f"/messages?{urlencode(query)}" if after is not None else None,
@@ -121,7 +124,15 @@ def mark(request: Request) -> Response:
     back = first(form, "back", 4_000)
     if not ids:
         return back_to("/messages", back, done="nothing")
-    return back_to("/messages", back, done=notice, n=len(site.change(ids, what).done))
+    outcome = site.change(ids, what)
+    if outcome.failed:
+        number, why = next(iter(outcome.failed.items()))
+        raise HTTPException(
+            409,
+            f"{len(outcome.done)} messages were done, {len(outcome.failed)} were not. "
+            f"The first of these, {number}: {why}.",
+        )
+    return back_to("/messages", back, done=notice, n=len(outcome.done))
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ def _cache(kind: str, of: Mapping[str, Any]) -> Cache:
 @dataclass(frozen=True, slots=True)
 class LiveRun:
     """A run that is on (or was killed): its `state`, `figures` so far, messages a second over its
-    time in `chart`; `memory` in bytes, `queue`: batches that wait for the writer, `pending`: rows
+    time in `chart`; `memory` in bytes, `queue`: batches that wait for the writer, `grouped`: rows
     that wait for their commit."""
 
     run: int
@@ -131,7 +131,7 @@ class LiveRun:
     chart: Chart
     memory: float | None
     queue: int
-    pending: int
+    grouped: int
 
 
 def _live(one: Live) -> LiveRun:
@@ -152,7 +152,7 @@ def _live(one: Live) -> LiveRun:
     return LiveRun(
         one.run, one.state, one.heard, figures_of(report), chart,
         _number(report.get("memory")) or None, int(_number(report.get("queue"))),
-        int(_number(report.get("pending"))),
+        int(_number(report.get("grouped"))),
     )  # fmt: skip
 
 

@@ -89,7 +89,7 @@
     say(part, "rate", number(looked / of.seconds));
     say(part, "rows", number((of.stored || 0) / of.seconds));
     say(part, "stored", number(of.stored || 0));
-    say(part, "pending", number(of.pending || 0));
+    say(part, "grouped", number(of.grouped || 0));
     say(part, "queue", number(of.queue || 0));
     say(part, "used", number(spent / of.seconds, 1));
     say(part, "memory", size(of.memory));
