@@ -18,7 +18,17 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "atlas_fast"
 PYX = ROOT / "src_pyx" / "atlas_fast" / "_kernels"
 
-LEAVES = {"_kernels", "errors", "files", "flags", "limits", "quoting", "records", "visible", "_version"}
+LEAVES = {
+    "_kernels",
+    "errors",
+    "files",
+    "flags",
+    "limits",
+    "quoting",
+    "records",
+    "visible",
+    "_version",
+}
 ROOM = {  # of each first name below atlas_fast: the first names that it may import
     **{leaf: set() for leaf in LEAVES},
     "_version": {"_kernels"},
