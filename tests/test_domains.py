@@ -23,9 +23,9 @@ from atlas_fast.headers import parse_many
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "domains.json").read_text("utf-8"))
 KNOWN = {
     row[0]: (row[1].replace("-", ""), int(row[2].replace("-", "0")), row[3] == "yes")
-    for row in map(str.split, face._lines("known_domains.txt"))
+    for row in map(str.split, face.list_lines("known_domains.txt"))
 }
-WORDS = set(face._lines("words.txt"))
+WORDS = set(face.list_lines("words.txt"))
 AGES = (None, "SAFE", "QUARANTINE", "SUSPICIOUS")
 
 
@@ -267,7 +267,7 @@ def test_the_lists_are_the_documented_ones():
     assert len(WORDS) == 72 and min(map(len, WORDS)) >= 3
     assert sum(preserved for _, _, preserved in KNOWN.values()) == 35
     assert sum(bool(provider) for provider, _, _ in KNOWN.values()) == 14
-    brands = face._lines("brands.txt")
+    brands = face.list_lines("brands.txt")
     assert len(brands) == len(set(brands)) > 50
 
 
