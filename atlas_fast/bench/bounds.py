@@ -1,7 +1,7 @@
 """Each stage of a run against its own bound: the least that its input and output cost here.
 
 The bound is measured beside the stage, in the same rounds: the bytes it must read or write moved
-once by `memcpy`, the bare hash, the strings of the rows alone, ready rows into the same table. Of
+once by `memcpy`, the bare hash, ready rows into the same table by SQLite alone. Of
 both sides the smallest time of all rounds stands, as what others do to the machine only adds.
 """
 
@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import blake2b
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from atlas_fast.batch import Batch
 from atlas_fast.bench.material import Material
+from atlas_fast.bench.readyrows import ReadyRows
 from atlas_fast.bench.table import Table
 
 __all__ = ["bounds"]
@@ -67,8 +67,12 @@ def bounds(data: Material, few: Any, rounds: int) -> None:
 
 def _works(data: Material, batches: Sequence[Batch]) -> dict[str, tuple[str, Callable[[], Any]]]:
     """By stage: what its bound is, and the work."""
+    from atlas_fast.store.rows import row_block
+    from atlas_fast.store.sqlite import local_now
+
     raws = [batch.raw[int(batch.starts[0]) : int(batch.stops[-1])] for batch in batches]
     room = np.empty(max(map(len, raws)), np.uint8)
+    ready = ReadyRows(data, [row_block(batch, 1, local_now()) for batch in batches])
 
     def move(*columns: Callable[[Batch], Any]) -> Callable[[], None]:
         arrays = [
@@ -126,8 +130,16 @@ def _works(data: Material, batches: Sequence[Batch]) -> dict[str, tuple[str, Cal
         ),
         "decide": ("rows copied", move(lambda b: b.features.indices, lambda b: b.features.data)),
         "policy": ("verdicts copied", move(lambda b: b.verdict.probabilities)),
-        "rows": ("the strings of four columns", partial(_strings, batches)),
-        "store": ("ready tuples by executemany", partial(_ready_rows, data, _ready(batches))),
+        "rows": (
+            "texts of four columns copied",
+            move(
+                lambda b: _of(b).from_address.data,
+                lambda b: _of(b).from_name.data,
+                lambda b: _of(b).from_domain.data,
+                lambda b: _of(b).subject.data,
+            ),
+        ),
+        "store": ("INSERT ... SELECT of ready rows", partial(_ready_rows, data, ready)),
     }  # fmt: skip
 
 
@@ -143,43 +155,10 @@ def _geo(batches: Sequence[Batch]) -> bool:
     return all(batch.enrichment.geo is not None for batch in batches)
 
 
-def _strings(batches: Sequence[Batch]) -> None:
-    from atlas_fast.store.rows import strings
-
-    for batch in batches:
-        headers = _of(batch)
-        for column in (
-            headers.from_address, headers.from_name, headers.from_domain, headers.subject,
-        ):  # fmt: skip
-            strings(column, 1000)
-
-
-def _ready(batches: Sequence[Batch]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Names of the columns, and rows as tuples of so many rows as a statement takes."""
-    from atlas_fast.store.rows import row_block
-    from atlas_fast.store.sqlite import ROWS_A_STATEMENT, local_now
-
-    blocks = [row_block(batch, 1, local_now()) for batch in batches]
-    rows = [row for block in blocks for row in block]
-    whole = len(rows) - len(rows) % ROWS_A_STATEMENT
-    return blocks[0].names, [
-        tuple(chain.from_iterable(zip(*rows[start : start + ROWS_A_STATEMENT], strict=True)))
-        for start in range(0, whole, ROWS_A_STATEMENT)
-    ]
-
-
-def _ready_rows(data: Material, ready: tuple[tuple[str, ...], list[tuple[Any, ...]]]) -> None:
+def _ready_rows(data: Material, ready: ReadyRows) -> None:
     """The same table, indexes, commits and durability; nothing but the rows."""
     from atlas_fast.store import SqliteStore
-    from atlas_fast.store.grouping import COMMIT_ROWS
-    from atlas_fast.store.sqlite import ROWS_A_STATEMENT, insert_statement
 
-    names, groups = ready
-    statement = insert_statement(names, ROWS_A_STATEMENT)
-    step = COMMIT_ROWS // ROWS_A_STATEMENT
-    with SqliteStore(data.fresh("ready.db")) as target:
-        target.begin_run([])
-        for start in range(0, len(groups), step):
-            with target.transaction() as connection:
-                connection.executemany(statement, groups[start : start + step])
-    data.fresh("ready.db")
+    with SqliteStore(data.fresh("bound.db")) as target:
+        ready.copy(target)
+    data.fresh("bound.db")

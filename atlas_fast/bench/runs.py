@@ -11,6 +11,7 @@ from typing import Any
 from atlas_fast.bench.baseline import Baseline, geo_available
 from atlas_fast.bench.material import Material
 from atlas_fast.bench.paired import Contestant, Paired, compare
+from atlas_fast.bench.readyrows import ReadyRows
 
 __all__ = ["end_to_end", "filters", "memory", "postgres", "scaling", "store"]
 
@@ -55,27 +56,7 @@ def store(data: Material, rounds: int) -> list[Paired]:
             with target.transaction() as connection:
                 connection.executemany(insert, rows)
 
-    rows_file = data.fresh("ready rows.db")
-    with closing(sqlite3.connect(rows_file)) as made:
-        made.execute(f"CREATE TABLE ready ({', '.join(blocks[0].names)})")
-        marks = ", ".join("?" * len(blocks[0].names))
-        made.executemany(f"INSERT INTO ready VALUES ({marks})", ready)
-        made.commit()
-
-    def sqlite_alone(target: SqliteStore) -> None:
-        """No Python between the rows: SQLite copies them from another file's table."""
-        names = ", ".join(blocks[0].names)
-        target.begin_run([])
-        connection = target._connection
-        connection.execute("ATTACH ? AS rows", (str(rows_file),))
-        for start in range(0, n, COMMIT_ROWS):
-            with target.transaction():
-                connection.execute(
-                    f"INSERT INTO {schema.MESSAGES} ({names}) SELECT {names} FROM rows.ready "
-                    "WHERE rowid > ? AND rowid <= ? ON CONFLICT (message_key) DO NOTHING",
-                    (start, start + COMMIT_ROWS),
-                )
-        connection.execute("DETACH rows")
+    kept = ReadyRows(data, blocks)
 
     def no_index(target: SqliteStore) -> None:
         target.begin_run([])
@@ -112,7 +93,7 @@ def store(data: Material, rounds: int) -> list[Paired]:
             f"columns to rows to SQLite, summaries, run totals, resume mark; {same}",
         ),
         ("bare executemany", bare, n, f"ready tuples, nothing else; {same}"),
-        ("SQLite alone", sqlite_alone, n, f"INSERT ... SELECT of ready rows; {same}"),
+        ("SQLite alone", kept.copy, n, f"INSERT ... SELECT of ready rows; {same}"),
         (
             "bare executemany, no index",
             no_index,

@@ -15,7 +15,8 @@ import numpy as np
 
 from atlas_fast.store import SqliteStore
 from atlas_fast.store.base import ErrorRow
-from atlas_fast.store.rows import OLD_CATEGORIES, Same, block_of
+from atlas_fast.store.columns import Same
+from atlas_fast.store.rows import OLD_CATEGORIES, block_of
 from atlas_fast.store.sqlite import local_now
 
 __all__ = ["DAYS", "WORDS", "fill", "rows"]

@@ -49,8 +49,7 @@ class Reasons:
         return TextColumn(text, offsets)
 
 
-_NAMES = np.full(256, None, object)
-_NAMES[: len(SUBCATEGORIES)] = [name for _, name in SUBCATEGORIES]
+_NAMES = tuple(name for _, name in SUBCATEGORIES)
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,10 @@ class Verdicts:
         return self.why()
 
     @property
-    def subcategory_names(self) -> list[str | None]:
-        """Name of each row's subcategory, None for none."""
-        named: list[str | None] = _NAMES[self.subcategory].tolist()
-        return named
+    def subcategories(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """Names, and which of them each row has: int32 (n,), -1 for none."""
+        codes = self.subcategory.astype(np.int32)
+        return _NAMES, np.where(codes < len(_NAMES), codes, -1)
 
 
 def run(batch: Batch, model: Model) -> None:

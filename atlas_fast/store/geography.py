@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from atlas_fast._kernels.sqltable import NONE
 from atlas_fast.countries import COUNTRY_NAMES
+from atlas_fast.store.columns import Column, Integers, Reals, Same, Texts, distinct
 
 if TYPE_CHECKING:
     from atlas_fast.batch import Batch
@@ -30,48 +33,56 @@ NO_COUNTRY = "IP_EXTRACTED_COUNTRY_UNKNOWN"
 NO_LOOKUP = "GEOIP_LOOKUP_ERROR"
 """Values of `detection_method`, as the original writes them. NO_LOOKUP: no reference data."""
 
+METHODS = (NO_ORIGIN, FOUND, NO_COUNTRY, NO_LOOKUP)
+
 NO_COUNTRY_RISK, NO_LOOKUP_RISK = 0.40, 0.35
 """Stored risks where there is an address without a country; the original's."""
 
 
-def geography(batch: Batch) -> dict[str, list[Any]]:
+def geography(batch: Batch) -> dict[str, Column]:
     """The COLUMNS of a batch, n values each; empty when origins were not looked for."""
     enrichment = getattr(batch, "enrichment", None)
     if enrichment is None:
         return {}
     n, origin, geo = len(batch), enrichment.origin, enrichment.geo
     there = np.flatnonzero(origin.family)
-    ip = _spread(n, there, origin.address[there].view("V16").ravel(), _text)
-    method, risk = np.full(n, NO_ORIGIN, object), np.zeros(n)
+    ip = _spread(n, there, origin.address[there], _text)
+    method, risk = np.zeros(n, np.int32), np.zeros(n)
+    code: Column = Same(None, n)
+    name: Column = Same(None, n)
+    asn: Column = Same(None, n)
     if geo is None:
-        method[there], risk[there] = NO_LOOKUP, NO_LOOKUP_RISK
-        code: list[Any] = [None] * n
-        name: list[Any] = [None] * n
-        asn: list[Any] = [None] * n
+        method[there], risk[there] = METHODS.index(NO_LOOKUP), NO_LOOKUP_RISK
     else:
         known = there[geo["country"][there] != b""]
-        method[there], risk[there] = NO_COUNTRY, NO_COUNTRY_RISK
-        method[known] = FOUND
+        method[there], risk[there] = METHODS.index(NO_COUNTRY), NO_COUNTRY_RISK
+        method[known] = METHODS.index(FOUND)
         risk[known] = np.round(geo["risk"][known].astype(np.float64), 6)
-        codes = geo["country"][known]
+        codes = np.ascontiguousarray(geo["country"][known])
         code = _spread(n, known, codes, _code)
-        name = _spread(n, known, codes, lambda raw: COUNTRY_NAMES.get(_code(raw), _code(raw)))
-        numbers = geo["asn"].astype(object)
-        numbers[geo["asn"] == 0] = None
-        asn = numbers.tolist()
-    values = (ip, code, name, risk.tolist(), method.tolist(), asn)
+        name = replace(code, **_named(code.entries))
+        numbers = geo["asn"].astype(np.int64)
+        asn = Integers(np.where(numbers == 0, NONE, numbers))
+    values = (ip, code, name, Reals(risk), Texts.of(METHODS, method), asn)
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _spread(
-    n: int, rows: np.ndarray, values: np.ndarray, make: Callable[[bytes], str]
-) -> list[str | None]:
-    """None everywhere but at `rows`, where an object made once for each distinct value stands."""
-    out = np.full(n, None, object)
-    raws = values.tolist()
-    made = {raw: make(raw) for raw in set(raws)}
-    out[rows] = list(map(made.__getitem__, raws))
-    return out.tolist()
+def _named(codes: Sequence[str]) -> dict[str, Any]:
+    """Data and offsets of the countries' names."""
+    names = Texts.of([COUNTRY_NAMES.get(code, code) for code in codes])
+    return {"data": names.data, "offsets": names.offsets}
+
+
+def _spread(n: int, rows: np.ndarray, values: np.ndarray, make: Callable[[bytes], str]) -> Texts:
+    """NULL everywhere but at `rows`, where `values` (an item of fixed width each) stand, made to a
+    text once for each distinct one."""
+    codes = np.full(n, -1, np.int32)
+    raw = values.view(np.uint8).ravel()
+    width = len(raw) // max(len(rows), 1)
+    ids, firsts = distinct(raw, np.arange(len(rows) + 1) * width)
+    codes[rows] = ids
+    made = [make(raw[at * width : (at + 1) * width].tobytes()) for at in firsts.tolist()]
+    return Texts.of(made, codes)
 
 
 def _text(raw: bytes) -> str:
@@ -82,4 +93,4 @@ def _text(raw: bytes) -> str:
 
 
 def _code(raw: bytes) -> str:
-    return raw.decode("ascii", "replace")
+    return raw.rstrip(b"\0").decode("ascii", "replace")

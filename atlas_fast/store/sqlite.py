@@ -7,21 +7,24 @@ Durability is that of `synchronous=FULL`: a batch is on disk when `write` return
 
 from __future__ import annotations
 
+import _sqlite3
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from functools import cache
-from itertools import chain, count
+from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from atlas_fast._kernels.sqltable import RowTable, attach
 from atlas_fast.errors import StoreError
 from atlas_fast.store import schema
 from atlas_fast.store.base import ErrorRow, Finding, Mark, Removed, Run, Totals
+from atlas_fast.store.columns import Same
 from atlas_fast.store.reading import BUSY_SECONDS, ReadOnly
-from atlas_fast.store.rows import RowBlock, Same
+from atlas_fast.store.rows import RowBlock
 from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.state import state_of
 from atlas_fast.store.summaries import Tally
@@ -41,8 +44,12 @@ CHECKPOINT_PAGES = (64 << 20) // PAGE_BYTES
 """WAL pages (64 MiB) before they are copied into the file; the default of 1,000 is a copy every
 other batch, and costs about a tenth of the writer's time."""
 
-ROWS_A_STATEMENT = 100
-"""Rows of one INSERT: a statement a row spends a quarter of its time on entering and leaving."""
+ROW_TABLE = "atlas_rows"
+"""Where SQLite reads the columns of a block by itself (_kernels/sqltable.pyx). It stands in the
+schema `temp`, so that no table of a file can take its place."""
+
+_ATTACHING = threading.Lock()
+_LIBRARY: str | None = getattr(_sqlite3, "__file__", None)
 
 ASKED_AT_ONCE = 500
 """Keys of one look-up."""
@@ -76,9 +83,12 @@ class SqliteStore(SqlStore):
             raise StoreError(f"{self.path}: the folder {self.path.parent} does not exist")
         if self.path.is_dir():
             raise StoreError(f"{self.path}: is a folder; a store is one file")
-        connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        connect = partial(
+            sqlite3.connect, self.path, timeout=BUSY_SECONDS, isolation_level=None,
+            check_same_thread=False,
+        )  # fmt: skip
+        with _ATTACHING:
+            connection, self._table = attach(_LIBRARY, sqlite3.sqlite_version, connect)
         try:
             self._connection = connection
             state = state_of(connection)
@@ -91,6 +101,8 @@ class SqliteStore(SqlStore):
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            if self._table is not None:
+                connection.execute(f"CREATE VIRTUAL TABLE temp.{ROW_TABLE} USING {ROW_TABLE}")
             if state.kind == "empty":
                 self._create()
         except BaseException:
@@ -179,7 +191,7 @@ class SqliteStore(SqlStore):
         last = self._execute(f"SELECT MAX(id) FROM {schema.MESSAGES}").fetchall()[0][0] or 0
         before = self._connection.total_changes
         for block in blocks:
-            insert_block(self._connection, block)
+            insert_block(self._connection, block, self._table)
         stored = self._connection.total_changes - before
         if stored != sum(block.n for block in blocks):
             return self._tally("id > ?", (last,)) if stored else Tally()
@@ -268,42 +280,46 @@ def _to_wal(connection: sqlite3.Connection) -> None:
         time.sleep(0.01)
 
 
-def insert_block(connection: sqlite3.Connection, block: RowBlock) -> None:
-    """Insert the rows of a block, `ROWS_A_STATEMENT` at a time; a key that is there is skipped.
+def insert_block(
+    connection: sqlite3.Connection, block: RowBlock, table: RowTable | None = None
+) -> None:
+    """Insert the rows of a block; a key that is there is skipped.
 
-    A value that all rows share is bound once a statement. Values are bound column by column, so
-    that a statement's are slices put together, and no tuple is made for a row.
+    SQLite reads the columns by itself where the connection has a table for that and no column is a
+    list; else it is given a tuple for each row.
     """
+    if table is None or any(isinstance(column, list) for column in block.columns):
+        connection.executemany(insert_statement(block.names), block)
+        return
     shared = tuple(isinstance(column, Same) for column in block.columns)
-    same = [column.value for column in block.columns if isinstance(column, Same)]
-    own = [column for column in block.columns if not isinstance(column, Same)]
-    whole = block.n - block.n % ROWS_A_STATEMENT
-    for rows, start, stop in ((ROWS_A_STATEMENT, 0, whole), (1, whole, block.n)):
-        values = (
-            [*same, *chain.from_iterable([column[at : at + rows] for column in own])]
-            for at in range(start, stop, rows)
+    table.show([one.shown for one in block.columns if not isinstance(one, Same | list)], block.n)
+    try:
+        connection.execute(
+            _insert_from_table(block.names, shared),
+            [column.value for column in block.columns if isinstance(column, Same)],
         )
-        connection.executemany(_insert(block.names, shared, rows), values)
+    finally:
+        table.hide()
 
 
 @cache
-def _insert(names: tuple[str, ...], shared: tuple[bool, ...], rows: int) -> str:
-    """INSERT of message rows with these columns; the parameters of shared ones come first, then
-    those of each other column, row by row."""
-    lines = []
-    for row in range(rows):
-        common, own = count(1), count(sum(shared) + 1 + row, rows)
-        places = (f"?{next(common) if is_shared else next(own)}" for is_shared in shared)
-        lines.append(f"({','.join(places)})")
+def _insert_from_table(names: tuple[str, ...], shared: tuple[bool, ...]) -> str:
+    """INSERT of what the table shows; the values of shared columns are parameters."""
+    own = count()
+    values = ["?" if is_shared else f"c{next(own)}" for is_shared in shared]
     return (
-        f"INSERT INTO {schema.MESSAGES} ({', '.join(names)}) VALUES {','.join(lines)} "
-        "ON CONFLICT(message_key) DO NOTHING"
+        f"INSERT INTO {schema.MESSAGES} ({', '.join(names)}) SELECT {', '.join(values)} "
+        f"FROM temp.{ROW_TABLE} WHERE TRUE ON CONFLICT(message_key) DO NOTHING"
     )
 
 
-def insert_statement(names: Sequence[str], rows: int = 1) -> str:
-    """INSERT of message rows with these columns, in their order."""
-    return _insert(tuple(names), (False,) * len(names), rows)
+@cache
+def insert_statement(names: tuple[str, ...]) -> str:
+    """INSERT of a message row with these columns, in their order."""
+    return (
+        f"INSERT INTO {schema.MESSAGES} ({', '.join(names)}) "
+        f"VALUES ({', '.join('?' * len(names))}) ON CONFLICT(message_key) DO NOTHING"
+    )
 
 
 def local_now() -> str:

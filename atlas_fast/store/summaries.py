@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from operator import add
 from typing import Any
 
+import numpy as np
+
+from atlas_fast.store.columns import Column, Factor, Reals, Same, factor, in_groups
 from atlas_fast.store.schema import MESSAGES
 
 __all__ = [
@@ -25,7 +28,7 @@ __all__ = [
     "Summary",
     "Tally",
     "band",
-    "tally_columns",
+    "tally_of",
     "triggers",
 ]
 
@@ -226,42 +229,67 @@ class Tally:
         return found
 
 
-def tally_columns(
-    session_id: int,
-    timestamp: str,
-    verdicts: Mapping[tuple[str, str, int], tuple[int, int]],
-    domains: Sequence[str],
-    actions: Sequence[str],
-    countries: Iterable[tuple[str | None, str, str, float | None]] = (),
-    kinds: Iterable[tuple[str | None, str | None, str | None]] = (),
-    networks: Iterable[tuple[int | None, str]] = (),
-) -> Tally:
-    """The tally of rows that share a run and a time.
-
-    `verdicts`: (category, action, band) to (rows, sum of confidence in tenths of a percent).
-    `countries`: (code, category, action, risk) of each row; those without a code do not count.
-    `kinds`: (country, new category, subcategory) and `networks`: (number, action) of each row;
-    those without subcategory or number are left out.
-    """
+def tally_of(columns: Mapping[str, Column], n: int) -> Tally:
+    """The tally of n new rows that share a run and a time, by the columns of the message table."""
     tally = Tally()
+    if not n:
+        return tally
+    session_id, timestamp = (next(iter(columns[name])) for name in ("session_id", "timestamp"))
     hour, day, month = timestamp[:13], timestamp[:10], timestamp[:7]
-    for (category, action, of_band), (number, tenths) in verdicts.items():
-        tally.add(HOURS, (hour, category, action), (number, tenths))
-        tally.add(DAYS, (day, category, action), (number, tenths))
-        tally.add(RUNS, (session_id, category, action, of_band), (number,))
-    of_domain = tally.counts[DOMAINS.table]
-    for (domain, action), number in Counter(zip(domains, actions, strict=True)).items():
-        numbers = of_domain.setdefault((month, domain), [0, 0])
-        numbers[action != "DELETED"] += number
-    for (code, category, action, risk), number in Counter(countries).items():
-        if code is not None:
-            thousandths = 0 if risk is None else int(risk * 1000 + 0.5)
-            tally.add(COUNTRIES, (code, category, action), (number, number * thousandths))
-    for (country, kind, subcategory), number in Counter(kinds).items():
-        if subcategory is not None:
-            tally.add(KINDS, (country or "", kind or "", subcategory), (number,))
-    for (asn, action), number in Counter(networks).items():
-        if asn is not None:
-            deleted = number if action == "DELETED" else 0
-            tally.add(NETWORKS, (asn,), (deleted, number - deleted))
+    category, action = factor(columns["category"]), factor(columns["action"])
+    percent = _numbers(columns["confidence_score"])
+    bands = np.where(np.isnan(percent), 0, np.searchsorted((MIDDLE, HIGH), percent, "right") + 1)
+    keys, group = in_groups(category, action, Factor(bands, BANDS))
+    sums = zip(keys, np.bincount(group).tolist(), _sums(group, percent, 10), strict=True)
+    for (kind, acted, of_band), number, tenths in sums:
+        tally.add(HOURS, (hour, kind or "", acted), (number, tenths))
+        tally.add(DAYS, (day, kind or "", acted), (number, tenths))
+        tally.add(RUNS, (session_id, kind or "", acted, of_band), (number,))
+    _add_sides(tally, DOMAINS, factor(columns["sender_domain"]), action, (month,), "")
+    country = factor(columns.get("sender_country_code") or Same(None, n))
+    there = country.codes >= 0
+    if there.any():
+        keys, group = in_groups(country, category, action, rows=there)
+        risks = _numbers(columns.get("geographic_risk_score") or Same(None, n))[there]
+        sums = zip(keys, np.bincount(group).tolist(), _sums(group, risks, 1000), strict=True)
+        for (code, kind, acted), number, thousandths in sums:
+            tally.add(COUNTRIES, (code, kind or "", acted), (number, thousandths))
+    if "subcategory" in columns:
+        under = factor(columns["subcategory"])
+        new = factor(columns.get("category_v2") or Same(None, n))
+        keys, group = in_groups(country, new, category, under, rows=under.codes >= 0)
+        for (code, kind, old, name), number in zip(keys, np.bincount(group).tolist(), strict=True):
+            tally.add(KINDS, (code or "", kind or old or "", name), (number,))
+    if "sender_asn" in columns:
+        _add_sides(tally, NETWORKS, factor(columns["sender_asn"]), action)
     return tally
+
+
+def _add_sides(
+    tally: Tally, summary: Summary, of: Factor, action: Factor, begins: Key = (), none: Any = None
+) -> None:
+    """Rows that were deleted, and the others, by one column; `none` in place of NULL, which does
+    not count where that is None."""
+    deletes = np.array([name == "DELETED" for name in (*action.names, None)])
+    deleted = deletes[action.codes]
+    size = len(of.names) + 1
+    numbers = zip(
+        [none, *of.names],
+        np.bincount(of.codes[deleted] + 1, minlength=size).tolist(),
+        np.bincount(of.codes[~deleted] + 1, minlength=size).tolist(),
+        strict=True,
+    )
+    for name, some, others in numbers:
+        if name is not None and some + others:
+            tally.add(summary, (*begins, name), (some, others))
+
+
+def _numbers(column: Column) -> np.ndarray:
+    """float64; NaN for NULL."""
+    return column.values if isinstance(column, Reals) else np.array(list(column), np.float64)
+
+
+def _sums(group: np.ndarray, values: np.ndarray, parts: int) -> list[int]:
+    """Sum of each group in these parts of one, as SQL rounds them; a NaN is 0."""
+    whole = np.floor(np.nan_to_num(values) * parts + 0.5)
+    return np.bincount(group, whole).astype(np.int64).tolist()

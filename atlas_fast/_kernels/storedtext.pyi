@@ -1,0 +1,7 @@
+from typing_extensions import Buffer
+
+GROWTH: int
+
+def stored_texts(
+    data: Buffer, offsets: Buffer, cap: int, absent: Buffer, out: Buffer, stored: Buffer
+) -> int: ...

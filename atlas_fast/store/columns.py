@@ -1,0 +1,236 @@
+"""Columns of rows that wait to be stored: buffers, not an object for each value.
+
+Every column has n values, iterates over them as plain Python (None for NULL), and `tolist`s them;
+`shown` is what the kernel `sqltable` takes. A column of `n` times one value is a `Same`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise, repeat
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from atlas_fast._kernels import sqltable
+from atlas_fast._kernels.intern import intern_batch
+
+__all__ = [
+    "Blobs", "Column", "Factor", "Integers", "Reals", "Same", "Texts", "distinct", "factor",
+    "in_groups",
+]  # fmt: skip
+
+_SECRET = np.frombuffer(os.urandom(16), np.uint64).copy()
+"""Key of the hash by which equal texts are found: mail cannot choose texts that collide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """A column of `n` times one value."""
+
+    value: Any
+    n: int
+
+    def __iter__(self) -> Iterator[Any]:
+        return repeat(self.value, self.n)
+
+    def tolist(self) -> list[Any]:
+        return [self.value] * self.n
+
+
+@dataclass(frozen=True)
+class Texts:
+    """UTF-8 texts: entry i is `data` uint8 [`offsets`[i]:`offsets`[i + 1]], offsets int64. With
+    `codes` int32 (n,), row i is entry codes[i], or NULL where that is negative."""
+
+    data: np.ndarray
+    offsets: np.ndarray
+    codes: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, texts: Sequence[str], codes: np.ndarray | None = None) -> Texts:
+        """Packed; a lone surrogate is U+FFFD."""
+        whole = "".join(texts)
+        lengths: Iterable[int] = map(len, texts)
+        try:
+            packed = whole.encode()
+            if len(packed) != len(whole):
+                lengths = (len(text.encode()) for text in texts)
+        except UnicodeEncodeError:
+            each = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+                    for text in texts]  # fmt: skip
+            packed, lengths = b"".join(each), map(len, each)
+        offsets = np.zeros(len(texts) + 1, np.int64)
+        np.cumsum(np.fromiter(lengths, np.int64, len(texts)), out=offsets[1:])
+        return cls(np.frombuffer(packed, np.uint8), offsets, codes)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1 if self.codes is None else len(self.codes)
+
+    def __iter__(self) -> Iterator[str | None]:
+        return iter(self.tolist())
+
+    @cached_property
+    def entries(self) -> list[str]:
+        """All texts."""
+        whole = self.data.tobytes()
+        text = whole.decode()
+        if len(text) == len(whole):
+            return [text[a:b] for a, b in pairwise(self.offsets.tolist())]
+        return [whole[a:b].decode() for a, b in pairwise(self.offsets.tolist())]
+
+    def tolist(self) -> list[str | None]:
+        if self.codes is None:
+            return list(self.entries)
+        used, group = np.unique(self.codes, return_inverse=True)
+        named = np.array([None if i < 0 else self.entry(i) for i in used.tolist()], object)
+        found: list[str | None] = named[group].tolist()
+        return found
+
+    def entry(self, i: int) -> str:
+        """Text i."""
+        return self.data[self.offsets[i] : self.offsets[i + 1]].tobytes().decode()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the texts."""
+        return len(self.data)
+
+    @property
+    def shown(self) -> tuple[Any, ...]:
+        return sqltable.TEXT, self.data, self.offsets, self.codes
+
+
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """`values` int64 (n,); sqltable.NONE is NULL."""
+
+    values: np.ndarray
+
+    def __iter__(self) -> Iterator[int | None]:
+        return iter(self.tolist())
+
+    def tolist(self) -> list[int | None]:
+        none = self.values == sqltable.NONE
+        if not none.any():
+            return self.values.tolist()
+        found = self.values.astype(object)
+        found[none] = None
+        return found.tolist()
+
+    @property
+    def shown(self) -> tuple[Any, ...]:
+        return sqltable.INTEGER, self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Reals:
+    """`values` float64 (n,); a NaN is NULL."""
+
+    values: np.ndarray
+
+    def __iter__(self) -> Iterator[float | None]:
+        return iter(self.tolist())
+
+    def tolist(self) -> list[float | None]:
+        none = np.isnan(self.values)
+        if not none.any():
+            return self.values.tolist()
+        found = self.values.astype(object)
+        found[none] = None
+        return found.tolist()
+
+    @property
+    def shown(self) -> tuple[Any, ...]:
+        return sqltable.REAL, self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Blobs:
+    """`values` uint8 (n, width)."""
+
+    values: np.ndarray
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.tolist())
+
+    def tolist(self) -> list[bytes]:
+        if not self.values.size:
+            return [b""] * len(self.values)
+        return self.values.view(f"V{self.values.shape[1]}").ravel().tolist()
+
+    @property
+    def shown(self) -> tuple[Any, ...]:
+        return sqltable.BLOB, self.values
+
+
+Column = Same | Texts | Integers | Reals | Blobs | list[Any]
+"""A list holds ready values; SQLite gets them by `executemany`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A column by its distinct values: row i is `names`[`codes`[i]], None where that is -1."""
+
+    codes: np.ndarray
+    names: Sequence[Any]
+
+
+def factor(column: Column) -> Factor:
+    """The distinct values of a column; no object is made for a row of texts or integers."""
+    if isinstance(column, Texts):
+        if column.codes is not None:
+            return Factor(column.codes, column.entries)
+        ids, first = distinct(column.data, column.offsets)
+        return Factor(ids, [column.entry(i) for i in first.tolist()])
+    if isinstance(column, Integers):
+        values, codes = np.unique(column.values, return_inverse=True)
+        names = values.tolist()
+        return Factor(np.where(column.values == sqltable.NONE, -1, codes), names)
+    if isinstance(column, Same):
+        return Factor(np.full(column.n, -(column.value is None), np.int64), [column.value])
+    seen: dict[Any, int] = {None: -1}
+    codes = np.fromiter((seen.setdefault(value, len(seen) - 1) for value in column), np.int64)
+    del seen[None]
+    return Factor(codes, list(seen))
+
+
+def distinct(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number of each text, int32 (n,), and the first row that has each, int32 (k,)."""
+    ids, first = np.empty((2, len(offsets) - 1), np.int32)
+    count = intern_batch(data, offsets[:-1], offsets[1:], _SECRET, ids, first)
+    return ids, first[:count]
+
+
+def in_groups(
+    *factors: Factor, rows: np.ndarray | None = None
+) -> tuple[list[tuple[Any, ...]], np.ndarray]:
+    """The combinations of values that occur, and the number of each row's: (k tuples, codes (n,)).
+    `rows`: those that count, as a mask; the codes are theirs."""
+    code = np.zeros(len(factors[0].codes) if rows is None else int(rows.sum()), np.int64)
+    for one in factors:
+        codes = one.codes if rows is None else one.codes[rows]
+        code = code * (len(one.names) + 1) + codes + 1
+    there, group = _distinct(code, prod(len(one.names) + 1 for one in factors))
+    parts: list[list[Any]] = []
+    for one in reversed(factors):
+        there, at = np.divmod(there, len(one.names) + 1)
+        names = [None, *one.names]
+        parts.append([names[i] for i in at.tolist()])
+    return list(zip(*reversed(parts), strict=True)), group
+
+
+def _distinct(code: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct numbers below `top` in `code`, and the position of each of it; sorted only where
+    a table of all would be large."""
+    if top > 16 * len(code) + 1024:
+        return np.unique(code, return_inverse=True)
+    place = np.zeros(top, np.int64)
+    place[code] = 1
+    there = np.flatnonzero(place)
+    place[there] = np.arange(len(there))
+    return there, place[code]
