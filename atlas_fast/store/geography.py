@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from atlas_fast._kernels.sqltable import NONE
+from atlas_fast._kernels.storedtext import ipv4_texts
 from atlas_fast.countries import COUNTRY_NAMES
 from atlas_fast.store.columns import Column, Integers, Reals, Same, Texts, distinct
 
@@ -46,7 +48,7 @@ def geography(batch: Batch) -> dict[str, Column]:
         return {}
     n, origin, geo = len(batch), enrichment.origin, enrichment.geo
     there = np.flatnonzero(origin.family)
-    ip = _spread(n, there, origin.address[there], _text)
+    ip = _addresses(n, there, origin.address)
     method, risk = np.zeros(n, np.int32), np.zeros(n)
     code: Column = Same(None, n)
     name: Column = Same(None, n)
@@ -85,11 +87,20 @@ def _spread(n: int, rows: np.ndarray, values: np.ndarray, make: Callable[[bytes]
     return Texts.of(made, codes)
 
 
-def _text(raw: bytes) -> str:
-    """16 bytes of an address as text; an IPv4-mapped one is IPv4."""
-    if raw[:12] == b"\0" * 10 + b"\xff\xff":
-        return socket.inet_ntop(socket.AF_INET, raw[12:])
-    return socket.inet_ntop(socket.AF_INET6, raw)
+def _addresses(n: int, rows: np.ndarray, addresses: np.ndarray) -> Texts:
+    """The addresses, uint8 (n, 16), of `rows` as texts; an IPv4-mapped one is IPv4."""
+    out, offsets = np.empty(16 * n, np.uint8), np.empty(n + 1, np.int64)
+    data = out[: ipv4_texts(addresses, out, offsets)]
+    codes = np.full(n, -1, np.int32)
+    codes[rows] = rows
+    longer = rows[offsets[rows] == offsets[rows + 1]]
+    if len(longer):
+        more = _spread(n, longer, addresses[longer], partial(socket.inet_ntop, socket.AF_INET6))
+        assert more.codes is not None
+        codes[longer] = more.codes[longer] + n
+        offsets = np.concatenate([offsets, more.offsets[1:] + offsets[-1]])
+        data = np.concatenate([data, more.data])
+    return Texts(data.copy(), offsets, codes)
 
 
 def _code(raw: bytes) -> str:

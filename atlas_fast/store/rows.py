@@ -219,6 +219,9 @@ _NAMES = (*CATEGORIES, UNKNOWN)
 _OLD_NAMES = tuple(OLD_CATEGORIES[name] for name in _NAMES)
 _NO_STEP = 1001
 """Step of a message without a verdict; the others are thousandths, 0 to 1,000."""
+_NO_REASON = len(_NAMES)
+_SPAM_REASONS = _NO_REASON + 1
+"""Where these begin among `_all_reasons`."""
 
 
 def _decided(batch: Batch, n: int, preview: bool) -> _Decided:
@@ -239,7 +242,8 @@ def _decided(batch: Batch, n: int, preview: bool) -> _Decided:
     shift = getattr(verdict, "shift", np.zeros(0, np.int32))
     if len(shift):
         steps = np.where(none, steps, np.clip(steps + shift.astype(np.int32) * 10, 0, 1000))
-    reason = (category * 2 + action) * (_NO_STEP + 1) + steps
+    reason = np.where(action == 1, _SPAM_REASONS + category * _NO_STEP + steps, category)
+    reason[none] = _NO_REASON
     percent = np.where(none, np.nan, steps / 10.0)
     made = _Decided(
         action=_coded(ACTIONS, action),
@@ -260,7 +264,7 @@ def _overrule(
     """What the policy decided in place of the model."""
     reasons, old = made.reason.tolist(), made.old_category.tolist()
     for row, ruling in rulings.items():
-        told = preview and action[row] == 1
+        told = bool(preview and action[row] == 1)
         reasons[row] = clean(ruling.reason)[:MAX_REASON] + " [PREVIEW]" * told
         if ruling.category is not None:
             old[row] = ruling.category
@@ -289,16 +293,12 @@ def _of(table: Texts, codes: np.ndarray) -> Texts:
 
 @cache
 def _all_reasons(preview: bool) -> Texts:
-    """The original's wording by pair of category and action, and by step."""
+    """The original's wording: of preserved ones by category, one for a failure, of deleted ones by
+    category and step."""
     end = "[AUTO_DETECTED]" + " [PREVIEW]" * preview
-    found = []
-    for pair in range(2 * len(_NAMES)):
-        name = _OLD_NAMES[pair // 2]
-        for step in range(1001):
-            found.append(
-                f"Not flagged by spam detection (category: {name})"
-                if pair % 2 == 0
-                else f"Hybrid Classifier: {name} ({step / 10:.1f}% confidence) {end}"
-            )
-        found.append("Not classified: a stage failed on this message")
+    found = [f"Not flagged by spam detection (category: {name})" for name in _OLD_NAMES]
+    found.append("Not classified: a stage failed on this message")
+    steps = [f" ({step / 10:.1f}% confidence) {end}" for step in range(_NO_STEP)]
+    for name in _OLD_NAMES:
+        found += map(f"Hybrid Classifier: {name}".__add__, steps)
     return Texts.of(found)

@@ -257,7 +257,8 @@ def tally_of(columns: Mapping[str, Column], n: int) -> Tally:
     if "subcategory" in columns:
         under = factor(columns["subcategory"])
         new = factor(columns.get("category_v2") or Same(None, n))
-        keys, group = in_groups(country, new, category, under, rows=under.codes >= 0)
+        instead = category if (new.codes < 0).any() else Factor(np.full(n, -1), ())
+        keys, group = in_groups(country, new, instead, under, rows=under.codes >= 0)
         for (code, kind, old, name), number in zip(keys, np.bincount(group).tolist(), strict=True):
             tally.add(KINDS, (code or "", kind or old or "", name), (number,))
     if "sender_asn" in columns:

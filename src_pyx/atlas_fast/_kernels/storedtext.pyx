@@ -1,14 +1,16 @@
 """Texts of a column in the form that stores keep: without control characters, cut at a length.
 
 TAB is a space; the other C0 controls and DEL are their control pictures (U+2400 and on); C1
-controls, surrogates and bytes that are no UTF-8 are U+FFFD.
+controls, surrogates and bytes that are no UTF-8 are U+FFFD. And addresses as texts.
 """
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from atlas_fast._kernels.chars cimport read_char, write_char
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef uint64_t ONES = <uint64_t> 0x0101010101010101
+
+cdef uint8_t* MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"    # what an IPv4-mapped address begins with
 
 GROWTH = 3                      # bytes that one byte can become
 
@@ -88,5 +90,46 @@ def stored_texts(
                 at += blank
             else:
                 at = _text(buf, offsets[i], offsets[i + 1], cap, into, at)
+            stored[i + 1] = at
+    return at
+
+
+cdef inline Py_ssize_t _byte(uint8_t* out, Py_ssize_t at, uint8_t value, uint8_t behind) noexcept nogil:
+    """Decimal digits, and a character; the place behind it."""
+    if value >= 100:
+        out[at] = 48 + value // 100
+        at += 1
+    if value >= 10:
+        out[at] = 48 + value // 10 % 10
+        at += 1
+    out[at] = 48 + value % 10
+    out[at + 1] = behind
+    return at + 2
+
+
+def ipv4_texts(
+    const uint8_t[:, ::1] addresses not None,   # IN   (n, 16)  IPv6, or IPv4-mapped (RFC 4291, 2.5.5.2)
+    uint8_t[::1] out not None,                  # OUT  16 bytes for each
+    int64_t[::1] stored not None,               # OUT  (n + 1,)  text i is out[stored[i]:stored[i + 1]]
+) -> int:
+    """The IPv4-mapped ones as dotted decimals, an empty text for the others. Bytes of `out` that are
+    used; ValueError when the room does not fit."""
+    cdef Py_ssize_t n = addresses.shape[0], i, at = 0
+    cdef int k
+    cdef const uint8_t* one
+    cdef uint8_t* into
+    if addresses.shape[1] != 16 or out.shape[0] < 16 * n or stored.shape[0] != n + 1:
+        raise ValueError("addresses need 16 bytes, out 16 for each, stored one more than there are")
+    stored[0] = 0
+    if n == 0:
+        return 0
+    into = &out[0]
+    with nogil:
+        for i in range(n):
+            one = &addresses[i, 0]
+            if memcmp(one, MAPPED, 12) == 0:
+                for k in range(12, 16):
+                    at = _byte(into, at, one[k], 46)        # a full stop
+                at -= 1
             stored[i + 1] = at
     return at
