@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from itertools import repeat
 from typing import Any
+
+import numpy as np
 
 from atlas_fast import limits
 from atlas_fast.batch import Batch
@@ -32,8 +33,9 @@ from atlas_fast.sources.imap.mailbox import Mailbox
 from atlas_fast.sources.imap.providers import Strategy
 from atlas_fast.stages import policy
 from atlas_fast.store.base import Mark, Run
+from atlas_fast.store.columns import Blobs
 from atlas_fast.store.journal import Account, Journal, key_variant
-from atlas_fast.store.rows import RowBlock, block_of, row_block
+from atlas_fast.store.rows import RowBlock, row_block
 from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.sqlite import local_now
 
@@ -200,16 +202,15 @@ class _FolderRun:
                 report.messages += len(part)
                 report.bytes += part.nbytes
                 block = self._decided(part)
-                columns = {n: list(c) for n, c in zip(block.names, block.columns, strict=True)}
-                stay, go = _sides(columns["action"])
-                self._count(part, columns, go)
-                if block.trial is not None:
-                    blocks.append(replace(block_of(_chosen(columns, [])), trial=block.trial))
+                goes = block.deleted()
+                go = np.flatnonzero(goes)
+                those = block.take(go)
+                columns = {n: list(c) for n, c in zip(those.names, those.columns, strict=True)}
+                self._count(part, columns)
                 if self.options.preview:
-                    blocks.append(block_of(_previewed(columns, go)))
+                    blocks.append(_previewed(block, go))
                     continue
-                if stay:
-                    blocks.append(block_of(_chosen(columns, stay)))
+                blocks.append(block.take(np.flatnonzero(~goes)))
                 chosen += _journal_rows(part, columns, go)
         asked = self.options.confirm is not None
         marks = [] if self.options.preview or asked else [self.mark]
@@ -229,16 +230,14 @@ class _FolderRun:
             self.report.legitimate += len(part) - counts.marked
         return row_block(part, self.run.session_id, local_now(), preview=self.options.preview)
 
-    def _count(self, part: Batch, columns: dict[str, list[Any]], go: Sequence[int]) -> None:
+    def _count(self, part: Batch, columns: dict[str, list[Any]]) -> None:
+        """`columns` of the rows that go."""
         report = self.report
-        report.chosen += len(go)
-        report.preserved += len(part) - len(go)
-        for i in go:
-            reason = columns["reason"][i].removesuffix(PREVIEW)
-            entry = report.categories.setdefault(
-                columns["category"][i], {"count": 0, "reason": reason}
-            )
-            entry["count"] += 1
+        report.chosen += len(columns["uid"])
+        report.preserved += len(part) - len(columns["uid"])
+        for reason, category in zip(columns["reason"], columns["category"], strict=True):
+            first = {"count": 0, "reason": reason.removesuffix(PREVIEW)}
+            report.categories.setdefault(category, first)["count"] += 1
         for ruling in getattr(part.verdict, "rulings", {}).values():
             report.rules[ruling.rule] = report.rules.get(ruling.rule, 0) + 1
 
@@ -321,24 +320,17 @@ def triage_folder(
 PREVIEW = " [PREVIEW]"
 
 
-def _sides(actions: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Rows that stay, rows that go."""
-    stay: list[int] = []
-    go: list[int] = []
-    for i, action in enumerate(actions):
-        (go if action == "DELETED" else stay).append(i)
-    return stay, go
-
-
-def _chosen(columns: dict[str, list[Any]], at: Sequence[int]) -> dict[str, list[Any]]:
-    return {name: [column[i] for i in at] for name, column in columns.items()}
-
-
-def _previewed(columns: dict[str, list[Any]], go: Sequence[int]) -> dict[str, list[Any]]:
+def _previewed(block: RowBlock, go: np.ndarray) -> RowBlock:
     """Rows of a preview: keys of their own, so that the real run has its rows beside them."""
-    for i in go:
-        columns["message_key"][i] = key_variant(bytes(columns["message_key"][i]), "PREVIEW")
-    return columns
+    at = block.names.index("message_key")
+    keys = block.columns[at]
+    assert isinstance(keys, Blobs)
+    values = keys.values.copy()
+    for row in go.tolist():
+        values[row] = np.frombuffer(key_variant(values[row].tobytes(), "PREVIEW"), np.uint8)
+    columns = [*block.columns]
+    columns[at] = Blobs(values)
+    return replace(block, columns=columns)
 
 
 LEFT_OUT = frozenset(("timestamp", "session_id", "created_at"))
@@ -346,9 +338,13 @@ LEFT_OUT = frozenset(("timestamp", "session_id", "created_at"))
 
 
 def _journal_rows(
-    part: Batch, columns: dict[str, list[Any]], go: Sequence[int]
+    part: Batch, columns: dict[str, list[Any]], go: np.ndarray
 ) -> list[tuple[int, str, dict[str, Any]]]:
-    ids = part.headers.message_id if part.headers is not None else repeat("", len(part))
-    texts = list(ids) if go else []
+    """`columns` of the rows `go`."""
+    rows = go.tolist()
+    ids = part.headers.message_id if part.headers is not None else [""] * len(part)
     kept = [(name, column) for name, column in columns.items() if name not in LEFT_OUT]
-    return [(int(part.places[i]), texts[i], {name: column[i] for name, column in kept}) for i in go]
+    return [
+        (int(part.places[row]), ids[row], {name: column[i] for name, column in kept})
+        for i, row in enumerate(rows)
+    ]

@@ -28,7 +28,7 @@ from setuptools import Extension, setup
 flags = os.environ["FUZZ_FLAGS"].split()
 parts = [
     Extension(name, [name + ".pyx"], extra_compile_args=flags, extra_link_args=flags)
-    for name in ("caching", "doors", "names", "places", "targets")
+    for name in ("caching", "doors", "names", "places", "storing", "targets")
 ]
 setup(name="targets", ext_modules=cythonize(parts, include_path=["src_pyx", "."],
       compiler_directives={"language_level": 3, "boundscheck": False, "wraparound": False}))

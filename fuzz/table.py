@@ -25,6 +25,8 @@ TARGETS = {
     "received": ("received",),
     "suffix": ("suffix",),
     "spans": ("intern", "hosts"),
+    "sqltable": ("sqltable",),
+    "storedtext": ("storedtext",),
     "tables": ("tables", "geo"),
     "transfer": ("transfer",),
     "words": ("words",),

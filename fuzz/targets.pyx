@@ -33,6 +33,7 @@ import caching
 import doors
 import names
 import places
+import storing
 
 from atlas_fast._kernels.charsets import MULTI_BYTE, SINGLE_BYTE
 
@@ -399,7 +400,9 @@ ADDRESSES = {
     "transfer": <uintptr_t> &fuzz_transfer,
     "html": <uintptr_t> &fuzz_html,
 }
-ADDRESSES |= caching.ADDRESSES | doors.ADDRESSES | names.ADDRESSES | places.ADDRESSES
+ADDRESSES |= (
+    caching.ADDRESSES | doors.ADDRESSES | names.ADDRESSES | places.ADDRESSES | storing.ADDRESSES
+)
 
 
 def run_once(str target, bytes data):

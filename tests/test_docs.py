@@ -51,6 +51,7 @@ ROOM = {  # sizes of the kernels' own memory, bounded by caps of their callers o
     ("rows", "MOST"), ("rows", "MOST_SHAPE"), ("buffers", "MOST_SPARE"), ("rows", "MAX_STAMP"), ("authres", "MAX_PROPERTIES"),
     ("authverdict", "MAX_PROPERTIES"), ("suffix", "MAX_KEY"), ("memo", "MAX_VALUE"),
     ("charsets", "MAX_SINGLE"), ("shapes", "MAX_TERM"), ("intern", "MAX_ROWS"),
+    ("sqltable", "MAX_COLUMNS"),
     ("buffers", "MOST_SPARE"),
 }  # fmt: skip
 

@@ -234,7 +234,7 @@ def test_sql_is_in_the_store_only():
         if "sqlite3" in {name for name, _ in imported(path)}
     }
     assert {name for name in users if not name.startswith("store")} <= {
-        "bench.baseline", "bench.runs", "compat.models.database", "pipeline",
+        "bench.baseline", "bench.readyrows", "bench.runs", "compat.models.database", "pipeline",
         # the type of a connection, and of what it raises
         "web.site", "web.legacy.answers", "web.legacy.flagging",
     }  # fmt: skip

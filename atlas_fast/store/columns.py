@@ -1,7 +1,8 @@
 """Columns of rows that wait to be stored: buffers, not an object for each value.
 
-Every column has n values, iterates over them as plain Python (None for NULL), and `tolist`s them;
-`shown` is what the kernel `sqltable` takes. A column of `n` times one value is a `Same`.
+Every column has n values, iterates over them as plain Python (None for NULL), `tolist`s them, and
+`take`s the rows of given numbers; `shown` is what the kernel `sqltable` takes. A column of `n`
+times one value is a `Same`.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ class Same:
 
     def tolist(self) -> list[Any]:
         return [self.value] * self.n
+
+    def take(self, rows: np.ndarray) -> Same:
+        return Same(self.value, len(rows))
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,10 @@ class Texts:
         found: list[str | None] = named[group].tolist()
         return found
 
+    def take(self, rows: np.ndarray) -> Texts:
+        codes = rows.astype(np.int32) if self.codes is None else self.codes[rows]
+        return Texts(self.data, self.offsets, codes)
+
     def entry(self, i: int) -> str:
         """Text i."""
         return self.data[self.offsets[i] : self.offsets[i + 1]].tobytes().decode()
@@ -122,6 +130,9 @@ class Integers:
         found[none] = None
         return found.tolist()
 
+    def take(self, rows: np.ndarray) -> Integers:
+        return Integers(self.values[rows])
+
     @property
     def shown(self) -> tuple[Any, ...]:
         return sqltable.INTEGER, self.values
@@ -144,6 +155,9 @@ class Reals:
         found[none] = None
         return found.tolist()
 
+    def take(self, rows: np.ndarray) -> Reals:
+        return Reals(self.values[rows])
+
     @property
     def shown(self) -> tuple[Any, ...]:
         return sqltable.REAL, self.values
@@ -162,6 +176,9 @@ class Blobs:
         if not self.values.size:
             return [b""] * len(self.values)
         return self.values.view(f"V{self.values.shape[1]}").ravel().tolist()
+
+    def take(self, rows: np.ndarray) -> Blobs:
+        return Blobs(self.values[rows])
 
     @property
     def shown(self) -> tuple[Any, ...]:

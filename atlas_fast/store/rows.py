@@ -120,6 +120,19 @@ class RowBlock:
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return zip(*self.columns, strict=False)
 
+    def deleted(self) -> np.ndarray:
+        """bool (n,): the rows whose action is DELETED."""
+        action = factor(self.columns[self.names.index("action")])
+        return np.array([name == ACTIONS[1] for name in action.names], bool)[action.codes]
+
+    def take(self, rows: np.ndarray) -> RowBlock:
+        """These rows, in this order, and the trial."""
+        taken: dict[str, Column] = {
+            name: [column[row] for row in rows] if isinstance(column, list) else column.take(rows)
+            for name, column in zip(self.names, self.columns, strict=True)
+        }
+        return _block(taken, len(rows), self.trial)
+
 
 def row_block(
     batch: Batch, session_id: int, now: str, method: str = METHOD, *, preview: bool = True

@@ -1,13 +1,11 @@
 """Rows of a batch: stored form of texts, verdict columns, order of columns."""
 
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlas_fast.store.rows import OLD_CATEGORIES, clean, row_block, strings
+from atlas_fast.store.rows import OLD_CATEGORIES, clean, row_block, stored
 from store.fake import FakeBatch, texts
 
 hostile = st.text(
@@ -25,8 +23,8 @@ def rows(batch):
 
 
 @given(st.lists(hostile, max_size=12), st.integers(1, 40))
-def test_strings_are_the_cleaned_texts(values, cap):
-    assert strings(texts(values), cap) == [clean(value)[:cap] for value in values]
+def test_stored_texts_are_the_cleaned_texts(values, cap):
+    assert stored(texts(values), cap).tolist() == [clean(value)[:cap] for value in values]
 
 
 @given(hostile)
@@ -42,10 +40,10 @@ def test_stored_form_is_the_documented_one():
     assert stored == "a\u2400b c\u240ad\u2421\ufffd\ufffde\u202e"
 
 
-def test_strings_of_a_slice_of_a_longer_arena():
+def test_texts_of_a_slice_of_a_longer_arena():
     column = texts(["ab", "ç€", "d"])
     column.offsets = column.offsets[1:]
-    assert strings(column, 10) == ["ç€", "d"]
+    assert stored(column, 10).tolist() == ["ç€", "d"]
 
 
 def test_absent_texts_and_caps():
@@ -122,4 +120,15 @@ def test_values_are_plain_python():
     (row,) = rows(FakeBatch([{"place": 0}]))
     assert {type(value) for value in row.values()} <= {str, int, float, bytes, type(None)}
     assert not any(isinstance(value, np.generic) for value in row.values())
-    assert sys.getrefcount(row["category"]) > 2
+
+
+def test_a_part_of_a_block_has_its_rows_and_its_counts():
+    batch = FakeBatch([{"place": i, "spam": (i % 3 == 0) * 0.9} for i in range(10)])
+    block = row_block(batch, 1, "now", "m")
+    goes = block.deleted()
+    assert np.flatnonzero(goes).tolist() == [0, 3, 6, 9]
+    whole = list(block)
+    for mask in (goes, ~goes, goes & False):
+        part = block.take(np.flatnonzero(mask))
+        assert list(part) == [row for row, there in zip(whole, mask, strict=True) if there]
+        assert part.n == part.tally.stored == int(mask.sum())

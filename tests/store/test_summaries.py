@@ -1,16 +1,20 @@
 """Summaries: whatever is done to messages, they are what a recount gives."""
 
+import math
 import sqlite3
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atlas_fast._kernels.sqltable import NONE
 from atlas_fast.store import SqliteStore, schema
+from atlas_fast.store.columns import Blobs, Integers, Reals, Same, Texts, factor
 from atlas_fast.store.plain import PlainConnections
-from atlas_fast.store.rows import row_block
-from atlas_fast.store.summaries import SUMMARIES, Tally, tally_columns
+from atlas_fast.store.rows import RowBlock, row_block
+from atlas_fast.store.summaries import SUMMARIES, Tally, tally_of
 from store.fake import FakeBatch
 
 TIMES = ("2025-12-31 23:59:59", "2026-01-01 00:00:00", "2026-01-01 01:30:00")
@@ -104,30 +108,70 @@ def test_summaries_count_what_pages_show(tmp_path):
         assert read("summary_countries") == []
 
 
+def columns_of(**more):
+    n = len(next(iter(more.values())))
+    made = {
+        "session_id": Same(1, n), "timestamp": Same(TIMES[1], n), "sender_domain": ["a"] * n,
+        "category": ["Phishing"] * n, "action": ["DELETED"] * n, "confidence_score": [90.0] * n,
+    }  # fmt: skip
+    return made | more
+
+
 def test_countries_are_counted_where_a_row_has_one():
-    tally = tally_columns(
-        1, TIMES[0], {("Phishing", "DELETED", 3): (2, 1800)}, ["a", "a"], ["DELETED"] * 2,
-        [("CN", "Phishing", "DELETED", 0.95), ("CN", "Phishing", "DELETED", None)],
-    )  # fmt: skip
+    columns = columns_of(
+        sender_country_code=["CN", None, "CN"], geographic_risk_score=[0.95, 0.5, None]
+    )
+    tally = tally_of(columns, 3)
     assert tally.counts["summary_countries"] == {("CN", "Phishing", "DELETED"): [2, 950]}
 
 
-def test_block_with_countries_is_stored_and_counted(tmp_path):
-    """Columns that another stage fills: named, they are inserted and counted."""
-    with SqliteStore(tmp_path / "a.db") as store:
-        run = store.begin_run([])
-        block = row_block(FakeBatch([{"place": i} for i in range(45)]), run.session_id, TIMES[1])
-        block.names += ("sender_country_code", "geographic_risk_score")
-        codes = ["DE" if i % 3 else None for i in range(45)]
-        block.columns += [codes, [0.25] * 45]
-        counted = tally_columns(
-            1, TIMES[1], {}, [], [], (("DE", "Not Spam", "PRESERVED", 0.25) for c in codes if c)
-        )
-        block.tally.merge(counted)
-        assert store.write(run, [block]) == 45
-        assert store.check() == []
-        found = store._execute("SELECT * FROM summary_countries").fetchall()
-        assert found == [("DE", "Not Spam", "PRESERVED", 30, 30 * 250)]
+def test_any_columns_are_counted_as_a_recount_counts_them(tmp_path):
+    """Lists and buffers, with NULLs where they may be."""
+    n = 60
+    names = ["Phishing", None, "Not Spam"]
+    lists = {
+        "timestamp": [TIMES[1]] * n, "session_id": [1] * n, "folder_name": ["f"] * n,
+        "uid": list(map(str, range(n))), "sender_email": ["a@b.example"] * n,
+        "sender_domain": [(None, "a.example", "", "ü.example")[i % 4] for i in range(n)],
+        "subject": ["s"] * n, "action": [("DELETED", "PRESERVED")[i % 5 == 0] for i in range(n)],
+        "reason": [None] * n, "category": [names[i % 3] for i in range(n)],
+        "confidence_score": [(None, 0.0, 39.9, 40.0, 69.95, 70.0, 99.9)[i % 7] for i in range(n)],
+        "created_at": [TIMES[1]] * n,
+        "sender_country_code": [(None, "DE", "CN")[i % 3] for i in range(n)],
+        "geographic_risk_score": [(0.25, None, 0.0005)[i % 3] for i in range(n)],
+        "category_v2": [(None, "Scams")[i % 2] for i in range(n)],
+        "subcategory": [(None, "x", "y", None)[i % 4] for i in range(n)],
+        "sender_asn": [(None, 64500, 1, 0)[i % 4] for i in range(n)],
+        "flags": [0] * n, "message_key": [bytes([i] * 24) for i in range(n)],
+    }  # fmt: skip
+    packed = {
+        name: Integers(np.array([NONE if one is None else one for one in column], np.int64))
+        if name in ("sender_asn", "flags")
+        else Reals(np.array([math.nan if one is None else one for one in column], float))
+        if name in ("confidence_score", "geographic_risk_score")
+        else Blobs(np.frombuffer(b"".join(column), np.uint8).reshape(n, -1))
+        if name == "message_key"
+        else Same(column[0], n)
+        if name in ("timestamp", "session_id", "reason")
+        else coded(column)
+        for name, column in lists.items()
+    }
+    found = []
+    for place, columns in enumerate((lists, packed)):
+        with SqliteStore(tmp_path / f"{place}.db") as store:
+            run = store.begin_run([])
+            tally = tally_of(columns, n)
+            block = RowBlock(n, tuple(columns), list(columns.values()), tally)
+            assert store.write(run, [block]) == n
+            assert store.check() == []
+            rows = f"SELECT {', '.join(columns)} FROM {schema.MESSAGES} ORDER BY id"
+            found.append(store._execute(rows).fetchall())
+    assert found[0] == found[1] == list(zip(*lists.values(), strict=True))
+
+
+def coded(column):
+    known = factor(column)
+    return Texts.of(known.names, known.codes.astype(np.int32))
 
 
 def test_short_cut_and_recount_agree(tmp_path):

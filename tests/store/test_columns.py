@@ -1,0 +1,98 @@
+"""Columns of buffers against the lists they stand for."""
+
+import math
+from collections import Counter
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlas_fast._kernels.sqltable import NONE
+from atlas_fast.store.columns import (
+    Blobs,
+    Factor,
+    Integers,
+    Reals,
+    Same,
+    Texts,
+    factor,
+    in_groups,
+)
+
+words = st.lists(st.text(st.characters(codec="utf-8"), max_size=8), max_size=20)
+
+
+@given(words)
+def test_texts(texts):
+    column = Texts.of(texts)
+    assert list(column) == column.tolist() == texts and len(column) == len(texts)
+    assert column.size == sum(len(text.encode()) for text in texts)
+    assert [column.entry(i) for i in range(len(texts))] == texts
+
+
+def test_a_lone_surrogate_is_replaced():
+    assert Texts.of(["a\udce9b", "\U0001f600", "\ud83d"]).tolist() == [
+        "a\ufffdb", "\U0001f600", "\ufffd",
+    ]  # fmt: skip
+
+
+@given(words.filter(bool), st.data())
+def test_coded_texts(texts, data):
+    codes = data.draw(st.lists(st.integers(-2, len(texts) - 1), max_size=30))
+    column = Texts.of(texts, np.array(codes, np.int32))
+    assert column.tolist() == [None if code < 0 else texts[code] for code in codes]
+
+
+def test_numbers_and_blobs():
+    assert Integers(np.array([1, NONE, 3])).tolist() == [1, None, 3]
+    assert Reals(np.array([0.5, math.nan])).tolist() == [0.5, None]
+    assert Blobs(np.arange(6, dtype=np.uint8).reshape(2, 3)).tolist() == [b"\0\1\2", b"\3\4\5"]
+    assert Blobs(np.empty((0, 3), np.uint8)).tolist() == []
+    assert list(Same("x", 2)) == Same("x", 2).tolist() == ["x", "x"]
+
+
+def back(found: Factor):
+    return [None if code < 0 else found.names[code] for code in found.codes.tolist()]
+
+
+@given(words, st.lists(st.sampled_from([None, "a", "b", 3]), max_size=20))
+def test_factors(texts, values):
+    assert back(factor(Texts.of(texts))) == texts
+    assert len(factor(Texts.of(texts)).names) == len(set(texts))
+    assert back(factor(values)) == values
+    assert back(factor(Same(None, 3))) == [None] * 3
+    assert back(factor(Same("x", 2))) == ["x"] * 2
+    assert back(factor(Integers(np.array([7, NONE, 7, -1])))) == [7, None, 7, -1]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([None, "a", "b"]), st.integers(0, 40), st.booleans()),
+        max_size=60,
+    ),
+    st.integers(0, 5_000),
+)
+def test_groups(rows, more):
+    """Few combinations are counted in a table, many are sorted."""
+    one, two = factor([row[0] for row in rows]), factor([row[1] for row in rows])
+    two = Factor(two.codes, [*two.names, *range(100, 100 + more)])
+    mask = np.array([row[2] for row in rows], bool)
+    for counted, which in ((rows, None), ([row for row in rows if row[2]], mask)):
+        keys, group = in_groups(one, two, rows=which)
+        assert [keys[i] for i in group.tolist()] == [row[:2] for row in counted]
+        assert Counter(row[:2] for row in counted) == dict(
+            zip(keys, np.bincount(group, minlength=len(keys)).tolist(), strict=True)
+        )
+
+
+@given(st.lists(st.integers(0, 3), max_size=9))
+def test_rows_are_taken(rows):
+    texts = ["a", "", "ü", "b"]
+    columns = (
+        Texts.of(texts), Texts.of(texts, np.array([3, -1, 0, 1], np.int32)), Same("x", 4),
+        Integers(np.array([1, NONE, 3, 4])), Reals(np.array([0.5, math.nan, 1, 2])),
+        Blobs(np.arange(8, dtype=np.uint8).reshape(4, 2)),
+    )  # fmt: skip
+    for column in columns:
+        values = list(column)
+        assert list(column.take(np.array(rows, np.int64))) == [values[row] for row in rows]
