@@ -396,7 +396,7 @@ def test_hostile_rules_stay_text(tmp_path):
     batch = judged([mail("a" * 200)], [0], [0.1])
     policy.run(batch, Policy(("\x07" + "a" * 5000, "a" * 150)))
     block = row_block(batch, 1, "2026-03-04 05:06:07")
-    reason = dict(zip(block.names, block.columns, strict=True))["reason"][0]
+    reason = dict(zip(block.names, map(list, block.columns), strict=True))["reason"][0]
     assert len(reason) <= 1000 and reason.isprintable()
 
 
