@@ -408,6 +408,7 @@ def test_no_other_message_is_flagged_for_deletion(tmp_path):
             "INSERT INTO imap_folders (account_id, folder_name, uidvalidity, seen_at) "
             "VALUES (?, ?, 7, '2999-01-01 00:00:00')", (account, folder),
         )  # fmt: skip
+    connection.close()
     body = {"email_uid": uid, "folder_name": folder, "account_id": account, "session_id": 1}
     found = ask(client, "POST", "/api/emails/flag-for-deletion", body).json()
     assert found["success"] is False and "made anew" in found["message"]
