@@ -102,7 +102,9 @@ def test_nothing_of_a_body_is_fetched(server, tmp_path):
     assert MARKER not in down and b"BODY[HEADER]<0>" in down
     fetched = re.findall(rb"UID FETCH \S+ (\([^)\r]*\))", up)
     assert len(fetched) == 3 * 4  # three header sections are asked for again, to their end
-    assert all(re.fullmatch(rb"\(UID RFC822\.SIZE BODY\.PEEK\[HEADER]<0\.\d+>\)", one) for one in fetched)
+    assert all(
+        re.fullmatch(rb"\(UID RFC822\.SIZE BODY\.PEEK\[HEADER]<0\.\d+>\)", one) for one in fetched
+    )
     cut = [bool(row["flags"] & Flag.MSG_CUT) for row in found]
     assert cut == [MARKER in raw for raw in raws]
 

@@ -2,10 +2,10 @@
 
 One literal a message, `BODY.PEEK[]<0.N>`: header section and start of the body lie together, and
 the server sets no \\Seen. Where bodies are left aside it is `BODY.PEEK[HEADER]<0.N>`, and
-RFC822.SIZE tells which messages have one. The receive buffer becomes the batch; messages are spans of it, between
-the server's words, and nothing is copied. A buffer that is full is a block that is ready; the
-response that did not fit goes on in the next. Answers may come in any order, twice, or not at all;
-what was not asked for is passed over.
+RFC822.SIZE tells which messages have one. The receive buffer becomes the batch; messages are spans
+of it, between the server's words, and nothing is copied. A buffer that is full is a block that is
+ready; the response that did not fit goes on in the next. Answers may come in any order, twice, or
+not at all; what was not asked for is passed over.
 """
 
 from __future__ import annotations
