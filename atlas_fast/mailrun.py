@@ -26,7 +26,7 @@ from atlas_fast.classify.policy import Filters, Policy, Validate
 from atlas_fast.decision import policy_of, use_relays, use_store
 from atlas_fast.errors import UsageError
 from atlas_fast.observe.counters import StageClock
-from atlas_fast.pipeline import Done, Pipeline
+from atlas_fast.pipeline import HEADERS_ONLY, Done, Pipeline
 from atlas_fast.sources.imap.delete import Changed, remove
 from atlas_fast.sources.imap.folder import ImapFolder
 from atlas_fast.sources.imap.mailbox import Mailbox
@@ -61,10 +61,11 @@ class Options:
 class FolderReport:
     """What was done with one folder.
 
-    `messages` read; `chosen` that are to go; `outcomes` by the journal's states (`deleted`,
-    `moved`, `gone`, `protected`, `failed`, `flagged`, `copied`, `void`), `finished` those of an
-    earlier run's decisions; `categories`: count and first reason of what is to go or went; `rules`
-    counts what a rule decided.
+    `messages` read; `known` those among them whose row the store had (they are looked at all the
+    same), `stored` rows that are new in it, those of `finished` too; `chosen` that are to go;
+    `outcomes` by the journal's states (`deleted`, `moved`, `gone`, `protected`, `failed`,
+    `flagged`, `copied`, `void`), `finished` those of an earlier run's decisions; `categories`:
+    count and first reason of what is to go or went; `rules` counts what a rule decided.
     `imap_seconds` was spent waiting for the server, by the reading thread too.
     """
 
@@ -73,6 +74,8 @@ class FolderReport:
     preview: bool = False
     uidvalidity: int = 0
     messages: int = 0
+    known: int = 0
+    stored: int = 0
     chosen: int = 0
     preserved: int = 0
     validated: int = 0
@@ -141,6 +144,7 @@ class _FolderRun:
             with suppress(Changed):
                 self._remove(journal, left.uids, left.target)
         for journal in journals.values():
+            self.report.stored += journal.stored
             for state, number in journal.counts.items():
                 self.report.finished[state] = self.report.finished.get(state, 0) + number
 
@@ -183,7 +187,8 @@ class _FolderRun:
                 )  # fmt: skip
                 report.uidvalidity = now
             self.clock.merge(done.clock)
-            self.mark = replace(self.mark, mark=done.mark, state=str(now))
+            way = HEADERS_ONLY if pipeline.headers_only else ""
+            self.mark = replace(self.mark, mark=done.mark, state=f"{way}{now}")
             self._take(done, journal)
             if progress is not None:
                 progress(report.messages, source.expected)
@@ -217,7 +222,9 @@ class _FolderRun:
         with self.clock.measure("store"), self.store.transaction():
             if chosen:
                 journal.decide(chosen, self.options.quarantine, proposed=asked)
-            self.store.write(self.run, blocks, done.failures, marks)
+            stored = self.store.write(self.run, blocks, done.failures, marks)
+        report.stored += stored
+        report.known += sum(block.n for block in blocks) - stored
         report.errors += len(done.failures)
         report.problems += [f"{one.place}: {one.kind}: {one.text}" for one in done.failures]
 
@@ -261,6 +268,8 @@ class _FolderRun:
                     stale = self.journal(left.uidvalidity)
                     stale.outcome("void", left.uids, "UIDVALIDITY changed")
                     journal.counts.update(stale.counts)
+        self.report.stored += journal.stored
+        self.report.known += journal.known
         self.report.outcomes = dict(journal.counts)
         kept = sum(
             journal.counts[state] for state in ("protected", "failed", "flagged", "copied", "void")

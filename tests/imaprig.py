@@ -70,6 +70,7 @@ def mail_run(
             opened_box, folder, opened, run, account, STRATEGIES[strategy], options,
             pipeline=pipeline or Pipeline(stages()), report=report,
         )  # fmt: skip
+        assert report.stored == opened.totals(run).stored
         opened.finish_run(run)
     return report
 

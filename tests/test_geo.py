@@ -3,6 +3,8 @@
 import ipaddress
 import random
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -312,6 +314,25 @@ def test_the_face_of_one(small):
             small.lookup(text)
     with pytest.raises(TypeError):
         small.lookup(None)
+
+
+def test_what_is_kept_may_go_while_it_is_read(small, monkeypatch):
+    """Two threads, and room for one record: each lookup takes away what the other one may have
+    in hand."""
+    monkeypatch.setattr(face, "KEPT", 1)
+    texts = ["8.8.8.8", "60.0.0.1", "9.9.9.9", "64.0.0.1"]
+    want = {text: small.lookup(text) for text in texts}
+    begin = Barrier(2)
+
+    def look(turn):
+        begin.wait()
+        for i in range(20_000):
+            text = texts[(i + turn) % 4 if i % 3 else 0]
+            assert small.lookup(text) == want[text]
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(look, turn) for turn in range(2)]:
+            done.result()
 
 
 def test_the_face_of_many(small):

@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import traceback
 import types
+from contextlib import closing
 
 import pytest
 from breakable import Breakable
@@ -72,6 +73,32 @@ def test_preview_run_restore(server, at, capsys):
     after = server.snapshot("work")
     assert sorted(d for _, d in after.values()) == sorted(d for _, d in before.values())
     server.drop("Held")
+
+
+@needs_dovecot
+def test_what_was_known_is_said(at, capsys, tmp_path):
+    """Rows that are new, and messages that had theirs; in the run's own report too."""
+
+    def numbers(*what):
+        assert main(["imap", *what, *at, "work", *FILTER, "--json"]) == 0
+        (report,) = said(capsys)["folders"]
+        with closing(sqlite3.connect(tmp_path / "atlas.db")) as connection:
+            (kept,) = connection.execute(
+                "SELECT report FROM run_reports WHERE session_id = ?", (report["session_id"],)
+            ).fetchone()
+        told = json.loads(kept)
+        found = report["messages"], report["known"], report["stored"]
+        assert (told["messages"], told["known"], told["stored"]) == found
+        assert told["looked"] == report["messages"]
+        return (*found, report["chosen"])
+
+    *first, chosen = numbers("preview")
+    assert first == [N, 0, N] and chosen >= len(GO)
+    assert numbers("preview") == (N, N, 0, chosen)
+    assert numbers("run", "--yes") == (N, N - chosen, chosen, chosen)
+    assert numbers("run", "--yes", "--headers-only") == (N - chosen, N - chosen, 0, 0)
+    assert main(["imap", "preview", *at, "work"]) == 0
+    assert f"0 new rows, {N - chosen} were there already" in capsys.readouterr().out
 
 
 @needs_dovecot

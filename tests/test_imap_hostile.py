@@ -100,10 +100,11 @@ class Scripted:
         )  # fmt: skip
 
 
-def read(answers, seconds=2.0, greeting=b"* OK hi\r\n"):
+def read(answers, seconds=2.0, greeting=b"* OK hi\r\n", headers_only=False):
     """What a run over the scripted server gives: (places, bytes) of messages, the source."""
     with Scripted(answers, greeting) as server, server.mailbox(seconds) as box:
         source = ImapFolder(box, "INBOX")
+        source.headers_only = headers_only
         got = [
             (place, raw)
             for b in source.batches(100, 1 << 24)
@@ -252,6 +253,20 @@ def test_a_long_header_section_is_fetched_again():
         }
     )  # fmt: skip
     assert dict(got)["1"] == long and len(got) == 3
+
+
+def test_other_forms_of_header_sections():
+    """Sizes before and behind, or none; a server that sends the body all the same."""
+    head = b"From: a@b\r\n\r\n"
+    got, source = read(
+        fetch(
+            b"* 1 FETCH (UID 1 RFC822.SIZE 99 BODY[HEADER]<0> {%d}\r\n%s)\r\n" % (len(head), head),
+            b"* 2 FETCH (BODY[HEADER]<0> {%d}\r\n%s RFC822.SIZE 9 UID 2)\r\n" % (len(head), head),
+            b"* 3 FETCH (RFC822.SIZE {2}\r\n99 UID 3 BODY[]<0> {%d}\r\n%s)\r\n" % (len(ONE), ONE),
+        ),
+        headers_only=True,
+    )
+    assert sorted(got) == [("1", head), ("2", head), ("3", ONE)] and not source.problems
 
 
 # -- grammar ---------------------------------------------------------------------------------

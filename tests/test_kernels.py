@@ -5,6 +5,7 @@ import importlib
 import mmap
 import pkgutil
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -165,6 +166,24 @@ def test_no_output_moves_while_somebody_looks():
     assert bytes(view) == b"a\n"
     view.release()
     mime.mime_batch(*arguments)
+
+
+def test_views_are_counted_right_by_threads_at_once():
+    """Without a GIL too: a wrong count lets memory move below a view, or never again."""
+    for _ in range(5):
+        out, begin = mime_arguments()[6], Barrier(2)
+
+        def look(out=out, begin=begin):
+            begin.wait()
+            for _ in range(50_000):
+                memoryview(out).release()
+
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(look) for _ in range(2)]:
+                done.result()
+        out.clear()
+        with memoryview(out), pytest.raises(BufferError):
+            out.clear()
 
 
 def rows_in_turn(one, other, rounds):

@@ -6,6 +6,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from hashlib import blake2b
 from importlib.resources import files
@@ -49,9 +50,10 @@ def mail(tmp_path):
 
 
 def rows_of(path):
-    return sqlite3.connect(path).execute(
-        f"SELECT uid, category_v2, category_confidence_v2 FROM {schema.MESSAGES} ORDER BY uid"
-    ).fetchall()  # fmt: skip
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(
+            f"SELECT uid, category_v2, category_confidence_v2 FROM {schema.MESSAGES} ORDER BY uid"
+        ).fetchall()
 
 
 def correct(path, uid, kind="incorrect", user=None, original="Commercial Spam", **more):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -254,7 +255,7 @@ def test_reasons_are_stored(tmp_path):
     triage(source, store)
     batches = list(scan(source))
     told = [text for batch in batches for text in batch.verdict.reasons.stored().tolist()]
-    with sqlite3.connect(store) as connection:
+    with closing(sqlite3.connect(store)) as connection:
         rows = connection.execute(
             "SELECT raw_data, subject FROM processed_emails_bulletproof ORDER BY id"
         ).fetchall()

@@ -1,6 +1,7 @@
 """The policy against a plain one, each rule with its stored strings, and rules through a run."""
 
 import sqlite3
+from contextlib import closing
 from random import Random
 
 import numpy as np
@@ -363,10 +364,11 @@ def test_a_run_follows_its_store(tmp_path):
     manager.add_to_whitelist("nobody.example")
     report = triage(str(folder), path)
     assert report.rules == {"USER_KEYWORD": 1, "FLAGGED_FOR_DELETION": 1, "FLAG_PROTECTED": 1}
-    rows = sqlite3.connect(path).execute(
-        f"SELECT action, category, category_v2, reason, confidence_score FROM {schema.MESSAGES} "
-        "ORDER BY uid"
-    ).fetchall()  # fmt: skip
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(
+            "SELECT action, category, category_v2, reason, confidence_score "
+            f"FROM {schema.MESSAGES} ORDER BY uid"
+        ).fetchall()
     assert [row[:2] for row in rows] == [
         ("DELETED", "User Keyword"), ("PRESERVED", "Not Spam"),
         ("DELETED", "Flagged for Deletion"), ("PRESERVED", "Not Spam"),

@@ -146,6 +146,7 @@ def test_counters_prove_one_classifier_a_message(tmp_path, candidate, monkeypatc
         "SELECT selected_classifier, categories_match, old_category = new_category, email_uid, "
         "processing_time_old > 0, processing_time_new > 0 FROM ab_testing_results"
     ).fetchall()
+    connection.close()
     assert len(rows) == counts["both"]
     assert all(row[1] == row[2] and row[4] and row[5] for row in rows)
     assert {row[0] for row in rows} == {"old", "new"}

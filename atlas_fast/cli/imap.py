@@ -7,7 +7,7 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from atlas_fast.cli.run import DEFAULT_STORE
+from atlas_fast.cli.run import DEFAULT_STORE, stored_line
 from atlas_fast.cli.terminal import (
     fail,
     print_json,
@@ -114,6 +114,11 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=WORKERS, default=1, metavar="N", help="threads that classify"
     )
+    parser.add_argument(
+        "--headers-only",
+        action="store_true",
+        help="judge by header sections alone; nothing of a body is fetched",
+    )
     parser.add_argument("--model", metavar="FILE", help="a model by `train` (default: the shipped)")
 
 
@@ -166,7 +171,9 @@ def _work(options: argparse.Namespace, *, preview: bool) -> int:
         filters=Filters(options.filter),
         confirm=None if preview or options.yes else _ask,
     )
-    pipeline = Pipeline(workers=options.workers, model=options.model)
+    pipeline = Pipeline(
+        workers=options.workers, model=options.model, headers_only=options.headers_only
+    )
     with (
         _mailbox(options) as mailbox,
         closing(open_database(options.store)) as store,
@@ -206,6 +213,7 @@ def _pairs(report: FolderReport) -> list[tuple[str, str]]:
         ("time", f"{report.seconds:.2f} s, {report.imap_seconds:.2f} s waiting for the server"),
         ("would go" if report.preview else "chosen", f"{report.chosen:,}"),
         ("stay", f"{report.preserved:,}"),
+        ("stored", stored_line(report.stored, report.known)),
     ]
     if not report.confirmed:
         rows.append(("removed", "nothing: not confirmed"))

@@ -220,9 +220,7 @@ def _show_table(report: Report) -> None:
         ("time", f"{report.seconds:.2f} s, {report.workers} worker(s)"),
     ]
     if report.store is not None:
-        known = report.messages - report.stored
-        there = f", {known:,} were there already" if known else ""
-        rows.append(("stored", f"{report.stored:,} new rows{there}"))
+        rows.append(("stored", stored_line(report.stored, report.messages - report.stored)))
         rows.append(("store", report.store))
     rows.append(("errors", f"{report.errors:,}"))
     for name, number in sorted(report.categories.items(), key=lambda pair: -pair[1]):
@@ -236,6 +234,11 @@ def _show_table(report: Report) -> None:
         share = spent / max(sum(report.stages.values()), 1e-9)
         rows.append(("slowest stage", f"{slowest}: {spent:.2f} s ({share:.0%} of the stages)"))
     print_pairs("", rows)
+
+
+def stored_line(stored: int, known: int) -> str:
+    """How many rows are new, and how many messages had theirs."""
+    return f"{stored:,} new rows" + (f", {known:,} were there already" if known else "")
 
 
 def _cache_line(counts: dict[str, int | float]) -> str:

@@ -138,7 +138,8 @@ def key_variant(key: bytes, what: str) -> bytes:
 
 
 class Journal:
-    """The journal of one folder, for one run. `counts` has the outcomes noted so far.
+    """The journal of one folder, for one run. `counts` has the outcomes noted so far; of the
+    messages' rows that they brought, `stored` were new and `known` were there.
 
     `suffix` is what the stored reason of a deletion ends in.
     """
@@ -150,6 +151,7 @@ class Journal:
         self._store, self._run, self._account = store, run, account
         self.folder, self.uidvalidity, self.suffix = folder, uidvalidity, suffix
         self.counts: Counter[str] = Counter()
+        self.stored = self.known = 0
 
     # -- deciding ----------------------------------------------------------------------------
 
@@ -292,7 +294,9 @@ class Journal:
                 self.counts[final] += len(some)
             self._note_target(moved)
             if written:
-                self._store.write(self._run, [self._block(written)])
+                stored = self._store.write(self._run, [self._block(written)])
+                self.stored += stored
+                self.known += len(written) - stored
 
     def _note_target(self, moved: Any) -> None:
         if moved is not None:

@@ -14,8 +14,18 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from starlette.convertors import PathConvertor, register_url_convertor
 
 __all__ = ["QuickRoute", "page_router"]
+
+
+class _Folder(PathConvertor):
+    """`{name:folder}` in a path: any text, slashes and line ends too, which `path` ends at."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("folder", _Folder())
 
 
 class QuickRoute(APIRoute):

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -268,7 +269,7 @@ def test_accounts_that_cannot_be_used(program, monkeypatch):
     for number, word in ((off, "no active"), (-1, "no active"), (odd, "tls")):
         found = processing_controller.run_exact_cli_processing_for_account(number, True)
         assert not found["success"] and word in found["message"]
-    with sqlite3.connect(program) as connection:
+    with closing(sqlite3.connect(program)) as connection:
         assert connection.execute("SELECT COUNT(*) FROM sessions").fetchone() == (0,)
 
 

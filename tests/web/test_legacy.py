@@ -252,6 +252,8 @@ def test_a_folder_with_a_slash_has_a_status(client):
     assert ask(client, "POST", "/api/emails/flag", flag).json()["success"]
     answer = ask(client, "GET", "/api/emails/flag-status/2/INBOX/Old%20mail/1").json()
     assert answer["is_flagged"] is True and answer["folder_name"] == "INBOX/Old mail"
+    answer = ask(client, "GET", "/api/emails/flag-status/2/a%0Ab%2F%0A/1%0A").json()
+    assert answer["success"] and answer["is_flagged"] is False
 
 
 def test_protecting_takes_a_flag_for_deletion_away(client):
@@ -408,6 +410,7 @@ def test_no_other_message_is_flagged_for_deletion(tmp_path):
             "INSERT INTO imap_folders (account_id, folder_name, uidvalidity, seen_at) "
             "VALUES (?, ?, 7, '2999-01-01 00:00:00')", (account, folder),
         )  # fmt: skip
+    connection.close()
     body = {"email_uid": uid, "folder_name": folder, "account_id": account, "session_id": 1}
     found = ask(client, "POST", "/api/emails/flag-for-deletion", body).json()
     assert found["success"] is False and "made anew" in found["message"]

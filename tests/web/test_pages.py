@@ -334,6 +334,8 @@ def test_figures_of_a_report():
     assert (made.rate, made.rows, made.workers_used, made.slowest) == (500, 450, 1.0, "store")
     assert made.stages[0].bound == 2_000 and made.stages[0].micros == 500
     assert made.caches[0].levels == [("memory", 6), ("file", 0), ("computed", 0)]
+    again = figures_of({"messages": 10, "known": 8, "looked": 10, "stored": 2, "seconds": 2.0})
+    assert (again.rate, again.rows) == (5, 1)  # a mailbox: what is known is looked at all the same
     for broken in ({}, {"stages": 5, "messages": "x", "caches": [1]}, {"seconds": float("nan")},
                    {"stages": {"a": None}}, {"messages": True}, {"messages": 10**400}):  # fmt: skip
         figures_of(broken)

@@ -1,10 +1,11 @@
 """Message starts by UID FETCH, in place: the bytes that come are the bytes of the batch.
 
 One literal a message, `BODY.PEEK[]<0.N>`: header section and start of the body lie together, and
-the server sets no \\Seen. The receive buffer becomes the batch; messages are spans of it, between
-the server's words, and nothing is copied. A buffer that is full is a block that is ready; the
-response that did not fit goes on in the next. Answers may come in any order, twice, or not at all;
-what was not asked for is passed over.
+the server sets no \\Seen. Where bodies are left aside it is `BODY.PEEK[HEADER]<0.N>`, and
+RFC822.SIZE tells which messages have one. The receive buffer becomes the batch; messages are spans
+of it, between the server's words, and nothing is copied. A buffer that is full is a block that is
+ready; the response that did not fit goes on in the next. Answers may come in any order, twice, or
+not at all; what was not asked for is passed over.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from atlas_fast.sources.imap.wire import FRESH, Refused
 
 __all__ = ["Block", "Reader"]
 
-_OPEN = re.compile(rb"\* \d{1,10} FETCH \((?:UID (\d{1,10}) )?BODY\[\]<0> \{(\d{1,12})\}\r\n")
+_OPEN = re.compile(
+    rb"\* \d{1,10} FETCH \((?:UID (\d{1,10}) )?(?:RFC822\.SIZE (\d{1,19}) )?"
+    rb"BODY\[(?:HEADER)?\]<0> \{(\d{1,12})\}\r\n"
+)
 """How nearly every server begins; anything else is taken apart value by value."""
 _CLOSE = re.compile(rb"(?: UID (\d{1,10}))?\)\r\n")
 _FETCH = re.compile(rb"\* \d{1,10} FETCH \(", re.IGNORECASE)
@@ -32,8 +36,10 @@ BUFFER = 8 << 20
 """Bytes of a receive buffer, and so of a block, at most, beside the last response."""
 SLACK = 64 << 10
 """Bytes of a response beside its literal, at most."""
-BODIES = (b"BODY[]<0>", b"BODY[]", b"RFC822", b"RFC822.HEADER", b"BODY[HEADER]")
-"""Names under which a body is taken; the last three come from objects that only look like a
+BODIES = (
+    b"BODY[]<0>", b"BODY[HEADER]<0>", b"BODY[]", b"RFC822", b"RFC822.HEADER", b"BODY[HEADER]",
+)  # fmt: skip
+"""Names under which a message is taken; the last three come from objects that only look like a
 connection, and know no other."""
 UNASKED = 100
 """A body that was not asked for counts as so many responses that were not."""
@@ -41,21 +47,24 @@ UNASKED = 100
 
 @dataclass(slots=True)
 class Block:
-    """Messages of one buffer, in the order in which they came. `cut`: positions of those whose end
-    was not fetched."""
+    """Messages of one buffer, in the order in which they came. `cut`: positions of those that are
+    longer than was asked for, `left` of those whose body was not asked for."""
 
     raw: bytearray
     starts: list[int] = field(default_factory=list)
     stops: list[int] = field(default_factory=list)
     uids: list[int] = field(default_factory=list)
     cut: list[int] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.uids)
 
-    def add(self, uid: int, start: int, size: int, most: int) -> None:
+    def add(self, uid: int, start: int, size: int, most: int, whole: int) -> None:
         if size > most:
             self.cut.append(len(self.uids))
+        elif whole > size:
+            self.left.append(len(self.uids))
         self.starts.append(start)
         self.stops.append(start + min(size, most))
         self.uids.append(uid)
@@ -64,7 +73,8 @@ class Block:
 class Reader:
     """Iterates over blocks. Two commands are on their way, so that the server never waits for us.
 
-    The first `most` bytes of each message of `uids`, from the selected folder. `refused` has the
+    The first `most` bytes of each message of `uids`, from the selected folder; with
+    `headers_only`, of its header section. `refused` has the
     text of a NO: what it was about is in no block, like a message that is gone. Ended early, the
     connection is in the middle of an answer: `drain` it, or close it.
     """
@@ -72,10 +82,11 @@ class Reader:
     AHEAD = 2
 
     def __init__(
-        self, client: Client, uids: np.ndarray, most: int, max_messages: int, max_bytes: int
-    ):
+        self, client: Client, uids: np.ndarray, most: int, max_messages: int, max_bytes: int,
+        headers_only: bool = False,
+    ):  # fmt: skip
         self.client, self.wire = client, client.wire
-        self.most, self.max_messages = most, max_messages
+        self.most, self.max_messages, self.headers_only = most, max_messages, headers_only
         self.refused: str | None = None
         self._commands = uid_sets(uids, limits.IMAP_WINDOW)
         self._due: deque[bytes] = deque()
@@ -120,7 +131,8 @@ class Reader:
     def _send(self) -> None:
         for text, _ in self._commands:
             tag = self.client.tag()
-            item = b"BODY.PEEK[]<0.%d>" % (self.most + 1)
+            item = b"RFC822.SIZE BODY.PEEK[HEADER]" if self.headers_only else b"BODY.PEEK[]"
+            item += b"<0.%d>" % (self.most + 1)
             self.wire.begin()
             self.wire.send(b"%s UID FETCH %s (UID %s)\r\n" % (tag, text, item))
             self._due.append(tag)
@@ -135,7 +147,7 @@ class Reader:
             found = _OPEN.match(wire.raw, wire.start, wire.stop)
         if found is None:
             return self._other()
-        size = int(found[2])
+        size = int(found[3])
         if size > self.most + 1:
             raise self._fault(f"{size} bytes of a message where {self.most + 1} were asked for")
         head = found.end() - wire.start
@@ -146,11 +158,12 @@ class Reader:
         close = _CLOSE.match(wire.raw, start + size, wire.start + end)
         if close is None or close.end() != wire.start + end:
             return self._other()
-        self._add(uid or close[1], start, size)
+        self._add(uid or close[1], start, size, int(found[2] or 0))
         wire.start += end
         return False
 
-    def _add(self, uid: bytes | None, start: int, size: int) -> None:
+    def _add(self, uid: bytes | None, start: int, size: int, whole: int) -> None:
+        """A message at `start`, by a server that says it has `whole` bytes (0: it does not)."""
         number = int(uid) if uid else 0
         if number not in self._wanted:  # not asked for, or the second answer
             self._pass(UNASKED)
@@ -158,7 +171,7 @@ class Reader:
         self._wanted.discard(number)
         if self._block.raw is not self.wire.raw or len(self._block) >= self.max_messages:
             self._turn()
-        self._block.add(number, start, size, self.most)
+        self._block.add(number, start, size, self.most, whole if self.headers_only else 0)
 
     def _turn(self) -> None:
         """The open block is done; the next may share its buffer."""
@@ -196,18 +209,20 @@ class Reader:
         items = values[3] if len(values) == 4 and isinstance(values[3], list) else []
         if len(items) % 2:
             raise ValueError("a name without a value")
-        uid, body = None, None
+        uid, body, whole = None, None, 0
         for name, value in zip(items[::2], items[1::2], strict=False):
             upper = name.upper() if isinstance(name, bytes) else b""
             if upper == b"UID" and isinstance(value, bytes) and value.isdigit():
                 uid = value[:11]
+            elif upper == b"RFC822.SIZE" and isinstance(value, bytes) and value.isdigit():
+                whole = int(value[:19])
             elif upper in BODIES and isinstance(value, bytes):
                 body = value
         if body is None:
             self._pass(1)
             return
         self.wire.raw[base : base + len(body)] = body
-        self._add(uid, base, len(body))
+        self._add(uid, base, len(body), whole)
 
     def _pass(self, weight: int) -> None:
         """Count what was not asked for."""

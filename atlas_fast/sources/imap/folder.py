@@ -36,7 +36,8 @@ class ImapFolder:
     A place is a UID, a mark `UIDVALIDITY:UID`; keys are made of account, folder, UIDVALIDITY and
     UID. `uidvalidity` is that of the batches that came last; `expected` how many messages there
     are to read, once that is known; `vanished` counts those that were gone when they were asked
-    for; `problems` has the rest. `also`: UIDs that are read whatever the mark says.
+    for; `problems` has the rest. `also`: UIDs that are read whatever the mark says. With
+    `headers_only` header sections are fetched and nothing of a body; `body_bytes` means nothing.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ImapFolder:
     ):
         self.mailbox, self.folder = mailbox, folder
         self.body_bytes, self.also = body_bytes, also
+        self.headers_only = False
         self.identity = f"imap://{mailbox.account}@{mailbox.host}/{folder}"
         self.problems: list[str] = []
         self.uidvalidity = 0
@@ -120,9 +122,10 @@ class ImapFolder:
                 client = self._select()
                 if self.uidvalidity != validity:
                     return
-                yield from self._read(client, chunk, chunk.normal(), self.body_bytes, size)
+                most = limits.IMAP_BODY_BYTES if self.headers_only else self.body_bytes
+                yield from self._read(client, chunk, chunk.normal(), most, size)
+                most = max(most, limits.IMAP_HEADER_BYTES)
                 for uid in sorted(chunk.long):
-                    most = max(self.body_bytes, limits.IMAP_HEADER_BYTES)
                     yield from self._read(client, chunk, np.array([uid], np.uint32), most, size)
                 left = chunk.left()
                 if not left:
@@ -151,7 +154,7 @@ class ImapFolder:
     ) -> Generator[Batch, None, None]:
         if not len(uids):
             return
-        self._reader = Reader(client, uids, most, *size)
+        self._reader = Reader(client, uids, most, *size, self.headers_only)
         for block in self._reader:
             self.mailbox.progress()
             keep = chunk.take(block, most < limits.IMAP_HEADER_BYTES)
@@ -170,8 +173,8 @@ class ImapFolder:
             mark=mark,
             keys=self._keys(places),
         )
-        if block.cut:
-            batch.flags[np.isin(chosen, block.cut)] |= np.uint32(Flag.MSG_CUT)
+        if block.cut or block.left:
+            batch.flags[np.isin(chosen, block.cut + block.left)] |= np.uint32(Flag.MSG_CUT)
         return batch
 
     def _keys(self, places: list[str]) -> np.ndarray:

@@ -221,7 +221,9 @@ def _listed(
     return answer(**keys)
 
 
-@router.get("/emails/flag-status/{account_id}/{folder_name:path}/{email_uid}", response_model=None)
+@router.get(
+    "/emails/flag-status/{account_id}/{folder_name:folder}/{email_uid}", response_model=None
+)
 def flag_status(
     request: Request, account_id: Number, folder_name: Text, email_uid: Uid
 ) -> Response:
@@ -234,7 +236,7 @@ def flag_status(
 
 
 @router.get(
-    "/emails/flag-status-detailed/{account_id}/{folder_name:path}/{email_uid}",
+    "/emails/flag-status-detailed/{account_id}/{folder_name:folder}/{email_uid}",
     response_model=None,
 )
 def flag_status_detailed(

@@ -82,7 +82,7 @@ def figures_of(report: Mapping[str, Any]) -> Figures:
     """Out of a report as a run left it in the store; what is not there is unknown."""
     messages, seconds = int(_number(report.get("messages"))), _number(report.get("seconds"))
     known = int(_number(report.get("known")))
-    looked = max(messages - known, 0)
+    looked = int(_number(report.get("looked", max(messages - known, 0))))
     times = {str(n): _number(s) for n, s in _table(report.get("stages")).items()}
     spent = sum(times.values())
     stages = [

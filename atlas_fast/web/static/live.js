@@ -80,7 +80,7 @@
 
   const show = (part, told) => {
     const of = told.report;
-    const looked = Math.max(0, (of.messages || 0) - (of.known || 0));
+    const looked = of.looked ?? Math.max(0, (of.messages || 0) - (of.known || 0));
     const stages = Object.entries(of.stages || {});
     const spent = stages.reduce((sum, [, used]) => sum + used, 0);
     say(part, "state", told.state === "running" ? "going on" : "waiting");

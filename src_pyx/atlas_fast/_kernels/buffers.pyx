@@ -32,7 +32,10 @@ cdef extern from *:
     #else
     #define ATLAS_FAST_COMPILER "unknown"
     #endif
+    /* Threads without a GIL open and close views at the same time. */
+    #define atlas_count(n, by) __atomic_fetch_add(n, by, __ATOMIC_SEQ_CST)
     """
+    void count_views "atlas_count"(Py_ssize_t* n, Py_ssize_t by) noexcept nogil
     const char* ATLAS_FAST_BUILD_MODE
     const char* ATLAS_FAST_COMPILER
     int ATLAS_FAST_OPTIMIZED
@@ -111,10 +114,10 @@ cdef class Bytes:
 
     def __getbuffer__(self, Py_buffer* view, int flags):
         PyBuffer_FillInfo(view, self, self.arena.data, self.arena.size, 1, flags)
-        self.n_views += 1
+        count_views(&self.n_views, 1)
 
     def __releasebuffer__(self, Py_buffer* view):
-        self.n_views -= 1
+        count_views(&self.n_views, -1)
 
     def clear(self):
         """Forget the content, keep the memory. BufferError while a view is open."""

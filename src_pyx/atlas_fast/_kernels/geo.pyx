@@ -29,7 +29,6 @@ cdef extern from "Python.h":
         object (*tp_alloc)(PyTypeObject* form, Py_ssize_t n)
     bint PyType_IsSubtype(PyTypeObject* form, PyTypeObject* base)
     PyTypeObject PyTuple_Type
-    PyObject* PyDict_GetItemWithError(object found, object key) except? NULL
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size)
     void PyErr_Clear()
 
@@ -494,18 +493,17 @@ def kept_record(
 
     `form` is a named tuple; it is made without a call of Python's. TypeError when it is no tuple.
     """
-    cdef PyObject* found
     cdef tuple rest
-    cdef object out, part
+    cdef object found, out, part
     cdef Py_ssize_t i, n
     if type(item) is not str:
         return None
     if not PyType_IsSubtype(<PyTypeObject*> form, &PyTuple_Type):
         raise TypeError("the form is no tuple")
-    found = PyDict_GetItemWithError(kept, _locate_str(table, item))
-    if found == NULL:
+    found = kept.get(_locate_str(table, item))
+    if found is None:
         return None
-    rest = <tuple?> <object> found
+    rest = <tuple?> found
     n = len(rest)
     out = (<PyTypeObject*> form).tp_alloc(<PyTypeObject*> form, n + 1)
     Py_INCREF(item)
