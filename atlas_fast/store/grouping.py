@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from atlas_fast.store.base import ErrorRow, Mark, Run, Store
 from atlas_fast.store.rows import RowBlock
 
-COMMIT_ROWS = 20_000
+COMMIT_ROWS = 10_000
 """Rows of one commit at most, unless a single batch has more, or the store has a `commit_rows` of
 its own."""
 
