@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise, repeat
+from itertools import repeat
 from math import prod
 from typing import Any
 
@@ -81,17 +81,13 @@ class Texts:
     @cached_property
     def entries(self) -> list[str]:
         """All texts."""
-        whole = self.data.tobytes()
-        text = whole.decode()
-        if len(text) == len(whole):
-            return [text[a:b] for a, b in pairwise(self.offsets.tolist())]
-        return [whole[a:b].decode() for a, b in pairwise(self.offsets.tolist())]
+        return self.some(np.arange(len(self.offsets) - 1))
 
     def tolist(self) -> list[str | None]:
         if self.codes is None:
             return list(self.entries)
         used, group = np.unique(self.codes, return_inverse=True)
-        named = np.array([None if i < 0 else self.entry(i) for i in used.tolist()], object)
+        named = np.array([None] * int((used < 0).sum()) + self.some(used[used >= 0]), object)
         found: list[str | None] = named[group].tolist()
         return found
 
@@ -99,9 +95,11 @@ class Texts:
         codes = rows.astype(np.int32) if self.codes is None else self.codes[rows]
         return Texts(self.data, self.offsets, codes)
 
-    def entry(self, i: int) -> str:
-        """Text i."""
-        return self.data[self.offsets[i] : self.offsets[i + 1]].tobytes().decode()
+    def some(self, at: np.ndarray) -> list[str]:
+        """The texts of these numbers."""
+        raw = self.data.tobytes()
+        spans = zip(self.offsets[at].tolist(), self.offsets[at + 1].tolist(), strict=True)
+        return [raw[a:b].decode() for a, b in spans]
 
     @property
     def size(self) -> int:
@@ -203,7 +201,7 @@ def factor(column: Column) -> Factor:
         if column.codes is not None:
             return Factor(column.codes, column.entries)
         ids, first = distinct(column.data, column.offsets)
-        return Factor(ids, [column.entry(i) for i in first.tolist()])
+        return Factor(ids, column.some(first))
     if isinstance(column, Integers):
         values, codes = np.unique(column.values, return_inverse=True)
         names = values.tolist()

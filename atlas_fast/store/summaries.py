@@ -274,15 +274,12 @@ def _add_sides(
     deletes = np.array([name == "DELETED" for name in (*action.names, None)])
     deleted = deletes[action.codes]
     size = len(of.names) + 1
-    numbers = zip(
-        [none, *of.names],
-        np.bincount(of.codes[deleted] + 1, minlength=size).tolist(),
-        np.bincount(of.codes[~deleted] + 1, minlength=size).tolist(),
-        strict=True,
-    )
-    for name, some, others in numbers:
-        if name is not None and some + others:
-            tally.add(summary, (*begins, name), (some, others))
+    some = np.bincount(of.codes[deleted] + 1, minlength=size).tolist()
+    others = np.bincount(of.codes[~deleted] + 1, minlength=size).tolist()
+    numbers = zip(of.names, some[1:], others[1:], strict=True)
+    tally.counts[summary.table] = {(*begins, name): [a, b] for name, a, b in numbers if a or b}
+    if none is not None and some[0] + others[0]:
+        tally.add(summary, (*begins, none), (some[0], others[0]))
 
 
 def _numbers(column: Column) -> np.ndarray:
