@@ -171,8 +171,8 @@ def _stages(data: Material, mbox: Path, rounds: int) -> Paired:
 
 
 def _kernels(data: Material, mbox: Path, rounds: int) -> Paired:
-    """The kernels of parsing, keys, features and scores over batches that are in memory: each
-    thread takes every other one."""
+    """The kernels of parsing, keys, features and scores over batches that are in memory; a thread
+    that is done takes the next one."""
     from atlas_fast.batch import message_keys
     from atlas_fast.classify.model import load_model
     from atlas_fast.stages import features, parse
@@ -180,19 +180,18 @@ def _kernels(data: Material, mbox: Path, rounds: int) -> Paired:
     few, others, model = _Few(mbox, min(STAGE_MESSAGES, data.scale)), Others(), load_model()
     batches = list(few.batches(1_000, 32 << 20))
 
-    def work(some: Sequence[Batch]) -> int:
-        for batch in some:
-            message_keys(batch)
-            fresh = _bare(batch)
-            parse.run(fresh)
-            features.run(fresh)
-            model.probabilities(fresh.features)
-        return sum(map(len, some))
+    def work(batch: Batch) -> int:
+        message_keys(batch)
+        fresh = _bare(batch)
+        parse.run(fresh)
+        features.run(fresh)
+        model.probabilities(fresh.features)
+        return len(batch)
 
     def kernels(name: str, threads: int) -> Contestant:
         def call() -> int:
             with others.watch(name), ThreadPoolExecutor(threads) as pool:
-                return sum(pool.map(work, [batches[i::threads] for i in range(threads)]))
+                return sum(pool.map(work, batches))
 
         return Contestant(name, call, few.n, "keys, parse, features and scores; nothing else")
 
