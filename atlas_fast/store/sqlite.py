@@ -41,8 +41,8 @@ CACHE_KIB = 4 << 10
 """Page cache: new rows come at one end of most indexes, so few leaves are needed at a time."""
 
 CHECKPOINT_PAGES = (16 << 20) // PAGE_BYTES
-"""WAL pages (16 MiB) before they are copied into the file. The default of 1,000 is a copy every other
-batch; copies of 64 MiB last so long that two workers wait for the writer."""
+"""WAL pages (16 MiB) before they are copied into the file. The default of 1,000 is a copy every
+other batch; copies of 64 MiB last so long that two workers wait for the writer."""
 
 ROW_TABLE = "atlas_rows"
 """Where SQLite reads the columns of a block by itself (_kernels/sqltable.pyx). It stands in the

@@ -21,7 +21,9 @@ cdef extern from *:
     #define ATLAS_OPEN RTLD_LAZY
     #endif
     static _Thread_local void *atlas_opened;    /* handle of this thread's newest connection */
+    static int atlas_count(int *n, int by) { return __atomic_add_fetch(n, by, __ATOMIC_ACQ_REL); }
     """
+    int atlas_count(int* n, int by) noexcept nogil
     int ATLAS_OPEN
     void* atlas_opened
     void* dlopen(const char* path, int how) nogil
@@ -188,15 +190,9 @@ cdef int _rowid(void* cursor, int64_t* out) noexcept nogil:
     return GOOD
 
 
-cdef void _let_go(void* aux) noexcept nogil:
-    """The connection is closed."""
-    with gil:
-        _drop(<Shown*> aux)
-
-
-cdef void _drop(Shown* shown) noexcept:
-    shown.holders -= 1
-    if shown.holders == 0:
+cdef void _let_go(void* shown) noexcept nogil:
+    """A holder is gone: the RowTable, or the connection, which SQLite closes without the GIL."""
+    if atlas_count(&(<Shown*> shown).holders, -1) == 0:
         free(shown)
 
 
@@ -231,7 +227,7 @@ cdef class RowTable:
     def __dealloc__(self):
         if self.shown is not NULL:
             self.shown.n = 0
-            _drop(self.shown)
+            _let_go(self.shown)
 
     def show(self, columns, Py_ssize_t n):
         """n rows. A column is (TEXT, data, offsets, codes or None), (INTEGER, values), where NONE
@@ -369,7 +365,7 @@ def attach(library, version, connect):
     db, atlas_opened = atlas_opened, NULL
     if db is NULL:
         return connection, None
-    table.shown.holders += 1
+    atlas_count(&table.shown.holders, 1)
     if API.create_module(db, b"atlas_rows", &MODULE, table.shown, _let_go) != GOOD:
         return connection, None                             # it has called _let_go
     return connection, table
