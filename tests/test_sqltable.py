@@ -1,6 +1,7 @@
 """Columns as a table of SQLite: what is selected is what the columns hold."""
 
 import _sqlite3
+import ctypes
 import math
 import sqlite3
 import threading
@@ -35,6 +36,17 @@ def shared():
     connection, table = connected()
     yield connection, table
     connection.close()
+
+
+def test_it_is_there_where_the_library_has_what_it_needs():
+    """The other tests are skipped without it."""
+    if LIBRARY is None or not hasattr(ctypes.CDLL(LIBRARY), "sqlite3_auto_extension"):
+        pytest.skip("the SQLite of this Python cannot be found in its process")
+    connection, table = sqltable.attach(
+        LIBRARY, sqlite3.sqlite_version, lambda: sqlite3.connect(":memory:")
+    )
+    connection.close()
+    assert table is not None
 
 
 def packed(texts, place=bytes):
@@ -206,3 +218,40 @@ def test_a_connection_is_that_of_the_thread_that_opened_it():
     finally:
         stop.set()
         busy.join()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_no_guess_is_made_when_another_connection_is_opened_meanwhile(keep):
+    others = []
+
+    def connect():
+        connection = sqlite3.connect(":memory:")
+        others.append(sqlite3.connect(":memory:"))
+        if not keep:
+            others.pop().close()
+        return connection
+
+    connection, table = sqltable.attach(LIBRARY, sqlite3.sqlite_version, connect)
+    assert table is None
+    for one in (connection, *others):
+        one.close()
+
+
+def test_a_row_that_a_statement_still_has_stays(shared):
+    connection, table = shared
+    data = bytearray(b"abc")
+    table.show([(sqltable.TEXT, data, np.array([0, 3], np.int64), None)], 1)
+    kept = connection.execute("SELECT c0 FROM temp.atlas_rows")
+    table.hide()
+    with pytest.raises(BufferError):
+        data.extend(b"def")
+    assert kept.fetchone() == (b"abc",)
+    kept.close()
+    table.hide()
+    data.extend(b"def")
+
+
+def test_only_what_is_created_has_its_name(shared):
+    connection, _ = shared
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        connection.execute("SELECT * FROM main.atlas_rows")

@@ -198,10 +198,15 @@ class Factor:
 def factor(column: Column) -> Factor:
     """The distinct values of a column; no object is made for a row of texts or integers."""
     if isinstance(column, Texts):
-        if column.codes is not None:
-            return Factor(column.codes, column.entries)
-        ids, first = distinct(column.data, column.offsets)
-        return Factor(ids, column.some(first))
+        if column.codes is None:
+            ids, first = distinct(column.data, column.offsets[:-1], column.offsets[1:])
+            return Factor(ids, column.some(first))
+        used, group = np.unique(column.codes, return_inverse=True)
+        below = int((used < 0).sum())  # they come first, and are NULL
+        used = used[below:]
+        ids, first = distinct(column.data, column.offsets[used], column.offsets[used + 1])
+        numbers = np.concatenate([np.full(below, -1, np.int32), ids])
+        return Factor(numbers[group], column.some(used[first]))
     if isinstance(column, Integers):
         values, codes = np.unique(column.values, return_inverse=True)
         names = values.tolist()
@@ -214,10 +219,12 @@ def factor(column: Column) -> Factor:
     return Factor(codes, list(seen))
 
 
-def distinct(data: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def distinct(
+    data: np.ndarray, starts: np.ndarray, stops: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Number of each text, int32 (n,), and the first row that has each, int32 (k,)."""
-    ids, first = np.empty((2, len(offsets) - 1), np.int32)
-    count = intern_batch(data, offsets[:-1], offsets[1:], _SECRET, ids, first)
+    ids, first = np.empty((2, len(starts)), np.int32)
+    count = intern_batch(data, starts, stops, _SECRET, ids, first)
     return ids, first[:count]
 
 

@@ -81,7 +81,8 @@ def _spread(n: int, rows: np.ndarray, values: np.ndarray, make: Callable[[bytes]
     codes = np.full(n, -1, np.int32)
     raw = values.view(np.uint8).ravel()
     width = len(raw) // max(len(rows), 1)
-    ids, firsts = distinct(raw, np.arange(len(rows) + 1) * width)
+    starts = np.arange(len(rows)) * width
+    ids, firsts = distinct(raw, starts, starts + width)
     codes[rows] = ids
     made = [make(raw[at * width : (at + 1) * width].tobytes()) for at in firsts.tolist()]
     return Texts.of(made, codes)

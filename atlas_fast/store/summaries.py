@@ -27,7 +27,6 @@ __all__ = [
     "SUMMARIES",
     "Summary",
     "Tally",
-    "band",
     "tally_of",
     "triggers",
 ]
@@ -91,7 +90,7 @@ BAND_SQL = (
     f"CASE WHEN confidence_score IS NULL THEN 0 WHEN confidence_score >= {HIGH} THEN 3 "
     f"WHEN confidence_score >= {MIDDLE} THEN 2 ELSE 1 END"
 )
-"""`band` of a message row."""
+"""Confidence band of a message row: 3 from HIGH, 2 from MIDDLE, 1 below, 0 without a confidence."""
 
 HOURS = Summary(
     "summary_hours",
@@ -154,13 +153,6 @@ NETWORKS = Summary(
     "deleted = 0 AND preserved = 0",
 )
 SUMMARIES = (HOURS, RUNS, COUNTRIES, DOMAINS, DAYS, KINDS, NETWORKS)
-
-
-def band(percent: float | None) -> int:
-    """Confidence band of `summary_runs`: 3 from 70, 2 from 40, 1 below, 0 without a confidence."""
-    if percent is None:
-        return 0
-    return 3 if percent >= HIGH else 2 if percent >= MIDDLE else 1
 
 
 def triggers() -> list[str]:
@@ -288,6 +280,7 @@ def _numbers(column: Column) -> np.ndarray:
 
 
 def _sums(group: np.ndarray, values: np.ndarray, parts: int) -> list[int]:
-    """Sum of each group in these parts of one, as SQL rounds them; a NaN is 0."""
-    whole = np.floor(np.nan_to_num(values) * parts + 0.5)
+    """Sum of each group in these parts of one, as SQL rounds them; what is no number is 0."""
+    exact = np.where(np.isfinite(values), values, 0.0) * parts
+    whole = np.copysign(np.floor(np.abs(exact) + 0.5), exact)
     return np.bincount(group, whole).astype(np.int64).tolist()

@@ -59,6 +59,12 @@ def back(found: Factor):
 def test_factors(texts, values):
     assert back(factor(Texts.of(texts))) == texts
     assert len(factor(Texts.of(texts)).names) == len(set(texts))
+    taken = Texts.of(texts).take(np.arange(len(texts)).repeat(2))
+    assert back(factor(taken)) == list(np.repeat(np.array(texts, object), 2))
+    assert len(factor(taken).names) == len(set(texts))
+    assert back(factor(Texts.of(["a", "b", "c"], np.array([-2, 1, -1], np.int32)))) == [
+        None, "b", None,
+    ]  # fmt: skip
     assert back(factor(values)) == values
     assert back(factor(Same(None, 3))) == [None] * 3
     assert back(factor(Same("x", 2))) == ["x"] * 2

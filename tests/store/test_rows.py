@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlas_fast.store import SqliteStore
+from atlas_fast.store.base import Run
 from atlas_fast.store.rows import OLD_CATEGORIES, clean, row_block, stored
 from store.fake import FakeBatch, texts
 
@@ -122,8 +124,10 @@ def test_values_are_plain_python():
     assert not any(isinstance(value, np.generic) for value in row.values())
 
 
-def test_a_part_of_a_block_has_its_rows_and_its_counts():
-    batch = FakeBatch([{"place": i, "spam": (i % 3 == 0) * 0.9} for i in range(10)])
+def test_a_part_of_a_block_has_its_rows_and_its_counts(tmp_path):
+    batch = FakeBatch(
+        [{"place": i, "spam": (i % 3 == 0) * 0.9, "domain": f"d{i % 2}"} for i in range(10)]
+    )
     block = row_block(batch, 1, "now", "m")
     goes = block.deleted()
     assert np.flatnonzero(goes).tolist() == [0, 3, 6, 9]
@@ -132,3 +136,7 @@ def test_a_part_of_a_block_has_its_rows_and_its_counts():
         part = block.take(np.flatnonzero(mask))
         assert list(part) == [row for row, there in zip(whole, mask, strict=True) if there]
         assert part.n == part.tally.stored == int(mask.sum())
+        with SqliteStore(tmp_path / f"{part.n}.db") as store:
+            store.begin_run([])
+            store.write(Run(1), [part])
+            assert store.check() == []

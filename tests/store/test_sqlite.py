@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from atlas_fast.errors import StoreError, UsageError
-from atlas_fast.store import SqliteStore, Totals, open_store, schema
+from atlas_fast.store import SqliteStore, Totals, open_store, schema, sqlite
 from atlas_fast.store.rows import row_block
 from atlas_fast.store.sqlite import ErrorRow, insert_block
 from store.fake import FakeBatch
@@ -234,3 +234,58 @@ def test_a_failed_message_is_reported_in_the_same_transaction(path):
         ).fetchall()
     other.close()
     assert found == [(1, "RuntimeError", "boom", "trace", '{"uid": "17"}')]
+
+
+def test_without_the_table_of_columns_rows_are_the_same(tmp_path, monkeypatch):
+    """Where the SQLite of a Python cannot be found, SQLite is given tuples."""
+    found = []
+    for name in ("with", "without"):
+        if name == "without":
+            monkeypatch.setattr(sqlite, "_LIBRARY", str(tmp_path / "missing.so"))
+        with SqliteStore(tmp_path / f"{name}.db") as store:
+            assert (store._table is None) is (name == "without")
+            run = store.begin_run([])
+            messages = [{"place": i, "spam": i / 130, "domain": f"d{i % 7}"} for i in range(130)]
+            block = row_block(FakeBatch(messages), run.session_id, "2026-01-02 03:04:05")
+            assert store.write(run, [block]) == 130
+            again = row_block(
+                FakeBatch([*messages, {"place": 200}]), run.session_id, "2026-01-02 03:04:05"
+            )
+            assert store.write(run, [again]) == 1
+            assert store.check() == []
+            columns = f"SELECT {', '.join(block.names)} FROM {schema.MESSAGES} ORDER BY id"
+            found.append(store._execute(columns).fetchall())
+    assert found[0] == found[1] and len(found[0]) == 131
+
+
+def test_what_a_trigger_of_the_file_does_is_not_counted(tmp_path):
+    with SqliteStore(tmp_path / "a.db") as store:
+        run = store.begin_run([])
+        store._execute("CREATE TABLE seen (id INTEGER)")
+        store._execute(
+            f"CREATE TRIGGER audit AFTER INSERT ON {schema.MESSAGES} BEGIN "
+            "INSERT INTO seen VALUES (NEW.id); END"
+        )
+        for places, new in ((range(5), 5), (range(10), 5)):
+            batch = FakeBatch([{"place": i} for i in places])
+            block = row_block(batch, run.session_id, "2026-01-02 03:04:05")
+            assert store.write(run, [block]) == new
+        assert store.check() == []
+
+
+def test_a_store_may_be_opened_while_another_is(tmp_path, monkeypatch):
+    """By the handler of a signal, say."""
+    real, inner = sqlite3.connect, []
+
+    def connect(*args, **kwargs):
+        if not inner:
+            inner.append(None)
+            inner[0] = SqliteStore(tmp_path / "inner.db")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(sqlite.sqlite3, "connect", connect)
+    with SqliteStore(tmp_path / "outer.db") as outer, inner[0] as other:
+        for store in (outer, other):
+            run = store.begin_run([])
+            block = row_block(FakeBatch([{"place": 1}]), run.session_id, "2026-01-02 03:04:05")
+            assert store.write(run, [block]) == 1

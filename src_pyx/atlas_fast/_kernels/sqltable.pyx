@@ -21,11 +21,13 @@ cdef extern from *:
     #define ATLAS_OPEN RTLD_LAZY
     #endif
     static _Thread_local void *atlas_opened;    /* handle of this thread's newest connection */
+    static _Thread_local int atlas_openings;    /* how many it has opened since `attach` began */
     static int atlas_count(int *n, int by) { return __atomic_add_fetch(n, by, __ATOMIC_ACQ_REL); }
     """
     int atlas_count(int* n, int by) noexcept nogil
     int ATLAS_OPEN
     void* atlas_opened
+    int atlas_openings
     void* dlopen(const char* path, int how) nogil
     void* dlsym(void* library, const char* name) nogil
 
@@ -50,7 +52,6 @@ cdef const char* MAKES = (
     b"c45,c46,c47,c48,c49,c50,c51,c52,c53,c54,c55,c56,c57,c58,c59,c60,c61,c62,c63)"
 )
 
-ctypedef int (*Entry)(void* db, char** error, const void* api) noexcept nogil
 ctypedef void (*Plain)() noexcept nogil
 
 cdef struct Api:                # what of SQLite is called
@@ -75,6 +76,7 @@ cdef struct Column:
 
 cdef struct Shown:              # what a connection reads; it and the RowTable hold it
     int holders
+    int cursors                 # that are open on it
     Py_ssize_t n, n_columns
     Column columns[COLUMNS]
 
@@ -126,6 +128,13 @@ cdef int _connect(
     return GOOD
 
 
+cdef int _create(
+    void* db, void* aux, int argc, const char** argv, void** out, char** error,
+) noexcept nogil:
+    """Not `_connect` itself: so there is no table of this name but the one that is created."""
+    return _connect(db, aux, argc, argv, out, error)
+
+
 cdef int _best_index(void* table, void* info) noexcept nogil:
     return GOOD                                             # every row, in their order
 
@@ -137,7 +146,16 @@ cdef int _free(void* made) noexcept nogil:
 
 cdef int _open(void* table, void** out) noexcept nogil:
     out[0] = calloc(1, sizeof(Cursor))
-    return GOOD if out[0] is not NULL else 7
+    if out[0] is NULL:
+        return 7
+    (<Table*> table).shown.cursors += 1
+    return GOOD
+
+
+cdef int _close(void* cursor) noexcept nogil:
+    (<Cursor*> cursor).table.shown.cursors -= 1
+    free(cursor)
+    return GOOD
 
 
 cdef int _filter(void* cursor, int plan, const char* name, int argc, void** argv) noexcept nogil:
@@ -197,13 +215,13 @@ cdef void _let_go(void* shown) noexcept nogil:
 
 
 MODULE.version = 0
-MODULE.create = _connect
+MODULE.create = _create
 MODULE.connect = _connect
 MODULE.best_index = _best_index
 MODULE.disconnect = _free
 MODULE.destroy = _free
 MODULE.open = _open
-MODULE.close = _free
+MODULE.close = _close
 MODULE.filter = _filter
 MODULE.next = _next
 MODULE.eof = _eof
@@ -232,8 +250,8 @@ cdef class RowTable:
     def show(self, columns, Py_ssize_t n):
         """n rows. A column is (TEXT, data, offsets, codes or None), (INTEGER, values), where NONE
         is NULL, (REAL, values), where a NaN is, or (BLOB, values of shape (n, width)); arrays of
-        uint8, int64, int32, int64, float64 and uint8. They are kept alive until `hide`. ValueError
-        when they do not fit n rows."""
+        uint8, int64, int32, int64, float64 and uint8, which must not change before `hide`.
+        ValueError when they do not fit n rows."""
         self.hide()
         if n < 0 or len(columns) > COLUMNS:
             raise ValueError(f"at most {COLUMNS} columns")
@@ -241,39 +259,41 @@ cdef class RowTable:
             for k, column in enumerate(columns):
                 self._take(&self.shown.columns[k], column, n)
         except BaseException:
-            self.kept.clear()
+            self.hide()
             raise
         self.shown.n_columns = len(columns)
         self.shown.n = n
 
     def hide(self):
-        """Nothing is shown; the arrays may go."""
+        """Nothing is shown; the arrays may go, but for those that a statement still has a row of."""
         self.shown.n = self.shown.n_columns = 0
-        self.kept.clear()
+        if self.shown.cursors == 0:
+            self.kept.clear()
 
     cdef int _take(self, Column* out, tuple column, Py_ssize_t n) except -1:
         cdef const int64_t[::1] integers
         cdef const double[::1] reals
         cdef const uint8_t[:, ::1] blobs
         cdef int kind = column[0]
+        cdef list views = [None if one is None else memoryview(one) for one in column[1:]]
         out.kind, out.offsets, out.codes, out.width, out.data = kind, NULL, NULL, 0, &NOTHING
-        self.kept.extend([memoryview(one) for one in column[1:] if one is not None])
+        self.kept.append(views)
         if kind == A_TEXT:
-            _texts(out, column[1], column[2], column[3], n)
+            _texts(out, views[0], views[1], views[2], n)
         elif kind == AN_INTEGER:
-            integers = column[1]
+            integers = views[0]
             if integers.shape[0] != n:
                 raise ValueError(f"{integers.shape[0]} integers for {n} rows")
             if n:
                 out.data = <const uint8_t*> &integers[0]
         elif kind == A_REAL:
-            reals = column[1]
+            reals = views[0]
             if reals.shape[0] != n:
                 raise ValueError(f"{reals.shape[0]} reals for {n} rows")
             if n:
                 out.data = <const uint8_t*> &reals[0]
         elif kind == A_BLOB:
-            blobs = column[1]
+            blobs = views[0]
             if blobs.shape[0] != n or blobs.shape[1] > 1 << 30:
                 raise ValueError(f"{blobs.shape[0]} blobs for {n} rows")
             if n and blobs.shape[1]:
@@ -289,7 +309,7 @@ cdef int _texts(
 ) except -1:
     cdef Py_ssize_t entries = offsets.shape[0] - 1, i
     cdef int64_t size = data.shape[0]
-    cdef int64_t before = 0
+    cdef int64_t before = offsets[0] if entries >= 0 and offsets[0] > 0 else 0
     for i in range(entries + 1):
         if offsets[i] < before or offsets[i] > size or offsets[i] - before > 1 << 30:
             raise ValueError(f"offset {i} does not fit the texts")
@@ -314,13 +334,16 @@ cdef int _texts(
 
 cdef int _opened(void* db, char** error, const void* api) noexcept nogil:
     """Called by SQLite for every connection that is opened meanwhile, in the thread that does."""
-    global atlas_opened
+    global atlas_opened, atlas_openings
     atlas_opened = db
+    atlas_openings += 1
     return GOOD
 
 
 cdef int _find(bytes library) except -1:
     """Fill API from the library that is loaded already; 0 when it has not all of it."""
+    global API
+    cdef Api found
     cdef const char* path = NULL
     cdef void* handle
     cdef int i
@@ -336,9 +359,10 @@ cdef int _find(bytes library) except -1:
     if handle is NULL:
         return 0
     for i in range(10):
-        (<void**> &API)[i] = dlsym(handle, names[i])
-        if (<void**> &API)[i] is NULL:
+        (<void**> &found)[i] = dlsym(handle, names[i])
+        if (<void**> &found)[i] is NULL:
             return 0
+    API = found
     return 1
 
 
@@ -349,13 +373,13 @@ def attach(library, version, connect):
     `library`: the file of the module `_sqlite3`, None where it is built in; `version`: the one that
     this module names. Calls of several threads need a lock around them.
     """
-    global atlas_opened
+    global atlas_opened, atlas_openings
     cdef void* db
     cdef RowTable table = RowTable()
     cdef bytes path = None if library is None else library.encode("utf-8", "surrogateescape")
     if not _find(path) or API.libversion().decode() != version:
         return connect(), None
-    atlas_opened = NULL
+    atlas_opened, atlas_openings = NULL, 0
     if API.auto_extension(<Plain> <void*> _opened) != GOOD:
         return connect(), None
     try:
@@ -363,7 +387,7 @@ def attach(library, version, connect):
     finally:
         API.cancel_auto_extension(<Plain> <void*> _opened)
     db, atlas_opened = atlas_opened, NULL
-    if db is NULL:
+    if db is NULL or atlas_openings != 1:                   # whose it is, is known of one only
         return connection, None
     atlas_count(&table.shown.holders, 1)
     if API.create_module(db, b"atlas_rows", &MODULE, table.shown, _let_go) != GOOD:
