@@ -183,6 +183,12 @@ MAX_WEB_TEXT = 2_000
 MAX_WEB_SEARCH = 200
 """Characters of one filter of the message list; a longer one is refused."""
 
+MAX_WEB_RECENT = 32 << 20
+"""Bytes of answers of the web interface that are kept for half a second, to be given again."""
+
+MAX_WEB_RECENT_ANSWER = 1 << 18
+"""Bytes of one of them; a longer one is made each time."""
+
 VIEW_MILLISECONDS = 500
 """Milliseconds that one question of a page to the store may take; then the page does without it."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from atlas_fast.errors import UsageError
 from atlas_fast.limits import VIEW_COUNTED, VIEW_LOOKED_AT, VIEW_PAGE
@@ -86,8 +86,7 @@ class Filter:
         return frozenset(one.name for one in fields(self) if getattr(self, one.name) is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRow:
+class MessageRow(NamedTuple):
     """A message in a list. `user_validated`: 1 right, -1 wrong, 0 not judged; `flag`: PROTECT,
     DELETE, RESEARCH or None."""
 
@@ -131,7 +130,7 @@ class Page:
     indexed: bool = True
 
 
-_COLUMNS = tuple(one.name for one in fields(MessageRow) if one.name != "flag")
+_COLUMNS = tuple(name for name in MessageRow._fields if name != "flag")
 _SELECT = ", ".join(
     f"COALESCE(m.{name}, 0)" if name.startswith("user_") else f"m.{name}" for name in _COLUMNS
 )
@@ -395,11 +394,7 @@ def _highest(reader: StoreReader, wanted: Filter) -> int:
 
 def _made(reader: StoreReader, rows: Sequence[tuple[Any, ...]]) -> list[MessageRow]:
     flags = _flags(reader, rows)
-    return [_row(row, flags.get(row[0])) for row in rows]
-
-
-def _row(values: Sequence[Any], flag: str | None) -> MessageRow:
-    return MessageRow(*values, flag)  # type: ignore[call-arg]
+    return [MessageRow._make((*row, flags.get(row[0]))) for row in rows]
 
 
 def _flags(reader: StoreReader, rows: Sequence[tuple[Any, ...]]) -> dict[int, str]:

@@ -57,6 +57,7 @@ class _Mine(threading.local):
     def __init__(self) -> None:
         self.held: _Held | None = None
         self.deadline = 0.0
+        self.looked = 0.0
         self.searching = False
         self.forgotten = 0
         self.kept: dict[Hashable, tuple[float, int, Any]] = {}
@@ -91,13 +92,22 @@ class StoreReader:
     ) -> list[tuple[Any, ...]]:
         """All rows of a question. Raises TooLong after `seconds`, and StoreError."""
         mine = self._mine
+        now = time.monotonic()
         try:
-            if mine.held is not None and mine.held.file != file_of(self.path):
-                self._drop(mine)  # the file was replaced
-                mine.kept.clear()
+            if now - mine.looked >= FRESH_SECONDS:
+                mine.looked = now
+                if mine.held is not None and mine.held.file != file_of(self.path):
+                    self._drop(mine)  # the file was replaced
+                    mine.kept.clear()
             connection = mine.connection or self._connect()
-            mine.deadline = time.monotonic() + seconds
-            return connection.execute(query, values).fetchall()
+            mine.deadline = now + seconds
+            try:
+                return connection.execute(query, values).fetchall()
+            except sqlite3.OperationalError as error:
+                if hasattr(error, "sqlite_errorcode") or connection.text_factory is _text:
+                    raise
+                connection.text_factory = _text  # a text is not UTF-8, and costs more from now on
+                return connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 raise TooLong(f"{self.path}: took longer than {seconds:g} s") from None
@@ -176,7 +186,6 @@ class StoreReader:
             f"{self.path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None,
             check_same_thread=False, cached_statements=256,
         )  # fmt: skip
-        connection.text_factory = _text
         connection.set_progress_handler(lambda: time.monotonic() > mine.deadline, STEPS)
         mine.deadline = time.monotonic() + VIEW_MILLISECONDS / 1e3
         state = state_of(connection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -154,7 +154,7 @@ class MessagePage:
     @property
     def columns(self) -> list[tuple[str, Any]]:
         """What the store has of it and the page does not show elsewhere."""
-        shown = {one.name for one in fields(MessageRow)} | {"raw_data", "message_key"}
+        shown = set(MessageRow._fields) | {"raw_data", "message_key"}
         return [
             (name, value)
             for name, value in self.message.columns.items()
