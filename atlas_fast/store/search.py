@@ -87,6 +87,11 @@ class SearchIndex:
         self.store = store
         self.path = store.with_name(store.name + "-search")
 
+    def stamp(self) -> tuple[object, ...]:
+        """Another one after the store has changed, or when the index has gone."""
+        wal = self.store.with_name(self.store.name + "-wal")
+        return self.path.exists(), *map(_times, (self.store, wal))
+
     def usable(self, connection: sqlite3.Connection) -> bool:
         """Is what is attached as `search` an index of this layout?"""
         try:
@@ -185,3 +190,11 @@ class SearchIndex:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def _times(path: Path) -> tuple[int, int, int] | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_ino, about.st_size, about.st_mtime_ns

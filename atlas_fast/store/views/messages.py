@@ -156,7 +156,7 @@ def messages(
     if count and after is None:
         if complete and len(rows) < limit:
             counted = len(rows)
-        elif "action" in wanted.given and wanted.given - SUMMED:  # two long lists again
+        elif indexed and len(wanted.given & LISTED) > 1 and wanted.given - SUMMED:
             counted, more = (len(rows), True) if len(rows) >= limit else (None, False)
         else:
             counted, more = _count(reader, wanted, low)
@@ -177,6 +177,7 @@ def _find(
         return _look(reader, wanted, top, low, limit)
     last = reader.ask("SELECT last_id FROM search.state")[0][0]
     rows: list[tuple[Any, ...]] = []
+    top = min(top, _newest(reader) + 1)
     if top > last + 1:
         rows, complete, reached = _look(reader, wanted, top, max(last, low), limit)
         if not complete or len(rows) >= limit:
@@ -186,6 +187,13 @@ def _find(
     if given & {"category", "band", "uncertain"}:  # these may have changed since they were indexed
         found = _merged(found, _judged(reader, wanted, top, low, limit - len(rows)))
     return rows + found[: limit - len(rows)], True, low
+
+
+def _newest(reader: StoreReader) -> int:
+    """The newest row of half a second ago: while a run writes, the index has these by then, and
+    what came since need not be looked at one by one."""
+    query = f"SELECT COALESCE(MAX(id), 0) FROM {MESSAGES}"
+    return int(reader.kept("newest", lambda: reader.ask(query)[0][0]))
 
 
 def _merged(some: list[tuple[Any, ...]], others: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -341,6 +349,12 @@ def _lowest(reader: StoreReader, wanted: Filter) -> int:
     return found[0] - 1 if found else (1 << 63) - 2
 
 
+LISTED = frozenset(
+    ("text", "sender", "domain", "country", "category", "action", "run", "band", "uncertain")
+)
+"""Filters that are a list each in the index. What several of them have in common is only counted as
+far as a page goes: to find a thousand of it may take all of two long lists."""
+
 SUMMED = frozenset(("category", "action", "run"))
 """Filters whose messages the summaries have counted."""
 
@@ -374,10 +388,9 @@ def _counted(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None,
         (_match(wanted), low, _highest(reader, wanted), VIEW_COUNTED + 1),
     )
     n = int(found[0][0])
-    ((last, newest),) = reader.ask(
-        f"SELECT last_id, (SELECT MAX(id) FROM {MESSAGES}) FROM search.state"
-    )
-    return min(n, VIEW_COUNTED), n > VIEW_COUNTED or last < newest
+    if n > VIEW_COUNTED:
+        return VIEW_COUNTED, True
+    return n, reader.ask("SELECT last_id FROM search.state")[0][0] < _newest(reader)
 
 
 def _highest(reader: StoreReader, wanted: Filter) -> int:

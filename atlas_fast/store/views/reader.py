@@ -30,7 +30,7 @@ STEPS = 20_000
 """Instructions of SQLite between two looks at the clock: a millisecond or less."""
 
 CACHE_KIB = 16 << 10
-"""Page cache of one thread."""
+"""Page cache of one thread, for the store and for the search index."""
 
 FRESH_SECONDS = 0.5
 """An answer that is younger is given again even where the store has changed meanwhile."""
@@ -171,6 +171,7 @@ class StoreReader:
                 mine.connection.execute(
                     "ATTACH ? AS search", (f"{self.search.path.absolute().as_uri()}?mode=ro",)
                 )
+                mine.connection.execute(f"PRAGMA search.cache_size=-{CACHE_KIB}")
                 mine.searching = self.search.usable(mine.connection)
                 if not mine.searching:
                     mine.connection.execute("DETACH search")
