@@ -217,10 +217,10 @@ def _by_index(
 ) -> list[tuple[Any, ...]]:
     terms, values = _terms(wanted, words=False)
     return reader.ask(
-        f"SELECT {_SELECT} FROM search.words w CROSS JOIN {MESSAGES} m ON m.id = w.rowid "
-        f"WHERE w.words MATCH ? AND w.rowid < ? AND w.rowid > ?{terms} "
-        "ORDER BY w.rowid DESC LIMIT ?",
-        (_match(wanted), top, low, *values, limit),
+        f"SELECT {_SELECT} FROM search.words w CROSS JOIN {MESSAGES} m ON m.id = -w.rowid "
+        f"WHERE w.words MATCH ? AND w.rowid > ? AND w.rowid < ?{terms} "
+        "ORDER BY w.rowid LIMIT ?",
+        (_match(wanted), -top, -low, *values, limit),
     )
 
 
@@ -385,7 +385,7 @@ def _counted(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None,
     found = reader.ask(
         "SELECT COUNT(*) FROM (SELECT rowid FROM search.words WHERE words MATCH ? AND rowid > ? "
         "AND rowid < ? LIMIT ?)",
-        (_match(wanted), low, _highest(reader, wanted), VIEW_COUNTED + 1),
+        (_match(wanted), -_highest(reader, wanted), -low, VIEW_COUNTED + 1),
     )
     n = int(found[0][0])
     if n > VIEW_COUNTED:
