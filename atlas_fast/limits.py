@@ -202,6 +202,9 @@ then says how far it came."""
 VIEW_COUNTED = 1_000
 """Messages of a search that are counted; beyond, there are more than that."""
 
+VIEW_COUNTED_TOGETHER = 100
+"""The same where several words or filters must all hold."""
+
 VIEW_RUNS = 50
 """Runs of one page of a list."""
 

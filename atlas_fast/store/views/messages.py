@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from atlas_fast.errors import UsageError
-from atlas_fast.limits import VIEW_COUNTED, VIEW_LOOKED_AT, VIEW_PAGE
+from atlas_fast.limits import VIEW_COUNTED, VIEW_COUNTED_TOGETHER, VIEW_LOOKED_AT, VIEW_PAGE
 from atlas_fast.records import CATEGORIES
 from atlas_fast.store.schema import MESSAGES
 from atlas_fast.store.search import key, words_of
@@ -156,7 +156,7 @@ def messages(
     if count and after is None:
         if complete and len(rows) < limit:
             counted = len(rows)
-        elif indexed and len(wanted.given & LISTED) > 1 and wanted.given - SUMMED:
+        elif "action" in wanted.given and wanted.given - SUMMED:  # two long lists again
             counted, more = (len(rows), True) if len(rows) >= limit else (None, False)
         else:
             counted, more = _count(reader, wanted, low)
@@ -349,11 +349,12 @@ def _lowest(reader: StoreReader, wanted: Filter) -> int:
     return found[0] - 1 if found else (1 << 63) - 2
 
 
-LISTED = frozenset(
-    ("text", "sender", "domain", "country", "category", "action", "run", "band", "uncertain")
-)
-"""Filters that are a list each in the index. What several of them have in common is only counted as
-far as a page goes: to find a thousand of it may take all of two long lists."""
+def _most(wanted: Filter) -> int:
+    """How far to count: what several lists of the index have in common is far apart."""
+    named = wanted.given & {*_KEYS, "category", "uncertain"}
+    lists = len(named) + len(words_of(wanted.text or ""))
+    return VIEW_COUNTED if lists == 1 else VIEW_COUNTED_TOGETHER
+
 
 SUMMED = frozenset(("category", "action", "run"))
 """Filters whose messages the summaries have counted."""
@@ -382,14 +383,15 @@ def _counted(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None,
         return int(found[0][0]), False
     if "judged" in given or "flag" in given or not _has_index(reader, wanted):
         return None, False
+    most = _most(wanted)
     found = reader.ask(
         "SELECT COUNT(*) FROM (SELECT rowid FROM search.words WHERE words MATCH ? AND rowid > ? "
         "AND rowid < ? LIMIT ?)",
-        (_match(wanted), -_highest(reader, wanted), -low, VIEW_COUNTED + 1),
+        (_match(wanted), -_highest(reader, wanted), -low, most + 1),
     )
     n = int(found[0][0])
-    if n > VIEW_COUNTED:
-        return VIEW_COUNTED, True
+    if n > most:
+        return most, True
     return n, reader.ask("SELECT last_id FROM search.state")[0][0] < _newest(reader)
 
 
