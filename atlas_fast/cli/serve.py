@@ -60,6 +60,7 @@ def do_serve(options: argparse.Namespace) -> int:
     )  # fmt: skip
     app = create_app(options.store, settings)
     gc.freeze()  # what is there by now stays: no collection has to look at it again
+    gc.set_threshold(20_000)  # a page of rows is more than the default, and leaves no cycles
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port,
         log_level="warning", access_log=False, server_header=False, proxy_headers=False,
