@@ -189,6 +189,12 @@ MAX_WEB_RECENT = 32 << 20
 MAX_WEB_RECENT_ANSWER = 1 << 18
 """Bytes of one of them; a longer one is made each time."""
 
+MAX_WEB_CSV = 10_000
+"""Messages of one CSV file that the web interface gives; `atlas-fast export` has no such cap."""
+
+MAX_WEB_CSV_SECONDS = 30
+"""Seconds that finding them may take; then the download breaks off, and is no whole file."""
+
 VIEW_MILLISECONDS = 500
 """Milliseconds that one question of a page to the store may take; then the page does without it."""
 

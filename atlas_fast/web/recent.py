@@ -56,7 +56,7 @@ class Recent:
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET":
             await self.app(scope, receive, send)
-            if scope["type"] == "http":
+            if scope["type"] == "http" and scope["method"] != "HEAD":
                 self._written += 1
             return
         path, state = scope["path"], scope["state"]

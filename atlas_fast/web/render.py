@@ -16,6 +16,7 @@ from jinja2.compiler import CodeGenerator
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from atlas_fast import limits
 from atlas_fast.web import listing
 from atlas_fast.web.assets import Assets
 from atlas_fast.web.charts import tone_of
@@ -70,7 +71,7 @@ class Pages:
             "asset": assets.url, "places": PLACES, "query": query, "store": store,
             "chart_styles": lambda: assets.chart_styles, "login": login, "chip": listing.chip,
             "category": listing.category, "action": listing.action, "marks": listing.marks,
-            "message_rows": listing.message_rows,
+            "message_rows": listing.message_rows, "most_csv": limits.MAX_WEB_CSV,
         }  # fmt: skip
 
     def __call__(self, request: Request, name: str, page: Any, status: int = 200) -> HTMLResponse:
