@@ -31,7 +31,7 @@ class CsvWriter:
     """RFC 4180 in UTF-8: a header line, texts in quotes, lines that end in CR LF, cells by
     cells.py. Rows of other `columns` than those of a store may be written, too."""
 
-    def __init__(self, sink: BinaryIO, columns: Sequence[str] = COLUMNS):
+    def __init__(self, sink: BinaryIO, columns: Iterable[str] = COLUMNS):
         self._sink = sink
         self._put([list(columns)])
 

@@ -19,8 +19,8 @@ from atlas_fast.store import SqliteStore
 from atlas_fast.store.views.reader import FRESH_SECONDS
 from atlas_fast.web import download
 from atlas_fast.web.charts import Chart, Series
-from atlas_fast.web.pages.performance import figures_of
 from atlas_fast.web.escape import confidence, number, percent, seconds, shown, size
+from atlas_fast.web.pages.performance import figures_of
 from atlas_fast.web.render import PLACES, query
 from atlas_fast.web.settings import WebSettings
 

@@ -3,8 +3,7 @@ search index, while others write."""
 
 import datetime
 import sqlite3
-import time
-from contextlib import closing, suppress
+from contextlib import suppress
 
 import pytest
 
@@ -14,7 +13,7 @@ from atlas_fast.errors import StoreError, UsageError
 from atlas_fast.store import SqliteStore, flags
 from atlas_fast.store.plain import PlainConnections
 from atlas_fast.store.schema import MESSAGES
-from atlas_fast.store.search import SearchIndex, key, words_of
+from atlas_fast.store.search import SearchIndex, words_of
 from atlas_fast.store.views import (
     Change,
     Filter,
@@ -35,7 +34,6 @@ from atlas_fast.store.views import (
     validation_page,
     validation_queue,
 )
-from atlas_fast.web import indexer
 
 N = 2_000
 TODAY = datetime.date.today()
@@ -441,94 +439,6 @@ def test_no_question_scans_the_messages(indexed, name, monkeypatch):
     if name == "flag":
         assert any("idx_email_flags_unique" in step for step, _ in plans)
         assert not any(step.startswith(("SCAN s", "SCAN f")) for step, _ in plans)
-    asked.close()
-
-
-def test_the_index_has_the_newest_row_first(indexed):
-    """FTS5 reads forwards several times as fast as backwards."""
-    asked = StoreReader(indexed)
-    assert asked.searching()
-    word = asked.ask(
-        "SELECT rowid FROM search.words WHERE words MATCH ? ORDER BY rowid LIMIT 3",
-        (f'"{key("a", "PRESERVED")}"',),
-    )
-    assert [-number for (number,) in word] == [
-        row.id for row in messages(asked, Filter(action="PRESERVED"), limit=3).rows
-    ]
-    asked.close()
-
-
-def test_several_words_are_counted_less_far(indexed):
-    asked = StoreReader(indexed)
-    one, both = Filter(country="US"), Filter(country="US", category="Not Spam")
-    many = messages(asked, one).count
-    assert many is not None and many > limits.VIEW_COUNTED_TOGETHER / 10
-    page = messages(asked, both, limit=1)
-    assert page.count is not None and page.count <= limits.VIEW_COUNTED_TOGETHER
-    asked.close()
-
-
-def test_rows_behind_the_index_are_looked_at_when_they_are_half_a_second_old(made, tmp_path):
-    path = tmp_path / "a.db"
-    path.write_bytes(made.read_bytes())
-    SearchIndex(path).catch_up(60)
-    asked, wanted = StoreReader(path), Filter(domain="new.example")
-    assert messages(asked, wanted).rows == []
-    connection = sqlite3.connect(path)
-    connection.execute(
-        f"INSERT INTO {MESSAGES} (timestamp, sender_email, sender_domain, subject, action, "
-        "message_key) VALUES ('2030-01-01 00:00:00', 'a@new.example', 'new.example', 'x', "
-        "'PRESERVED', x'00')"
-    )
-    connection.commit()
-    connection.close()
-    assert messages(asked, wanted).rows == []
-    asked.forget()  # as half a second does
-    assert [row.sender_email for row in messages(asked, wanted).rows] == ["a@new.example"]
-    asked.close()
-
-
-def test_the_index_follows_a_run_at_once(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(indexer, "IDLE_SECONDS", 60.0)
-    path = tmp_path / "a.db"
-    path.write_bytes(made.read_bytes())
-    index = SearchIndex(path)
-    follower = indexer.Indexer(index)
-
-    def last():
-        with suppress(sqlite3.Error), closing(sqlite3.connect(index.path)) as connection:
-            return connection.execute("SELECT last_id FROM state").fetchone()[0]
-        return 0
-
-    def comes(number):
-        deadline = time.monotonic() + 20
-        while last() != number and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return last() == number
-
-    follower.start()
-    try:
-        assert comes(N)
-        time.sleep(0.3)  # it has nothing to do
-        report = triage("synthetic:20,77", path)
-        assert comes(N + report.stored)
-        index.path.unlink()
-        assert comes(N + report.stored)  # made anew
-    finally:
-        follower.stop()
-
-
-def test_a_text_that_is_no_utf8(made, tmp_path):
-    path = tmp_path / "a.db"
-    path.write_bytes(made.read_bytes())
-    connection = sqlite3.connect(path)
-    connection.execute(f"UPDATE {MESSAGES} SET subject = CAST(x'61ff62' AS TEXT) WHERE id = 3")
-    connection.commit()
-    connection.close()
-    asked = StoreReader(path)
-    for _ in range(2):
-        assert message(asked, 3).row.subject == "a\ufffdb"
-        assert message(asked, 4).row.subject
     asked.close()
 
 
