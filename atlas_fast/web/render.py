@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from atlas_fast import limits
-from atlas_fast.web import listing
+from atlas_fast.web import listing, worldmap
 from atlas_fast.web.assets import Assets
 from atlas_fast.web.charts import tone_of
 from atlas_fast.web.escape import confidence, cut, number, percent, safe, seconds, shown, size
@@ -72,6 +72,7 @@ class Pages:
             "chart_styles": lambda: assets.chart_styles, "login": login, "chip": listing.chip,
             "category": listing.category, "action": listing.action, "marks": listing.marks,
             "message_rows": listing.message_rows, "most_csv": limits.MAX_WEB_CSV,
+            "grid": worldmap.GRID, "land": worldmap.land,
         }  # fmt: skip
 
     def __call__(self, request: Request, name: str, page: Any, status: int = 200) -> HTMLResponse:
