@@ -184,7 +184,7 @@ MAX_WEB_SEARCH = 200
 """Characters of one filter of the message list; a longer one is refused."""
 
 MAX_WEB_RECENT = 32 << 20
-"""Bytes of answers of the web interface that are kept for half a second, to be given again."""
+"""Bytes of answers of the web interface that are kept for a moment, to be given again."""
 
 MAX_WEB_RECENT_ANSWER = 1 << 18
 """Bytes of one of them; a longer one is made each time."""

@@ -13,7 +13,7 @@ __all__ = ["Indexer"]
 WORK_SECONDS = 0.1
 """One stretch of work; as long a pause follows, so that requests have the processor too."""
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.05
 """Between two looks at the store's files when nothing is new. A search looks at rows that the index
 lacks one by one, so that it is to have them soon."""
 

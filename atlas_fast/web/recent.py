@@ -1,7 +1,8 @@
 """Answers that were given a moment ago are given again.
 
-Readers of a busy store ask for the same pages, and each address is made once in FRESH_SECONDS for
-all of them. A change through this server, or by a run of its own, ends all that is kept at once.
+Readers of a busy store ask for the same pages, and each address is made once in AGAIN_SECONDS
+for all of them. A change through this server, or by a run of its own, ends all that is kept at
+once.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from atlas_fast.limits import MAX_WEB_RECENT, MAX_WEB_RECENT_ANSWER
-from atlas_fast.store.views import reader
 
-__all__ = ["Recent"]
+__all__ = ["AGAIN_SECONDS", "Recent"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
+
+AGAIN_SECONDS = 0.3
+"""With what the store's reader keeps (FRESH_SECONDS), an answer is half a second behind at most."""
 
 NEVER = ("/static/",)
 """Paths whose answers hang on more than their address."""
@@ -68,7 +71,7 @@ class Recent:
         key = (path, scope["query_string"], state.get("host"), session and session.kind)
         now, stamp = self.clock(), (self._written, self.changes())
         there = self._answers.get(key)
-        if there is not None and there.stamp == stamp and now - there.made < reader.FRESH_SECONDS:
+        if there is not None and there.stamp == stamp and now - there.made < AGAIN_SECONDS:
             body = there.body
             if there.token and there.token != token:
                 body = body.replace(there.token, token)
@@ -94,7 +97,7 @@ class Recent:
 
     def _keep(self, key: Any, answer: _Answer) -> None:
         self._drop(key)
-        oldest = answer.made - reader.FRESH_SECONDS
+        oldest = answer.made - AGAIN_SECONDS
         while self._answers:
             first = next(iter(self._answers))
             over = self._bytes + len(answer.body) > MAX_WEB_RECENT

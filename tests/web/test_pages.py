@@ -16,7 +16,6 @@ from atlas_fast import triage
 from atlas_fast.errors import UsageError
 from atlas_fast.observe.live import LiveFile, live_folder
 from atlas_fast.store import SqliteStore
-from atlas_fast.store.views.reader import FRESH_SECONDS
 from atlas_fast.web import download
 from atlas_fast.web.charts import Chart, Series
 from atlas_fast.web.escape import confidence, number, percent, seconds, shown, size
@@ -318,7 +317,7 @@ def test_a_run_that_is_on(visitor, store):
         assert "going on" in visitor.get("/runs").text
     finally:
         live.close()
-    time.sleep(FRESH_SECONDS)
+    time.sleep(0.5)
     assert "No run is going on." in visitor.get("/performance").text
 
 

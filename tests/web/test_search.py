@@ -51,7 +51,7 @@ def test_what_several_filters_have_in_common_is_counted_less_far(store, monkeypa
     asked.close()
 
 
-def test_rows_behind_the_index_are_looked_at_when_they_are_half_a_second_old(store, tmp_path):
+def test_rows_behind_the_index_are_looked_at_after_a_moment(store, tmp_path):
     path = tmp_path / "a.db"
     path.write_bytes(store.read_bytes())
     SearchIndex(path).catch_up(60)
@@ -66,7 +66,7 @@ def test_rows_behind_the_index_are_looked_at_when_they_are_half_a_second_old(sto
     connection.commit()
     connection.close()
     assert messages(asked, wanted).rows == []
-    asked.forget()  # as half a second does
+    asked.forget()  # as a fifth of a second does
     assert [row.sender_email for row in messages(asked, wanted).rows] == ["a@new.example"]
     asked.close()
 

@@ -190,8 +190,8 @@ def _find(
 
 
 def _newest(reader: StoreReader) -> int:
-    """The newest row of half a second ago: while a run writes, the index has these by then, and
-    what came since need not be looked at one by one."""
+    """The newest row of a moment ago: while a run writes, the index has these by then, and what
+    came since need not be looked at one by one."""
     query = f"SELECT COALESCE(MAX(id), 0) FROM {MESSAGES}"
     return int(reader.kept("newest", lambda: reader.ask(query)[0][0]))
 

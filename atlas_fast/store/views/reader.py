@@ -32,7 +32,7 @@ STEPS = 20_000
 CACHE_KIB = 16 << 10
 """Page cache of one thread, for the store and for the search index."""
 
-FRESH_SECONDS = 0.5
+FRESH_SECONDS = 0.2
 """An answer that is younger is given again even where the store has changed meanwhile."""
 
 KEPT_ANSWERS = 256
