@@ -183,6 +183,18 @@ MAX_WEB_TEXT = 2_000
 MAX_WEB_SEARCH = 200
 """Characters of one filter of the message list; a longer one is refused."""
 
+MAX_WEB_RECENT = 32 << 20
+"""Bytes of answers of the web interface that are kept for a moment, to be given again."""
+
+MAX_WEB_RECENT_ANSWER = 1 << 18
+"""Bytes of one of them; a longer one is made each time."""
+
+MAX_WEB_CSV = 10_000
+"""Messages of one CSV file that the web interface gives; `atlas-fast export` has no such cap."""
+
+MAX_WEB_CSV_SECONDS = 30
+"""Seconds that finding them may take; then the download breaks off, and is no whole file."""
+
 VIEW_MILLISECONDS = 500
 """Milliseconds that one question of a page to the store may take; then the page does without it."""
 
@@ -195,6 +207,9 @@ then says how far it came."""
 
 VIEW_COUNTED = 1_000
 """Messages of a search that are counted; beyond, there are more than that."""
+
+VIEW_COUNTED_TOGETHER = 100
+"""The same where several words or filters must all hold."""
 
 VIEW_RUNS = 50
 """Runs of one page of a list."""

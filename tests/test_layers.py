@@ -74,8 +74,8 @@ ROOM = {  # of each first name below atlas_fast: the first names that it may imp
         "stages", "store", "validation",
     },
     "web": (LEAVES - {"_kernels"}) | {
-        "accounts", "auth", "classify", "decision", "headers", "mailrun", "mime", "observe",
-        "origin", "preferences", "settings", "sources", "stages", "store",
+        "accounts", "auth", "classify", "decision", "export", "geo", "headers", "mailrun", "mime",
+        "observe", "origin", "preferences", "settings", "sources", "stages", "store",
     },
     "drop_in": set(),
     "cli": (LEAVES - {"_kernels"}) | {

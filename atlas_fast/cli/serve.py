@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from typing import Any
 
@@ -57,8 +58,11 @@ def do_serve(options: argparse.Namespace) -> int:
         names=tuple(name.lower() for name in options.name) if options.name else None,
         https=True if options.tls_cert else None,
     )  # fmt: skip
+    app = create_app(options.store, settings)
+    gc.freeze()  # what is there by now stays: no collection has to look at it again
+    gc.set_threshold(20_000)  # a page of rows is more than the default, and leaves no cycles
     config = uvicorn.Config(
-        create_app(options.store, settings), host=settings.host, port=settings.port,
+        app, host=settings.host, port=settings.port,
         log_level="warning", access_log=False, server_header=False, proxy_headers=False,
         ssl_certfile=options.tls_cert, ssl_keyfile=options.tls_key, timeout_graceful_shutdown=3,
         ws="none", h11_max_incomplete_event_size=64 << 10, limit_concurrency=200,

@@ -29,13 +29,13 @@ class RowWriter(Protocol):
 
 class CsvWriter:
     """RFC 4180 in UTF-8: a header line, texts in quotes, lines that end in CR LF, cells by
-    cells.py."""
+    cells.py. Rows of other `columns` than those of a store may be written, too."""
 
-    def __init__(self, sink: BinaryIO):
+    def __init__(self, sink: BinaryIO, columns: Iterable[str] = COLUMNS):
         self._sink = sink
-        self._put([list(COLUMNS)])
+        self._put([list(columns)])
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[Sequence[Any]]) -> None:
         self._put(zip(*map(_cells, zip(*rows, strict=True)), strict=True))
 
     def _put(self, rows: Iterable[Sequence[Any]]) -> None:

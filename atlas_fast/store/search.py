@@ -4,10 +4,11 @@ It is a file of its own, `STORE-search`, that a run knows nothing of: whoever se
 to date (`catch_up`), by reading the rows behind the last one that it has. So it costs a run
 nothing, lags by seconds, and may be deleted at any time.
 
-It holds row ids by token and no text (FTS5 without content). Beside its words each row has tokens
-for sender, domain, country, category, action, run and confidence band. A category or action may
-change when a user corrects a row, and rows may be deleted; so whoever searches looks at the rows
-themselves in the end, and adds rows that were judged (`messages.py`).
+It holds row ids by token and no text (FTS5 without content). They are negative, so that the newest
+row comes first: FTS5 reads its lists forwards three times as fast as backwards. Beside its words
+each row has tokens for sender, domain, country, category, action, run and confidence band. A
+category or action may change when a user corrects a row, and rows may be deleted; so whoever
+searches looks at the rows themselves in the end, and adds rows that were judged (`messages.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from atlas_fast.store.summaries import BAND_SQL
 
 __all__ = ["SearchIndex", "key", "words_of"]
 
-VERSION = 1
+VERSION = 2
 """Of the index's layout; a file of another is made anew."""
 
 STEP_ROWS = 2_000
@@ -86,6 +87,11 @@ class SearchIndex:
     def __init__(self, store: Path):
         self.store = store
         self.path = store.with_name(store.name + "-search")
+
+    def stamp(self) -> tuple[object, ...]:
+        """Another one after the store has changed, or when the index has gone."""
+        wal = self.store.with_name(self.store.name + "-wal")
+        return self.path.exists(), *map(_times, (self.store, wal))
 
     def usable(self, connection: sqlite3.Connection) -> bool:
         """Is what is attached as `search` an index of this layout?"""
@@ -174,8 +180,8 @@ class SearchIndex:
                 connection.execute("ROLLBACK")
                 return 0
             added = connection.execute(
-                f"INSERT INTO words (rowid, text) SELECT id, {_TEXT} FROM store.{MESSAGES} "
-                "WHERE id > ? AND id <= ?",
+                f"INSERT INTO words (rowid, text) SELECT -id, {_TEXT} FROM store.{MESSAGES} "
+                "WHERE id > ? AND id <= ? ORDER BY id DESC",
                 (last, top),
             ).rowcount
             connection.execute("UPDATE state SET last_id = ?", (top,))
@@ -185,3 +191,11 @@ class SearchIndex:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def _times(path: Path) -> tuple[int, int, int] | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_ino, about.st_size, about.st_mtime_ns

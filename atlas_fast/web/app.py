@@ -22,6 +22,7 @@ from atlas_fast.web.indexer import Indexer
 from atlas_fast.web.jobs import Jobs
 from atlas_fast.web.limiting import Buckets
 from atlas_fast.web.pages import ROUTERS
+from atlas_fast.web.recent import Recent
 from atlas_fast.web.render import Pages
 from atlas_fast.web.security import Guard
 from atlas_fast.web.sessions import Login, Sessions
@@ -73,6 +74,7 @@ def create_app(store: str | Path, settings: WebSettings | None = None) -> FastAP
     app.add_api_route("/healthz", healthz, include_in_schema=True, response_class=PlainTextResponse)
     app.add_exception_handler(AtlasFastError, _failed)
     app.add_exception_handler(HTTPException, _http)
+    app.add_middleware(Recent, changes=lambda: reader.changes)
     app.add_middleware(
         Guard, settings=settings, sessions=sessions, login=Login(settings.login),
         reads=Buckets(settings.reads, 2 * settings.reads),
@@ -119,6 +121,7 @@ def _trouble(site: Site, error: Exception) -> tuple[Trouble, int]:
 
 def _failed(request: Request, error: Exception) -> Response:
     site = site_of(request)
+    request.scope["state"]["passing"] = True
     trouble, status = _trouble(site, error)
     if request.url.path.startswith(JSON_PATHS):
         status = 503 if status == 200 else status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from atlas_fast.errors import StoreError
 from atlas_fast.store.search import SearchIndex
@@ -12,8 +13,12 @@ __all__ = ["Indexer"]
 WORK_SECONDS = 0.1
 """One stretch of work; as long a pause follows, so that requests have the processor too."""
 
-IDLE_SECONDS = 2.0
-"""Between two looks when nothing is new."""
+LOOK_SECONDS = 0.05
+"""Between two looks at the store's files when nothing is new. A search looks at rows that the index
+lacks one by one, so that it is to have them soon."""
+
+IDLE_SECONDS = 5.0
+"""Then the store itself is asked, whatever its files say: their clock has steps."""
 
 TROUBLE_SECONDS = 60.0
 """After an error: a folder that cannot be written, a full disk. Searches do without meanwhile."""
@@ -40,11 +45,16 @@ class Indexer:
             self._thread.join(5)
 
     def _run(self) -> None:
-        pause = 0.0
+        pause, seen, asked = 0.0, None, 0.0
         while not self._stop.wait(pause):
+            stamp, now = self._index.stamp(), time.monotonic()
+            if stamp == seen and now - asked < IDLE_SECONDS:
+                pause = LOOK_SECONDS
+                continue
             try:
+                asked = now
                 done = self._index.catch_up(WORK_SECONDS)
-                pause = WORK_SECONDS if done else IDLE_SECONDS
+                pause, seen = WORK_SECONDS, None if done else stamp
                 self.trouble = ""
             except (StoreError, OSError) as error:
                 self.trouble, pause = str(error), TROUBLE_SECONDS

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from atlas_fast.auth import AuthVerdict, Signal, authenticate
 from atlas_fast.classify.reasons import GROUP_NAMES, Reason
+from atlas_fast.geo import lookup
 from atlas_fast.headers import parse_headers, parse_many
 from atlas_fast.mime import MimeColumns
 from atlas_fast.origin import origin
@@ -18,6 +19,7 @@ from atlas_fast.records import Received
 from atlas_fast.sources.one import read_one
 from atlas_fast.stages.explain import explain
 from atlas_fast.store.views import Message
+from atlas_fast.web.worldmap import WorldMap, map_of
 
 __all__ = ["Link", "Original", "original_of"]
 
@@ -38,8 +40,9 @@ class Link:
 @dataclass(frozen=True, slots=True)
 class Original:
     """`probabilities` by category; `reasons` the strongest first, `groups` as (name, share);
-    `hops` the Received fields as they stand, the newest first, with `entered`, the number of the
-    one that saw the sender; `authentication` and its `signals`; not `whole`: of a message whose
+    `hops` the Received fields as they stand, the newest first, with the country code of each one's
+    address in `countries`, a `map` of these, and `entered`, the number of the one that saw the
+    sender; `authentication` and its `signals`; not `whole`: of a message whose
     body the run left aside, the header section only."""
 
     probability: float
@@ -49,6 +52,8 @@ class Original:
     groups: list[tuple[str, float]]
     terms: list[tuple[str, str]]
     hops: list[Received]
+    countries: list[str | None]
+    map: WorldMap | None
     entered: int
     origin: str
     authentication: AuthVerdict
@@ -75,6 +80,8 @@ def _read(raw: bytes, whole: bool) -> Original:
     told = explain(raw, limit=MOST_REASONS)
     headers = parse_headers(raw)
     came, verdict = origin(raw), authenticate(raw)
+    hops = headers.received[:MOST_HOPS]
+    countries = [lookup(hop.from_ip).country_code if hop.from_ip else None for hop in hops]
     return Original(
         probability=told.probability,
         threshold=told.threshold,
@@ -85,7 +92,9 @@ def _read(raw: bytes, whole: bool) -> Original:
             key=lambda one: -abs(one[1]),
         ),
         terms=told.terms,
-        hops=headers.received[:MOST_HOPS],
+        hops=hops,
+        countries=countries,
+        map=map_of(countries),
         entered=came.hop,
         origin=came.text,
         authentication=verdict,

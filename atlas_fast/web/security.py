@@ -7,11 +7,11 @@ form token. Nothing here depends on a route remembering to ask.
 
 from __future__ import annotations
 
+import functools
 import hmac
 import ipaddress
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, quote
 
@@ -72,10 +72,17 @@ class Refused(Exception):
 
 def _reached_by_others(scope: Scope) -> bool:
     """Did the request come in on an address that other machines reach?"""
+    found = _address((scope.get("server") or ("",))[0])
+    return found is not None and not found.is_loopback  # None: a socket in the file system
+
+
+@functools.lru_cache(maxsize=64)
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a text is, None where it is none; few are asked for again and again."""
     try:
-        return not ipaddress.ip_address((scope.get("server") or ("",))[0]).is_loopback
-    except ValueError:  # a name, or a socket in the file system
-        return False
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 class Guard:
@@ -148,7 +155,7 @@ class Guard:
             session, made = self.sessions.make()
             cookie.append(made)
         scope.setdefault("state", {})["session"] = session
-        scope["state"]["guard"] = self
+        scope["state"]["guard"], scope["state"]["host"] = self, host
         if reading:
             return receive
         body = await _read(receive, cap)
@@ -170,10 +177,8 @@ class Guard:
         name = name.strip("[]").lower()
         if name == "localhost" or name in self.settings.names:
             return host
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            raise Refused(421, "This server is not called by that name.") from None
+        if _address(name) is None:
+            raise Refused(421, "This server is not called by that name.")
         return host
 
     def _limit(self, client: str, reading: bool) -> None:
@@ -204,11 +209,11 @@ class Guard:
         return await anyio.to_thread.run_sync(self.login.right, secret)
 
     def _session(self, fields: dict[bytes, bytes]) -> Session | None:
-        try:
-            found = SimpleCookie(fields.get(b"cookie", b"").decode("latin-1")).get(COOKIE)
-        except CookieError:
-            return None
-        return None if found is None else self.sessions.read(found.value)
+        for one in fields.get(b"cookie", b"").decode("latin-1").split(";"):
+            name, _, value = one.strip().partition("=")
+            if name == COOKIE:
+                return self.sessions.read(value)
+        return None
 
     def _may(self, session: Session | None, path: str) -> bool:
         if not self.settings.login or path.startswith(OPEN_PATHS):

@@ -77,7 +77,7 @@ class Sessions:
         return f"{name}.{kind}.{expiry}.{self._proof('session', name, kind, str(expiry))}"
 
     def _proof(self, *parts: str) -> str:
-        return hmac.new(self._key, "\0".join(parts).encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, "\0".join(parts).encode(), "sha256").hex()
 
 
 class Login:

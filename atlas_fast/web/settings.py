@@ -32,7 +32,7 @@ class WebSettings:
     https: bool = False
     sources: bool = True
     seconds: int = 12 * 3600
-    reads: int = 1_000
+    reads: int = 5_000
     writes: int = 50
     logins: int = 10
 

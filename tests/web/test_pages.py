@@ -1,5 +1,7 @@
 """What the pages say and do, over a small store of real shape."""
 
+import csv
+import io
 import json
 import re
 import sqlite3
@@ -14,10 +16,11 @@ from atlas_fast import triage
 from atlas_fast.errors import UsageError
 from atlas_fast.observe.live import LiveFile, live_folder
 from atlas_fast.store import SqliteStore
-from atlas_fast.store.views.reader import FRESH_SECONDS
+from atlas_fast.web import download
 from atlas_fast.web.charts import Chart, Series
+from atlas_fast.web.escape import confidence, number, percent, seconds, shown, size
 from atlas_fast.web.pages.performance import figures_of
-from atlas_fast.web.render import PLACES, confidence, number, percent, query, seconds, shown, size
+from atlas_fast.web.render import PLACES, query
 from atlas_fast.web.settings import WebSettings
 
 PATHS = [path for _, path in PLACES]
@@ -314,7 +317,7 @@ def test_a_run_that_is_on(visitor, store):
         assert "going on" in visitor.get("/runs").text
     finally:
         live.close()
-    time.sleep(FRESH_SECONDS)
+    time.sleep(0.5)
     assert "No run is going on." in visitor.get("/performance").text
 
 
@@ -389,3 +392,46 @@ def test_static_files_may_be_kept(visitor):
         assert visitor.client.get(path, headers={"accept-encoding": ""}).content == answer.content
     assert visitor.client.get("/static/0000/app.css").status_code == 404
     assert visitor.client.get("/static/0000/plotly.js").status_code == 404
+
+
+def test_the_messages_as_a_file(visitor, monkeypatch):
+    def table(path):
+        answer = visitor.client.get(path)
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert "attachment" in answer.headers["content-disposition"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        head, *found = csv.reader(io.StringIO(answer.content.decode(), newline=""))
+        return [dict(zip(head, one, strict=True)) for one in found]
+
+    assert "/messages.csv" in visitor.get("/messages").text
+    found = table("/messages.csv")
+    assert [int(one["id"]) for one in found] == list(range(61, 0, -1))  # more than a page
+    assert found[-1]["subject"] == "lunch 0" and found[-1]["sender_email"] == "ann@example.org"
+    page = visitor.get("/messages?action=DELETED&text=viagra").text
+    assert 'href="/messages.csv?text=viagra&amp;action=DELETED"' in page
+    assert [one["sender_domain"] for one in table("/messages.csv?text=viagra")] == [
+        "cheap-meds.test"
+    ]
+    assert table("/messages.csv?text=nothing") == []
+    monkeypatch.setattr(download, "MAX_WEB_CSV", 55)
+    assert [int(one["id"]) for one in table("/messages.csv")] == list(range(61, 6, -1))
+
+
+def test_a_file_of_messages_holds_no_formula(tmp_path):
+    subject = '=HYPERLINK("http://evil.example","x")'
+    store = fill(tmp_path, [mail(subject=subject, sender='"@SUM(A1)" <a@b.example>')])
+    text = Visitor(store).client.get("/messages.csv").text
+    (_, one) = csv.reader(io.StringIO(text, newline=""))
+    assert "'=HYPERLINK" in text and "'@SUM(A1)" in one
+    assert not [cell for cell in one if cell.startswith(("=", "@", "+"))]
+
+
+def test_a_file_that_cannot_be_made(visitor, tmp_path, monkeypatch):
+    assert visitor.client.get("/messages.csv?run=x").status_code == 400
+    answer = Visitor(tmp_path / "none.db").client.get("/messages.csv")
+    assert "There is no store yet" in answer.text
+    monkeypatch.setattr(download, "MAX_WEB_CSV_SECONDS", -1)
+    app = visitor.client
+    app._transport.raise_server_exceptions = True
+    with pytest.raises(RuntimeError, match="already started"):  # it breaks off in the middle
+        app.get("/messages.csv")

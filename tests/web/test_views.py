@@ -4,7 +4,6 @@ search index, while others write."""
 import datetime
 import sqlite3
 from contextlib import suppress
-from dataclasses import astuple
 
 import pytest
 
@@ -444,5 +443,5 @@ def test_no_question_scans_the_messages(indexed, name, monkeypatch):
 
 
 def test_rows_are_plain_values(asked):
-    for value in astuple(messages(asked).rows[0]):
+    for value in messages(asked).rows[0]:
         assert value is None or isinstance(value, int | float | str)

@@ -163,8 +163,7 @@ def validation_page(
     skipped = (page - 1) * each
     if reader.searching():
         found = reader.ask(
-            "SELECT rowid FROM search.words WHERE words MATCH ? ORDER BY rowid DESC "
-            "LIMIT ? OFFSET ?",
+            "SELECT -rowid FROM search.words WHERE words MATCH ? ORDER BY rowid LIMIT ? OFFSET ?",
             (f'"{key("k", category)}" AND "{key("a", "DELETED")}"', each, skipped),
         )
     else:

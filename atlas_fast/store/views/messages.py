@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from atlas_fast.errors import UsageError
-from atlas_fast.limits import VIEW_COUNTED, VIEW_LOOKED_AT, VIEW_PAGE
+from atlas_fast.limits import VIEW_COUNTED, VIEW_COUNTED_TOGETHER, VIEW_LOOKED_AT, VIEW_PAGE
 from atlas_fast.records import CATEGORIES
 from atlas_fast.store.schema import MESSAGES
 from atlas_fast.store.search import key, words_of
@@ -86,8 +86,7 @@ class Filter:
         return frozenset(one.name for one in fields(self) if getattr(self, one.name) is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRow:
+class MessageRow(NamedTuple):
     """A message in a list. `user_validated`: 1 right, -1 wrong, 0 not judged; `flag`: PROTECT,
     DELETE, RESEARCH or None."""
 
@@ -131,7 +130,7 @@ class Page:
     indexed: bool = True
 
 
-_COLUMNS = tuple(one.name for one in fields(MessageRow) if one.name != "flag")
+_COLUMNS = tuple(name for name in MessageRow._fields if name != "flag")
 _SELECT = ", ".join(
     f"COALESCE(m.{name}, 0)" if name.startswith("user_") else f"m.{name}" for name in _COLUMNS
 )
@@ -178,6 +177,7 @@ def _find(
         return _look(reader, wanted, top, low, limit)
     last = reader.ask("SELECT last_id FROM search.state")[0][0]
     rows: list[tuple[Any, ...]] = []
+    top = min(top, _newest(reader) + 1)
     if top > last + 1:
         rows, complete, reached = _look(reader, wanted, top, max(last, low), limit)
         if not complete or len(rows) >= limit:
@@ -187,6 +187,13 @@ def _find(
     if given & {"category", "band", "uncertain"}:  # these may have changed since they were indexed
         found = _merged(found, _judged(reader, wanted, top, low, limit - len(rows)))
     return rows + found[: limit - len(rows)], True, low
+
+
+def _newest(reader: StoreReader) -> int:
+    """The newest row of a moment ago: while a run writes, the index has these by then, and what
+    came since need not be looked at one by one."""
+    query = f"SELECT COALESCE(MAX(id), 0) FROM {MESSAGES}"
+    return int(reader.kept("newest", lambda: reader.ask(query)[0][0]))
 
 
 def _merged(some: list[tuple[Any, ...]], others: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -210,10 +217,10 @@ def _by_index(
 ) -> list[tuple[Any, ...]]:
     terms, values = _terms(wanted, words=False)
     return reader.ask(
-        f"SELECT {_SELECT} FROM search.words w CROSS JOIN {MESSAGES} m ON m.id = w.rowid "
-        f"WHERE w.words MATCH ? AND w.rowid < ? AND w.rowid > ?{terms} "
-        "ORDER BY w.rowid DESC LIMIT ?",
-        (_match(wanted), top, low, *values, limit),
+        f"SELECT {_SELECT} FROM search.words w CROSS JOIN {MESSAGES} m ON m.id = -w.rowid "
+        f"WHERE w.words MATCH ? AND w.rowid > ? AND w.rowid < ?{terms} "
+        "ORDER BY w.rowid LIMIT ?",
+        (_match(wanted), -top, -low, *values, limit),
     )
 
 
@@ -342,6 +349,13 @@ def _lowest(reader: StoreReader, wanted: Filter) -> int:
     return found[0] - 1 if found else (1 << 63) - 2
 
 
+def _most(wanted: Filter) -> int:
+    """How far to count: what several lists of the index have in common is far apart."""
+    named = wanted.given & {*_KEYS, "category", "uncertain"}
+    lists = len(named) + len(words_of(wanted.text or ""))
+    return VIEW_COUNTED if lists == 1 else VIEW_COUNTED_TOGETHER
+
+
 SUMMED = frozenset(("category", "action", "run"))
 """Filters whose messages the summaries have counted."""
 
@@ -369,16 +383,16 @@ def _counted(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None,
         return int(found[0][0]), False
     if "judged" in given or "flag" in given or not _has_index(reader, wanted):
         return None, False
+    most = _most(wanted)
     found = reader.ask(
         "SELECT COUNT(*) FROM (SELECT rowid FROM search.words WHERE words MATCH ? AND rowid > ? "
         "AND rowid < ? LIMIT ?)",
-        (_match(wanted), low, _highest(reader, wanted), VIEW_COUNTED + 1),
+        (_match(wanted), -_highest(reader, wanted), -low, most + 1),
     )
     n = int(found[0][0])
-    ((last, newest),) = reader.ask(
-        f"SELECT last_id, (SELECT MAX(id) FROM {MESSAGES}) FROM search.state"
-    )
-    return min(n, VIEW_COUNTED), n > VIEW_COUNTED or last < newest
+    if n > most:
+        return most, True
+    return n, reader.ask("SELECT last_id FROM search.state")[0][0] < _newest(reader)
 
 
 def _highest(reader: StoreReader, wanted: Filter) -> int:
@@ -395,11 +409,7 @@ def _highest(reader: StoreReader, wanted: Filter) -> int:
 
 def _made(reader: StoreReader, rows: Sequence[tuple[Any, ...]]) -> list[MessageRow]:
     flags = _flags(reader, rows)
-    return [_row(row, flags.get(row[0])) for row in rows]
-
-
-def _row(values: Sequence[Any], flag: str | None) -> MessageRow:
-    return MessageRow(*values, flag)  # type: ignore[call-arg]
+    return [MessageRow._make((*row, flags.get(row[0]))) for row in rows]
 
 
 def _flags(reader: StoreReader, rows: Sequence[tuple[Any, ...]]) -> dict[int, str]:

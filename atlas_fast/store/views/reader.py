@@ -30,9 +30,9 @@ STEPS = 20_000
 """Instructions of SQLite between two looks at the clock: a millisecond or less."""
 
 CACHE_KIB = 16 << 10
-"""Page cache of one thread."""
+"""Page cache of one thread, for the store and for the search index."""
 
-FRESH_SECONDS = 0.5
+FRESH_SECONDS = 0.2
 """An answer that is younger is given again even where the store has changed meanwhile."""
 
 KEPT_ANSWERS = 256
@@ -57,6 +57,7 @@ class _Mine(threading.local):
     def __init__(self) -> None:
         self.held: _Held | None = None
         self.deadline = 0.0
+        self.looked = 0.0
         self.searching = False
         self.forgotten = 0
         self.kept: dict[Hashable, tuple[float, int, Any]] = {}
@@ -91,13 +92,22 @@ class StoreReader:
     ) -> list[tuple[Any, ...]]:
         """All rows of a question. Raises TooLong after `seconds`, and StoreError."""
         mine = self._mine
+        now = time.monotonic()
         try:
-            if mine.held is not None and mine.held.file != file_of(self.path):
-                self._drop(mine)  # the file was replaced
-                mine.kept.clear()
+            if now - mine.looked >= FRESH_SECONDS:
+                mine.looked = now
+                if mine.held is not None and mine.held.file != file_of(self.path):
+                    self._drop(mine)  # the file was replaced
+                    mine.kept.clear()
             connection = mine.connection or self._connect()
-            mine.deadline = time.monotonic() + seconds
-            return connection.execute(query, values).fetchall()
+            mine.deadline = now + seconds
+            try:
+                return connection.execute(query, values).fetchall()
+            except sqlite3.OperationalError as error:
+                if hasattr(error, "sqlite_errorcode") or connection.text_factory is _text:
+                    raise
+                connection.text_factory = _text  # a text is not UTF-8, and costs more from now on
+                return connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 raise TooLong(f"{self.path}: took longer than {seconds:g} s") from None
@@ -161,6 +171,7 @@ class StoreReader:
                 mine.connection.execute(
                     "ATTACH ? AS search", (f"{self.search.path.absolute().as_uri()}?mode=ro",)
                 )
+                mine.connection.execute(f"PRAGMA search.cache_size=-{CACHE_KIB}")
                 mine.searching = self.search.usable(mine.connection)
                 if not mine.searching:
                     mine.connection.execute("DETACH search")
@@ -176,7 +187,6 @@ class StoreReader:
             f"{self.path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None,
             check_same_thread=False, cached_statements=256,
         )  # fmt: skip
-        connection.text_factory = _text
         connection.set_progress_handler(lambda: time.monotonic() > mine.deadline, STEPS)
         mine.deadline = time.monotonic() + VIEW_MILLISECONDS / 1e3
         state = state_of(connection)

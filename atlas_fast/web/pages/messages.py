@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import anyio.to_thread
 from fastapi import HTTPException, Request
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
 from atlas_fast import limits
 from atlas_fast.classify.reasons import Reason, read
 from atlas_fast.errors import UsageError
 from atlas_fast.records import CATEGORIES
 from atlas_fast.store.views import Change, Filter, Message, MessageRow, message, messages
+from atlas_fast.web.download import csv_lines
 from atlas_fast.web.original import Original, original_of
 from atlas_fast.web.routing import page_router
 from atlas_fast.web.site import back_to, first, form_of, number_of, site_of
@@ -46,8 +47,9 @@ DONE = {  # of a button: what it does, and the notice after it
 @dataclass(frozen=True, slots=True)
 class MessagesPage:
     """`asked`: what was filtered by, as text; `counted`: how many there are, in words; `back`: the
-    query of this page, to come back to; `first` and `next`: addresses of other pages; `reached`:
-    the number down to which rows were looked at, where not all of them were."""
+    query of this page, to come back to; `first`, `next` and `csv`: addresses of other pages and of
+    the file; `reached`: the number down to which rows were looked at, where not all of them were.
+    """
 
     rows: list[MessageRow]
     asked: dict[str, str]
@@ -59,6 +61,7 @@ class MessagesPage:
     back: str
     first: str | None
     next: str | None
+    csv: str
     problem: str = ""
 
 
@@ -106,9 +109,22 @@ def show_list(request: Request) -> Response:
         next=None
         if found.next is None
         else f"/messages?{urlencode(query | {'after': str(found.next)})}",
+        csv=f"/messages.csv?{urlencode(query)}" if query else "/messages.csv",
         problem=problem,
     )
     return site.pages(request, "messages.html", page)
+
+
+@router.get("/messages.csv")
+def download(request: Request) -> Response:
+    """The same messages as a file for a spreadsheet."""
+    _, wanted, problem = asked_of(request)
+    if problem:
+        raise UsageError(problem)
+    return StreamingResponse(
+        csv_lines(site_of(request).reader, wanted), media_type="text/csv",
+        headers={"content-disposition": 'attachment; filename="atlas_fast-messages.csv"'},
+    )  # fmt: skip
 
 
 @router.post("/messages/mark")
@@ -154,7 +170,7 @@ class MessagePage:
     @property
     def columns(self) -> list[tuple[str, Any]]:
         """What the store has of it and the page does not show elsewhere."""
-        shown = {one.name for one in fields(MessageRow)} | {"raw_data", "message_key"}
+        shown = set(MessageRow._fields) | {"raw_data", "message_key"}
         return [
             (name, value)
             for name, value in self.message.columns.items()
