@@ -42,9 +42,14 @@ class Report:
     interrupted: bool = False
 
     @property
+    def looked(self) -> int:
+        """Messages that were looked at."""
+        return self.messages - self.known
+
+    @property
     def messages_per_second(self) -> float:
         """Messages that were looked at, a second."""
-        return (self.messages - self.known) / self.seconds if self.seconds > 0 else 0.0
+        return self.looked / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def slowest_stage(self) -> str | None:
@@ -80,6 +85,7 @@ class Report:
             "messages": self.messages,
             "stored": self.stored,
             "known": self.known,
+            "looked": self.looked,
             "errors": self.errors,
             "seconds": round(self.seconds, 6),
             "messages_per_second": round(self.messages_per_second, 3),

@@ -1,6 +1,7 @@
 """The original's JSON routes: each path, method and key of its interface, and what was mended."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from webrig import HOST, TestClient
@@ -230,11 +231,10 @@ def test_thumbs_down_never_proposes_what_was_rejected(tmp_path):
     store = tmp_path / "a.db"
     triage("synthetic:60,9", store)
     client = visitor(store)
-    with sqlite3.connect(store) as connection:
+    with closing(sqlite3.connect(store)) as connection:
         ((number, first),) = connection.execute(
             "SELECT id, category FROM processed_emails_bulletproof WHERE action = 'DELETED' LIMIT 1"
         ).fetchall()
-    connection.close()
     seen = [first]
     for _ in range(4):
         body = {"email_id": number, "feedback": "down"}
@@ -401,7 +401,7 @@ def test_no_other_message_is_flagged_for_deletion(tmp_path):
     store = tmp_path / "a.db"
     triage("synthetic:3,1", store)
     client = visitor(store)
-    with sqlite3.connect(store) as connection:
+    with closing(sqlite3.connect(store)) as connection, connection:
         ((account, folder, uid, at),) = connection.execute(
             "SELECT s.account_id, m.folder_name, m.uid, m.timestamp FROM sessions s "
             "JOIN processed_emails_bulletproof m ON m.session_id = s.id WHERE m.id = 1"
@@ -410,14 +410,12 @@ def test_no_other_message_is_flagged_for_deletion(tmp_path):
             "INSERT INTO imap_folders (account_id, folder_name, uidvalidity, seen_at) "
             "VALUES (?, ?, 7, '2999-01-01 00:00:00')", (account, folder),
         )  # fmt: skip
-    connection.close()
     body = {"email_uid": uid, "folder_name": folder, "account_id": account, "session_id": 1}
     found = ask(client, "POST", "/api/emails/flag-for-deletion", body).json()
     assert found["success"] is False and "made anew" in found["message"]
     assert ask(client, "POST", "/api/emails/flag", body).json()["success"]
-    with sqlite3.connect(store) as connection:
+    with closing(sqlite3.connect(store)) as connection, connection:
         connection.execute("UPDATE imap_folders SET seen_at = ?", (at,))
-    connection.close()
     assert ask(client, "POST", "/api/emails/flag-for-deletion", body).json()["success"]
 
 

@@ -44,19 +44,24 @@ class TooLong(StoreError):
 
 
 class _Held:
-    """A thread's connection, closed with the thread."""
+    """A thread's connection, closed with the thread. The connection knows nothing of this object,
+    so that the collector never meets one that is open."""
 
     def __init__(self, connection: sqlite3.Connection, file: tuple[int, int] | None):
         self.connection, self.file = connection, file
+        weakref.finalize(self, connection.close)
 
-    def __del__(self) -> None:
-        self.connection.close()
+
+class _Clock:
+    """When the question that is asked must have its answer."""
+
+    deadline = 0.0
 
 
 class _Mine(threading.local):
     def __init__(self) -> None:
         self.held: _Held | None = None
-        self.deadline = 0.0
+        self.clock = _Clock()
         self.looked = 0.0
         self.searching = False
         self.forgotten = 0
@@ -100,7 +105,7 @@ class StoreReader:
                     self._drop(mine)  # the file was replaced
                     mine.kept.clear()
             connection = mine.connection or self._connect()
-            mine.deadline = now + seconds
+            mine.clock.deadline = now + seconds
             try:
                 return connection.execute(query, values).fetchall()
             except sqlite3.OperationalError as error:
@@ -187,8 +192,9 @@ class StoreReader:
             f"{self.path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None,
             check_same_thread=False, cached_statements=256,
         )  # fmt: skip
-        connection.set_progress_handler(lambda: time.monotonic() > mine.deadline, STEPS)
-        mine.deadline = time.monotonic() + VIEW_MILLISECONDS / 1e3
+        clock = mine.clock
+        connection.set_progress_handler(lambda: time.monotonic() > clock.deadline, STEPS)
+        mine.clock.deadline = time.monotonic() + VIEW_MILLISECONDS / 1e3
         state = state_of(connection)
         if not state.current:
             connection.close()
