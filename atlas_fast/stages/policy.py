@@ -302,10 +302,11 @@ class _Work:
     def _domains(self) -> None:
         """Commercial spam that is not sure is kept where the validation of the sender's domain
         says so: the caller's own, or the original's."""
-        confidence = self.verdict.probability + self.shift.astype(np.float32) / 100
+        spam = self.verdict.probability.astype(np.float64)
+        tenths = np.rint(spam * 1000) + self.shift.astype(np.int64) * 10  # as the store has it
         rows = np.flatnonzero(
             (self.action == DELETE) & (self.rule == 0)
-            & (self.verdict.category == DOMAIN_CATEGORY) & (confidence < CERTAIN_SPAM)
+            & (self.verdict.category == DOMAIN_CATEGORY) & (tenths < CERTAIN_SPAM * 1000)
         )  # fmt: skip
         if not len(rows):
             return

@@ -139,7 +139,8 @@ def ruled(mail, policy, allowed):
         return "FLAGGED_FOR_DELETION", 1, "Flagged for Deletion"
     if keyword:
         return ("MULTI_MATCH" if spam else "USER_KEYWORD"), 1, "User Keyword"
-    sure = mail["probability"] * 100 + shifted(spam, mail["spf"], mail["dkim"]) >= 90
+    shift = shifted(spam, mail["spf"], mail["dkim"])
+    sure = round(mail["probability"] * 1000) + 10 * shift >= 900  # in tenths, as it is stored
     if mail["category"] == 2 and not sure and not allowed:
         return "DOMAIN", 0, None
     if listed(address, domain, policy["whitelist"]):
