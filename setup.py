@@ -1,7 +1,6 @@
 """Extension modules, their build modes, where packages lie; the rest is in pyproject.toml."""
 
 import os
-import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -40,7 +39,6 @@ def extension(name, source):
         extra_compile_args=cflags,
         extra_link_args=ldflags,
         define_macros=define,
-        libraries=["dl"] if name.endswith(".sqltable") and sys.platform == "linux" else [],
     )
 
 

@@ -1,7 +1,6 @@
 """What stands before a store, each against Python doing the same; whole writing: `atlas-fast bench
 store`."""
 
-import _sqlite3
 import sqlite3
 from itertools import pairwise
 
@@ -11,6 +10,7 @@ import pytest
 from atlas_fast._kernels import sqltable, storedtext
 from atlas_fast.headers import parse_many
 from atlas_fast.store.rows import clean
+from atlas_fast.store.rowtable import connected
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +41,9 @@ def bench_stored_texts(benchmark, subjects, peer):
 @pytest.mark.benchmark(group="a column into a table")
 def bench_sqltable(benchmark, subjects, peer):
     """Rows of four columns into a table in memory, emptied before each round."""
-    connection, table = sqltable.attach(
-        getattr(_sqlite3, "__file__", None), sqlite3.sqlite_version,
-        lambda: sqlite3.connect(":memory:", isolation_level=None),
-    )  # fmt: skip
+    connection, table = connected(lambda: sqlite3.connect(":memory:", isolation_level=None))
     if table is None:
         pytest.skip("the SQLite of this Python cannot be found in its process")
-    connection.execute("CREATE VIRTUAL TABLE temp.atlas_rows USING atlas_rows")
     connection.execute("CREATE TABLE t (a, b, c, d)")
     n = len(subjects)
     numbers = np.arange(n)

@@ -1,5 +1,4 @@
 """Fuzz targets of what stands before a store: texts in their stored form, and the table of columns."""
-import _sqlite3
 import sqlite3
 
 from libc.stdint cimport uint8_t, uintptr_t
@@ -11,6 +10,7 @@ from inputs cimport run
 
 from atlas_fast._kernels import sqltable
 from atlas_fast._kernels.storedtext import GROWTH, ipv4_texts, stored_texts
+from atlas_fast.store.rowtable import connected
 
 cdef const char* TEXT_TOKENS = (
     b"\n\001eight or\001 more\001\t\001\x7f\001\xc2\x80\001\xc2\xa0\001\xe2\x82\xac\001\xe2\x82\001"
@@ -18,13 +18,11 @@ cdef const char* TEXT_TOKENS = (
 )
 cdef const char* TABLE_TOKENS = b"\x02\001\x03\001\x04\001\x05\001\x7f\001\x80\001\xff\001aaaa\001\xe2\x82\xac"
 
-CONNECTION, TABLE = sqltable.attach(
-    getattr(_sqlite3, "__file__", None), sqlite3.sqlite_version,
-    lambda: sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False),
+CONNECTION, TABLE = connected(
+    lambda: sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
 )
 if TABLE is None:
     raise ImportError("the SQLite of this Python cannot be found in its process")
-CONNECTION.execute("CREATE VIRTUAL TABLE temp.atlas_rows USING atlas_rows")
 CONNECTION.text_factory = bytes
 
 

@@ -14,19 +14,17 @@ from hypothesis import strategies as st
 from oracles.sqltable import NONE, rows
 
 from atlas_fast._kernels import sqltable
+from atlas_fast.store import rowtable
 
 LIBRARY = getattr(_sqlite3, "__file__", None)
 
 
 def connected(**options):
-    connection, table = sqltable.attach(
-        LIBRARY,
-        sqlite3.sqlite_version,
-        lambda: sqlite3.connect(":memory:", isolation_level=None, **options),
+    connection, table = rowtable.connected(
+        lambda: sqlite3.connect(":memory:", isolation_level=None, **options)
     )
     if table is None:
         pytest.skip("the SQLite of this Python cannot be found in its process")
-    connection.execute("CREATE VIRTUAL TABLE temp.atlas_rows USING atlas_rows")
     connection.text_factory = bytes
     return connection, table
 
@@ -42,9 +40,7 @@ def test_it_is_there_where_the_library_has_what_it_needs():
     """The other tests are skipped without it."""
     if LIBRARY is None or not hasattr(ctypes.CDLL(LIBRARY), "sqlite3_auto_extension"):
         pytest.skip("the SQLite of this Python cannot be found in its process")
-    connection, table = sqltable.attach(
-        LIBRARY, sqlite3.sqlite_version, lambda: sqlite3.connect(":memory:")
-    )
+    connection, table = rowtable.connected(lambda: sqlite3.connect(":memory:"))
     connection.close()
     assert table is not None
 
@@ -175,15 +171,24 @@ def test_it_is_read_only(shared):
             connection.execute(change)
 
 
-def test_where_the_library_cannot_be_had_there_is_no_table(tmp_path):
+def test_where_the_library_cannot_be_had_there_is_no_table(monkeypatch):
     def connect():
         return sqlite3.connect(":memory:")
 
-    for library, version in ((str(tmp_path / "no.so"), sqlite3.sqlite_version), (LIBRARY, "3.0.0")):
-        connection, table = sqltable.attach(library, version, connect)
+    found = (
+        [sqltable.attach(rowtable.functions(), "3.0.0", connect)] if rowtable.functions() else []
+    )
+    monkeypatch.setattr(rowtable, "functions", tuple)
+    for connection, table in (*found, rowtable.connected(connect)):
         assert table is None
         assert connection.execute("SELECT 1").fetchone() == (1,)
         connection.close()
+
+
+@pytest.mark.parametrize("functions", [(), (1,), (0,) * len(sqltable.FUNCTIONS)])
+def test_functions_that_are_missing_are_not_called(functions):
+    with pytest.raises(ValueError):
+        sqltable.attach(functions, sqlite3.sqlite_version, lambda: sqlite3.connect(":memory:"))
 
 
 def test_other_connections_do_not_have_it(shared):
@@ -195,7 +200,7 @@ def test_other_connections_do_not_have_it(shared):
 
 def test_an_error_of_connect_is_raised_and_leaves_nothing_behind():
     with pytest.raises(ZeroDivisionError):
-        sqltable.attach(LIBRARY, sqlite3.sqlite_version, lambda: 1 / 0)
+        rowtable.connected(lambda: 1 / 0)
     test_other_connections_do_not_have_it(None)
 
 
@@ -231,7 +236,7 @@ def test_no_guess_is_made_when_another_connection_is_opened_meanwhile(keep):
             others.pop().close()
         return connection
 
-    connection, table = sqltable.attach(LIBRARY, sqlite3.sqlite_version, connect)
+    connection, table = rowtable.connected(connect)
     assert table is None
     for one in (connection, *others):
         one.close()

@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 C = TypeVar("C")
 
 MAX_COLUMNS: int
+FUNCTIONS: tuple[str, ...]
 TEXT: int
 INTEGER: int
 REAL: int
@@ -15,5 +16,5 @@ class RowTable:
     def hide(self) -> None: ...
 
 def attach(
-    library: str | None, version: str, connect: Callable[[], C]
+    functions: Sequence[int], version: str, connect: Callable[[], C]
 ) -> tuple[C, RowTable | None]: ...

@@ -7,8 +7,6 @@ Durability is that of `synchronous=FULL`: a batch is on disk when `write` return
 
 from __future__ import annotations
 
-import _sqlite3
-import os
 import sqlite3
 import threading
 import time
@@ -19,13 +17,14 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from atlas_fast._kernels.sqltable import RowTable, attach
+from atlas_fast._kernels.sqltable import RowTable
 from atlas_fast.errors import StoreError
 from atlas_fast.store import schema
 from atlas_fast.store.base import ErrorRow, Finding, Mark, Removed, Run, Totals
 from atlas_fast.store.columns import Same
 from atlas_fast.store.reading import BUSY_SECONDS, ReadOnly
 from atlas_fast.store.rows import RowBlock
+from atlas_fast.store.rowtable import ROW_TABLE, connected
 from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.state import state_of
 from atlas_fast.store.summaries import Tally
@@ -45,25 +44,9 @@ CHECKPOINT_PAGES = (16 << 20) // PAGE_BYTES
 """WAL pages (16 MiB) before they are copied into the file. The default of 1,000 is a copy every
 other batch; copies of 64 MiB last so long that two workers wait for the writer."""
 
-ROW_TABLE = "atlas_rows"
-"""Where SQLite reads the columns of a block by itself (_kernels/sqltable.pyx). It stands in the
-schema `temp`, so that no table of a file can take its place."""
-
 ROWS_A_STATEMENT = 50
 """Rows of one INSERT where SQLite is given tuples: a statement a row spends a quarter of its time
 on entering and leaving."""
-
-_ATTACHING = threading.RLock()  # a signal's handler may open a store too
-_LIBRARY: str | None = getattr(_sqlite3, "__file__", None)
-
-
-def _after_fork() -> None:
-    global _ATTACHING
-    _ATTACHING = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 ASKED_AT_ONCE = 500
 """Keys of one look-up."""
@@ -101,8 +84,7 @@ class SqliteStore(SqlStore):
             sqlite3.connect, self.path, timeout=BUSY_SECONDS, isolation_level=None,
             check_same_thread=False,
         )  # fmt: skip
-        with _ATTACHING:
-            connection, self._table = attach(_LIBRARY, sqlite3.sqlite_version, connect)
+        connection, self._table = connected(connect)
         try:
             self._connection = connection
             state = state_of(connection)
@@ -115,8 +97,6 @@ class SqliteStore(SqlStore):
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-            if self._table is not None:
-                self._table = _made(connection, self._table)
             if state.kind == "empty":
                 self._create()
         except BaseException:
@@ -291,15 +271,6 @@ def _to_wal(connection: sqlite3.Connection) -> None:
         time.sleep(0.01)
 
 
-def _made(connection: sqlite3.Connection, table: RowTable) -> RowTable | None:
-    """The table, if SQLite can make it."""
-    try:
-        connection.execute(f"CREATE VIRTUAL TABLE temp.{ROW_TABLE} USING {ROW_TABLE}")
-    except sqlite3.OperationalError:
-        return None
-    return table
-
-
 def insert_block(
     connection: sqlite3.Connection, block: RowBlock, table: RowTable | None = None
 ) -> int:
@@ -336,7 +307,7 @@ def _insert_from_table(names: tuple[str, ...], shared: tuple[bool, ...]) -> str:
     values = ["?" if is_shared else f"c{next(own)}" for is_shared in shared]
     return (
         f"INSERT INTO {schema.MESSAGES} ({', '.join(names)}) SELECT {', '.join(values)} "
-        f"FROM temp.{ROW_TABLE} WHERE TRUE ON CONFLICT(message_key) DO NOTHING"
+        f"FROM {ROW_TABLE} WHERE TRUE ON CONFLICT(message_key) DO NOTHING"
     )
 
 

@@ -4,38 +4,36 @@
 (b) The virtual table `atlas_rows` (c0, c1, ...), read only: its cursor is a row number, and a value
     is handed to SQLite where it lies. (sqlite.org/vtab.html; the structs below are its interface,
     which SQLite 3 does not change.)
-(c) attach: finds the SQLite that Python's own module uses, no other, and registers the table with
-    a connection while that is opened. `sqlite3_auto_extension` is the one documented way to the
+(c) attach: registers the table with a connection while that is opened, by the functions of the
+    SQLite which Python's own module uses, and of no other. `sqlite3_auto_extension` is the one documented way to the
     handle of a connection that somebody else opens.
 """
+from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free
 
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t
 
 cdef extern from *:
     """
-    #include <dlfcn.h>
-    #ifdef RTLD_NOLOAD
-    #define ATLAS_OPEN (RTLD_LAZY | RTLD_NOLOAD)
-    #else
-    #define ATLAS_OPEN RTLD_LAZY
-    #endif
     static _Thread_local void *atlas_opened;    /* handle of this thread's newest connection */
     static _Thread_local int atlas_openings;    /* how many it has opened since `attach` began */
     static int atlas_count(int *n, int by) { return __atomic_add_fetch(n, by, __ATOMIC_ACQ_REL); }
     """
     int atlas_count(int* n, int by) noexcept nogil
-    int ATLAS_OPEN
     void* atlas_opened
     int atlas_openings
-    void* dlopen(const char* path, int how) nogil
-    void* dlsym(void* library, const char* name) nogil
 
 MAX_COLUMNS = 64
+FUNCTIONS = (
+    "sqlite3_auto_extension", "sqlite3_cancel_auto_extension", "sqlite3_libversion",
+    "sqlite3_create_module_v2", "sqlite3_declare_vtab", "sqlite3_result_null",
+    "sqlite3_result_int64", "sqlite3_result_double", "sqlite3_result_text", "sqlite3_result_blob",
+)
 TEXT, INTEGER, REAL, BLOB = range(4)
 NONE = -(1 << 63)
 
 cdef enum:
+    N_FUNCTIONS = 10            # FUNCTIONS, in the order of Api
     COLUMNS = 64
     A_TEXT = 0
     AN_INTEGER = 1
@@ -340,45 +338,26 @@ cdef int _opened(void* db, char** error, const void* api) noexcept nogil:
     return GOOD
 
 
-cdef int _find(bytes library) except -1:
-    """Fill API from the library that is loaded already; 0 when it has not all of it."""
-    global API
-    cdef Api found
-    cdef const char* path = NULL
-    cdef void* handle
-    cdef int i
-    cdef const char** names = [
-        "sqlite3_auto_extension", "sqlite3_cancel_auto_extension", "sqlite3_libversion",
-        "sqlite3_create_module_v2", "sqlite3_declare_vtab", "sqlite3_result_null",
-        "sqlite3_result_int64", "sqlite3_result_double", "sqlite3_result_text",
-        "sqlite3_result_blob",
-    ]
-    if library is not None:
-        path = library
-    handle = dlopen(path, ATLAS_OPEN)
-    if handle is NULL:
-        return 0
-    for i in range(10):
-        (<void**> &found)[i] = dlsym(handle, names[i])
-        if (<void**> &found)[i] is NULL:
-            return 0
-    API = found
-    return 1
-
-
-def attach(library, version, connect):
+def attach(functions, version, connect):
     """`connect()`, an sqlite3.Connection, and the RowTable that it reads as `atlas_rows`; None in
     its place where that cannot be had, and nothing is lost but speed.
 
-    `library`: the file of the module `_sqlite3`, None where it is built in; `version`: the one that
-    this module names. Calls of several threads need a lock around them.
+    `functions`: addresses of those that FUNCTIONS names, in the SQLite of the module `_sqlite3`,
+    none of them 0; `version`: the one that this module names. Calls of several threads need a lock
+    around them. ValueError when they are not so many.
     """
-    global atlas_opened, atlas_openings
+    global API, atlas_opened, atlas_openings
+    cdef Api found
     cdef void* db
+    cdef int i
     cdef RowTable table = RowTable()
-    cdef bytes path = None if library is None else library.encode("utf-8", "surrogateescape")
-    if not _find(path) or API.libversion().decode() != version:
+    if len(functions) != len(FUNCTIONS) or 0 in functions:
+        raise ValueError(f"{len(FUNCTIONS)} functions are needed")
+    for i in range(N_FUNCTIONS):
+        (<void**> &found)[i] = <void*> <uintptr_t> functions[i]
+    if found.libversion().decode() != version:
         return connect(), None
+    API = found
     atlas_opened, atlas_openings = NULL, 0
     if API.auto_extension(<Plain> <void*> _opened) != GOOD:
         return connect(), None
