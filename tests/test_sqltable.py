@@ -164,6 +164,13 @@ def test_arrays_are_held_while_they_are_shown(shared):
     data.extend(b"def")
 
 
+def test_one_that_attach_did_not_make_shows_nothing():
+    table = sqltable.RowTable()
+    table.hide()
+    with pytest.raises(ValueError):
+        table.show([shown("integer", [1])], 1)
+
+
 def test_it_is_read_only(shared):
     connection, _ = shared
     for change in ("INSERT INTO temp.atlas_rows (c0) VALUES (1)", "DELETE FROM temp.atlas_rows"):

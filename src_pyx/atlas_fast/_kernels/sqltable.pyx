@@ -233,13 +233,6 @@ cdef class RowTable:
     cdef Shown* shown
     cdef list kept
 
-    def __cinit__(self):
-        self.shown = <Shown*> calloc(1, sizeof(Shown))
-        if self.shown is NULL:
-            raise MemoryError
-        self.shown.holders = 1
-        self.kept = []
-
     def __dealloc__(self):
         if self.shown is not NULL:
             self.shown.n = 0
@@ -250,6 +243,8 @@ cdef class RowTable:
         is NULL, (REAL, values), where a NaN is, or (BLOB, values of shape (n, width)); arrays of
         uint8, int64, int32, int64, float64 and uint8, which must not change before `hide`.
         ValueError when they do not fit n rows."""
+        if self.shown is NULL:
+            raise ValueError("a RowTable comes from attach")
         self.hide()
         if n < 0 or len(columns) > COLUMNS:
             raise ValueError(f"at most {COLUMNS} columns")
@@ -264,6 +259,8 @@ cdef class RowTable:
 
     def hide(self):
         """Nothing is shown; the arrays may go, but for those that a statement still has a row of."""
+        if self.shown is NULL:
+            return
         self.shown.n = self.shown.n_columns = 0
         if self.shown.cursors == 0:
             self.kept.clear()
@@ -338,6 +335,16 @@ cdef int _opened(void* db, char** error, const void* api) noexcept nogil:
     return GOOD
 
 
+cdef RowTable _made():
+    cdef RowTable table = RowTable()                        # without __cinit__: UBSan minds Cython's
+    table.kept = []
+    table.shown = <Shown*> calloc(1, sizeof(Shown))
+    if table.shown is NULL:
+        raise MemoryError
+    table.shown.holders = 1
+    return table
+
+
 def attach(functions, version, connect):
     """`connect()`, an sqlite3.Connection, and the RowTable that it reads as `atlas_rows`; None in
     its place where that cannot be had, and nothing is lost but speed.
@@ -350,7 +357,7 @@ def attach(functions, version, connect):
     cdef Api found
     cdef void* db
     cdef int i
-    cdef RowTable table = RowTable()
+    cdef RowTable table = _made()
     if len(functions) != len(FUNCTIONS) or 0 in functions:
         raise ValueError(f"{len(FUNCTIONS)} functions are needed")
     for i in range(N_FUNCTIONS):
