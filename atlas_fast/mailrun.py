@@ -209,8 +209,7 @@ class _FolderRun:
                 block = self._decided(part)
                 goes = block.deleted()
                 go = np.flatnonzero(goes)
-                those = block.take(go)
-                columns = {n: list(c) for n, c in zip(those.names, those.columns, strict=True)}
+                columns = block.values(go)
                 self._count(part, columns)
                 if self.options.preview:
                     blocks.append(_previewed(block, go))

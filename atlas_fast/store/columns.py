@@ -92,7 +92,10 @@ class Texts:
         return found
 
     def take(self, rows: np.ndarray) -> Texts:
-        codes = rows.astype(np.int32) if self.codes is None else self.codes[rows]
+        return self.coded(rows.astype(np.int32) if self.codes is None else self.codes[rows])
+
+    def coded(self, codes: np.ndarray) -> Texts:
+        """These entries, int32, in place of the rows; nothing is copied."""
         return Texts(self.data, self.offsets, codes)
 
     def some(self, at: np.ndarray) -> list[str]:
@@ -121,12 +124,7 @@ class Integers:
         return iter(self.tolist())
 
     def tolist(self) -> list[int | None]:
-        none = self.values == sqltable.NONE
-        if not none.any():
-            return self.values.tolist()
-        found = self.values.astype(object)
-        found[none] = None
-        return found.tolist()
+        return _plain(self.values, self.values == sqltable.NONE)
 
     def take(self, rows: np.ndarray) -> Integers:
         return Integers(self.values[rows])
@@ -146,12 +144,7 @@ class Reals:
         return iter(self.tolist())
 
     def tolist(self) -> list[float | None]:
-        none = np.isnan(self.values)
-        if not none.any():
-            return self.values.tolist()
-        found = self.values.astype(object)
-        found[none] = None
-        return found.tolist()
+        return _plain(self.values, np.isnan(self.values))
 
     def take(self, rows: np.ndarray) -> Reals:
         return Reals(self.values[rows])
@@ -181,6 +174,15 @@ class Blobs:
     @property
     def shown(self) -> tuple[Any, ...]:
         return sqltable.BLOB, self.values
+
+
+def _plain(values: np.ndarray, none: np.ndarray) -> list[Any]:
+    """The numbers, None where a mask says so."""
+    if not none.any():
+        return values.tolist()
+    found = values.astype(object)
+    found[none] = None
+    return found.tolist()
 
 
 Column = Same | Texts | Integers | Reals | Blobs | list[Any]

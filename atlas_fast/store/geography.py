@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -62,17 +61,11 @@ def geography(batch: Batch) -> dict[str, Column]:
         risk[known] = np.round(geo["risk"][known].astype(np.float64), 6)
         codes = np.ascontiguousarray(geo["country"][known])
         code = _spread(n, known, codes, _code)
-        name = replace(code, **_named(code.entries))
+        name = Texts.of([COUNTRY_NAMES.get(one, one) for one in code.entries], code.codes)
         numbers = geo["asn"].astype(np.int64)
         asn = Integers(np.where(numbers == 0, NONE, numbers))
     values = (ip, code, name, Reals(risk), Texts.of(METHODS, method), asn)
     return dict(zip(COLUMNS, values, strict=True))
-
-
-def _named(codes: Sequence[str]) -> dict[str, Any]:
-    """Data and offsets of the countries' names."""
-    names = Texts.of([COUNTRY_NAMES.get(code, code) for code in codes])
-    return {"data": names.data, "offsets": names.offsets}
 
 
 def _spread(n: int, rows: np.ndarray, values: np.ndarray, make: Callable[[bytes], str]) -> Texts:

@@ -13,7 +13,6 @@ Stored form of text, decided here once:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -67,7 +66,6 @@ _LONG = ("sender_email", "subject", "sender_name", "raw_data")
 _STORED = {code: 0x2400 + code for code in range(32)}
 _STORED |= {9: 0x20, 0x7F: 0x2421}
 _STORED |= dict.fromkeys((*range(0x80, 0xA0), *range(0xD800, 0xE000)), 0xFFFD)
-_UNCLEAN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class TextColumn(Protocol):
@@ -78,9 +76,8 @@ class TextColumn(Protocol):
 
 
 def clean(text: str) -> str:
-    """The stored form of a text. Only what must change is touched: `translate` would look up every
-    character of a column in which a single one is unclean."""
-    return _UNCLEAN.sub(lambda match: chr(_STORED[ord(match[0])]), text)
+    """The stored form of a text; of columns: kernel `storedtext`."""
+    return text if text.isprintable() else text.translate(_STORED)
 
 
 def stored(column: TextColumn, cap: int, absent: str = "") -> Texts:
@@ -95,8 +92,6 @@ def stored(column: TextColumn, cap: int, absent: str = "") -> Texts:
 
 def clean_all(texts: Sequence[str], cap: int) -> list[str]:
     """Stored form of texts that did not come from a kernel (places)."""
-    if "".join(texts).isprintable() and max(map(len, texts), default=0) <= cap:
-        return list(texts)
     return [clean(text)[:cap] for text in texts]
 
 
@@ -127,11 +122,17 @@ class RowBlock:
 
     def take(self, rows: np.ndarray) -> RowBlock:
         """These rows, in this order, and the trial."""
-        taken: dict[str, Column] = {
+        return _block(self._taken(rows), len(rows), self.trial)
+
+    def values(self, rows: np.ndarray) -> dict[str, list[Any]]:
+        """The columns of these rows as plain Python."""
+        return {name: list(column) for name, column in self._taken(rows).items()}
+
+    def _taken(self, rows: np.ndarray) -> dict[str, Column]:
+        return {
             name: [column[row] for row in rows] if isinstance(column, list) else column.take(rows)
             for name, column in zip(self.names, self.columns, strict=True)
         }
-        return _block(taken, len(rows), self.trial)
 
 
 def row_block(
@@ -260,7 +261,7 @@ def _decided(batch: Batch, n: int, preview: bool) -> _Decided:
     percent = np.where(none, np.nan, steps / 10.0)
     made = _Decided(
         action=_coded(ACTIONS, action),
-        reason=_of(_all_reasons(preview), reason),
+        reason=_all_reasons(preview).coded(reason),
         category=_coded(_NAMES, category),
         old_category=_coded(_OLD_NAMES, category),
         confidence=Reals(confidence),
@@ -297,11 +298,7 @@ def _packed(names: tuple[str, ...]) -> Texts:
 
 
 def _coded(names: tuple[str, ...], codes: np.ndarray) -> Texts:
-    return _of(_packed(names), codes)
-
-
-def _of(table: Texts, codes: np.ndarray) -> Texts:
-    return Texts(table.data, table.offsets, codes)
+    return _packed(names).coded(codes)
 
 
 @cache

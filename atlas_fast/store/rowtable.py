@@ -57,6 +57,6 @@ def connected(
         name = ROW_TABLE.removeprefix("temp.")
         try:
             connection.execute(f"CREATE VIRTUAL TABLE {ROW_TABLE} USING {name}")
-        except sqlite3.OperationalError:
+        except sqlite3.Error:  # of a file that is none, say: who asks for its state tells
             table = None
     return connection, table

@@ -134,6 +134,8 @@ def test_a_part_of_a_block_has_its_rows_and_its_counts(tmp_path):
     whole = list(block)
     for mask in (goes, ~goes, goes & False):
         part = block.take(np.flatnonzero(mask))
+        columns = block.values(np.flatnonzero(mask))
+        assert list(zip(*columns.values(), strict=True)) == list(part)
         assert list(part) == [row for row, there in zip(whole, mask, strict=True) if there]
         assert part.n == part.tally.stored == int(mask.sum())
         with SqliteStore(tmp_path / f"{part.n}.db") as store:

@@ -5,8 +5,8 @@
     is handed to SQLite where it lies. (sqlite.org/vtab.html; the structs below are its interface,
     which SQLite 3 does not change.)
 (c) attach: registers the table with a connection while that is opened, by the functions of the
-    SQLite which Python's own module uses, and of no other. `sqlite3_auto_extension` is the one documented way to the
-    handle of a connection that somebody else opens.
+    SQLite which Python's own module uses, and of no other. `sqlite3_auto_extension` is the one
+    documented way to the handle of a connection that somebody else opens.
 """
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free
@@ -40,7 +40,7 @@ cdef enum:
     A_REAL = 2
     A_BLOB = 3
     GOOD = 0                    # SQLITE_OK
-    BAD = 1                     # SQLITE_ERROR
+    NO_MEMORY = 7               # SQLITE_NOMEM
 
 cdef int64_t NO_INTEGER = <int64_t> (<unsigned long long> 1 << 63)
 cdef uint8_t NOTHING = 0        # where an empty text lies: NULL would be no text at all
@@ -120,7 +120,7 @@ cdef int _connect(
         return code
     table = <Table*> calloc(1, sizeof(Table))
     if table is NULL:
-        return 7                                            # SQLITE_NOMEM
+        return NO_MEMORY
     table.shown = <Shown*> aux
     out[0] = table
     return GOOD
@@ -145,7 +145,7 @@ cdef int _free(void* made) noexcept nogil:
 cdef int _open(void* table, void** out) noexcept nogil:
     out[0] = calloc(1, sizeof(Cursor))
     if out[0] is NULL:
-        return 7
+        return NO_MEMORY
     (<Table*> table).shown.cursors += 1
     return GOOD
 
