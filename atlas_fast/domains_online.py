@@ -102,9 +102,14 @@ class OnlineDomains:
 
     def age(self, domain: str, provider: str = "unknown") -> str:
         """The age class of a registrable domain: a `lookup` for `validate`."""
+        return self.known_age(domain, provider)[0]
+
+    def known_age(self, domain: str, provider: str = "unknown") -> tuple[str, bool]:
+        """The class, and whether it is known: the domain is a provider's, or WHOIS gave a date."""
         if is_provider(domain):
-            return "SAFE"
-        return age_class(self.created(domain), provider, self._now())
+            return "SAFE", True
+        created = self.created(domain)
+        return age_class(created, provider, self._now()), created is not None
 
     def created(self, domain: str) -> datetime | None:
         """When a registrable domain was registered, or None when WHOIS does not say."""
@@ -131,10 +136,8 @@ class OnlineDomains:
             wait = self._next[kind] - self._clock()
             if wait > 0:
                 self._sleep(wait)
-            try:
-                found = ask(domain)
-            finally:
-                self._next[kind] = self._clock() + self._interval
+            found = ask(domain)  # raises only where nobody can be asked
+            self._next[kind] = self._clock() + self._interval
             self._cache.set(key, found, self._failure_ttl if found == "" else self._ttl)
         return found
 

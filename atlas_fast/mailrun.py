@@ -62,7 +62,8 @@ class FolderReport:
     """What was done with one folder.
 
     `messages` read; `known` those among them whose row the store had (they are looked at all the
-    same), `stored` rows that are new in it, those of `finished` too; `chosen` that are to go;
+    same), `stored` rows that are new in it, those of `finished` too; what was proposed and not
+    confirmed is in neither; `chosen` that are to go;
     `outcomes` by the journal's states (`deleted`, `moved`, `gone`, `protected`, `failed`,
     `flagged`, `copied`, `void`), `finished` those of an earlier run's decisions; `categories`:
     count and first reason of what is to go or went; `rules` counts what a rule decided.

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from atlas_fast import limits
 from atlas_fast.errors import ImapError
+from atlas_fast.flags import Flag
 from atlas_fast.sources.imap.client import Client
 from atlas_fast.sources.imap.connect import Server
 from atlas_fast.sources.imap.fetch import Reader
@@ -100,16 +101,17 @@ class Scripted:
         )  # fmt: skip
 
 
-def read(answers, seconds=2.0, greeting=b"* OK hi\r\n", headers_only=False):
-    """What a run over the scripted server gives: (places, bytes) of messages, the source."""
+def read(answers, seconds=2.0, greeting=b"* OK hi\r\n", headers_only=False, cut=None):
+    """What a run over the scripted server gives: (places, bytes) of messages, the source. `cut`
+    gets the places of those that have more."""
     with Scripted(answers, greeting) as server, server.mailbox(seconds) as box:
         source = ImapFolder(box, "INBOX")
         source.headers_only = headers_only
-        got = [
-            (place, raw)
-            for b in source.batches(100, 1 << 24)
-            for place, raw in zip(b.places, b, strict=True)
-        ]
+        got = []
+        for b in source.batches(100, 1 << 24):
+            got += zip(b.places, b, strict=True)
+            if cut is not None:
+                cut += [b.places[i] for i in np.flatnonzero(b.flags & np.uint32(Flag.MSG_CUT))]
         return got, source
 
 
@@ -256,8 +258,8 @@ def test_a_long_header_section_is_fetched_again():
 
 
 def test_other_forms_of_header_sections():
-    """Sizes before and behind, or none; a server that sends the body all the same."""
-    head = b"From: a@b\r\n\r\n"
+    """Sizes before and behind; a server that sends the body all the same."""
+    head, cut = b"From: a@b\r\n\r\n", []
     got, source = read(
         fetch(
             b"* 1 FETCH (UID 1 RFC822.SIZE 99 BODY[HEADER]<0> {%d}\r\n%s)\r\n" % (len(head), head),
@@ -265,8 +267,10 @@ def test_other_forms_of_header_sections():
             b"* 3 FETCH (RFC822.SIZE {2}\r\n99 UID 3 BODY[]<0> {%d}\r\n%s)\r\n" % (len(ONE), ONE),
         ),
         headers_only=True,
+        cut=cut,
     )
     assert sorted(got) == [("1", head), ("2", head), ("3", ONE)] and not source.problems
+    assert sorted(cut) == ["1", "3"]
 
 
 # -- grammar ---------------------------------------------------------------------------------

@@ -250,7 +250,7 @@ class _Work:
         if not found:
             return
         at = those[sorted(found)]
-        sure = (self.verdict.probability[at] >= CERTAIN_SPAM) | (
+        sure = (_tenths(self.verdict)[at] >= CERTAIN_SPAM * 1000) | (
             self.verdict.category[at] == DANGEROUS
         )
         by_name = dict(self._listed(of.domains, at))
@@ -302,8 +302,7 @@ class _Work:
     def _domains(self) -> None:
         """Commercial spam that is not sure is kept where the validation of the sender's domain
         says so: the caller's own, or the original's."""
-        spam = self.verdict.probability.astype(np.float64)
-        tenths = np.rint(spam * 1000) + self.shift.astype(np.int64) * 10  # as the store has it
+        tenths = _tenths(self.verdict) + self.shift.astype(np.int64) * 10
         rows = np.flatnonzero(
             (self.action == DELETE) & (self.rule == 0)
             & (self.verdict.category == DOMAIN_CATEGORY) & (tenths < CERTAIN_SPAM * 1000)
@@ -353,6 +352,11 @@ class _Work:
             elif self._trust[row] != FAILED:
                 why = "Sender domain is whitelisted [WHITELIST override]"
                 self._rule(row, Rule.WHITELIST, why, "Whitelisted")
+
+
+def _tenths(verdict: Verdicts) -> np.ndarray:
+    """Percent of spam in tenths, as the store has it: what is shown as 90 % is 90 %."""
+    return np.rint(verdict.probability.astype(np.float64) * 1000)
 
 
 def _asked(validate: Validate, sender: str, subject: str) -> Triple:

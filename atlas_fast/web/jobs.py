@@ -42,13 +42,19 @@ class Jobs:
         self._jobs: list[Job] = []
         self._lock = threading.Lock()
 
-    def start(self, job: Job, work: Callable[[Job], list[dict[str, Any]]]) -> bool:
-        """Start `work` in a thread; False when a job of the same account is running."""
+    def start(
+        self, job: Job, work: Callable[[Job], list[dict[str, Any]]],
+        ended: Callable[[], None] = lambda: None,
+    ) -> bool:  # fmt: skip
+        """Start `work` in a thread, which calls `ended` at its end; False when a job of the same
+        account is running."""
         with self._lock:
             if any(one.account == job.account and one.state == "running" for one in self._jobs):
                 return False
             self._jobs = [*self._jobs[-KEPT + 1 :], job]
-        threading.Thread(target=self._run, args=(job, work), daemon=True, name="account").start()
+        threading.Thread(
+            target=self._run, args=(job, work, ended), daemon=True, name="account"
+        ).start()
         return True
 
     def of(self, account: str) -> Job | None:
@@ -62,7 +68,9 @@ class Jobs:
             return sum(one.state == "running" for one in self._jobs)
 
     @staticmethod
-    def _run(job: Job, work: Callable[[Job], list[dict[str, Any]]]) -> None:
+    def _run(
+        job: Job, work: Callable[[Job], list[dict[str, Any]]], ended: Callable[[], None]
+    ) -> None:
         try:
             job.reports = work(job)
             job.state = "done"
@@ -72,4 +80,5 @@ class Jobs:
             job.error, job.state = f"an unexpected {type(error).__name__}", "failed"
             raise
         finally:
+            ended()
             job.finished.set()

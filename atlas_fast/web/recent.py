@@ -58,9 +58,11 @@ class Recent:
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET":
-            await self.app(scope, receive, send)
-            if scope["type"] == "http" and scope["method"] != "HEAD":
-                self._written += 1
+            try:
+                await self.app(scope, receive, send)
+            finally:  # what failed may have changed something before
+                if scope["type"] == "http" and scope["method"] != "HEAD":
+                    self._written += 1
             return
         path, state = scope["path"], scope["state"]
         if path.startswith(NEVER):
@@ -97,19 +99,25 @@ class Recent:
 
     def _keep(self, key: Any, answer: _Answer) -> None:
         self._drop(key)
-        oldest = answer.made - AGAIN_SECONDS
+        whole = answer.start["status"] == 200 and len(answer.body) <= MAX_WEB_RECENT_ANSWER
+        if not whole or any(name == b"set-cookie" for name, _ in answer.start["headers"]):
+            return
+        oldest, size = answer.made - AGAIN_SECONDS, _size(key, answer)
         while self._answers:
             first = next(iter(self._answers))
-            over = self._bytes + len(answer.body) > MAX_WEB_RECENT
+            over = self._bytes + size > MAX_WEB_RECENT
             if self._answers[first].made > oldest and not over:
                 break
             self._drop(first)
-        whole = answer.start["status"] == 200 and len(answer.body) <= MAX_WEB_RECENT_ANSWER
-        if whole and all(name != b"set-cookie" for name, _ in answer.start["headers"]):
-            self._answers[key] = answer
-            self._bytes += len(answer.body)
+        self._answers[key] = answer
+        self._bytes += size
 
     def _drop(self, key: Any) -> None:
         gone = self._answers.pop(key, None)
         if gone is not None:
-            self._bytes -= len(gone.body)
+            self._bytes -= _size(key, gone)
+
+
+def _size(key: Any, answer: _Answer) -> int:
+    """About the bytes that it takes: addresses are the asker's choice, and long if he likes."""
+    return len(answer.body) + len(key[0]) + len(key[1]) + 1024

@@ -99,14 +99,11 @@ class Site:
             def progress(messages: int, _: int) -> None:
                 job.messages = messages
 
-            try:
-                with mailbox, closing(open_database(self.where)) as store:
-                    found = run_folders(mailbox, job.folders, store, options, progress=progress)
-            finally:
-                self.reader.forget()
+            with mailbox, closing(open_database(self.where)) as store:
+                found = run_folders(mailbox, job.folders, store, options, progress=progress)
             return [report.to_dict() for report in found]
 
-        return self.jobs.start(job, work)
+        return self.jobs.start(job, work, self.reader.forget)
 
 
 def site_of(request: Request) -> Site:

@@ -123,7 +123,7 @@ def ruled(mail, policy, allowed):
     places = (subject, low(mail["name"]), low(address))
     keyword = any(text in place for text in policy["keywords"] for place in places)
     if spam or keyword or mail["flag"] == "DELETE":
-        sure = mail["probability"] >= 0.9 or mail["category"] == 4
+        sure = round(mail["probability"] * 1000) >= 900 or mail["category"] == 4
         for texts, domains, words, rule in (
             (APPOINTMENTS, SCHEDULERS, CARS, "APPOINTMENT"),
             (ORDERS, SHOPS, (), "TRANSACTION"),

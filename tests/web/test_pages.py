@@ -16,6 +16,7 @@ from atlas_fast import triage
 from atlas_fast.errors import UsageError
 from atlas_fast.observe.live import LiveFile, live_folder
 from atlas_fast.store import SqliteStore
+from atlas_fast.store.views import Filter, StoreReader
 from atlas_fast.web import download
 from atlas_fast.web.charts import Chart, Series
 from atlas_fast.web.escape import confidence, number, percent, seconds, shown, size
@@ -423,7 +424,18 @@ def test_a_file_of_messages_holds_no_formula(tmp_path):
     text = Visitor(store).client.get("/messages.csv").text
     (_, one) = csv.reader(io.StringIO(text, newline=""))
     assert "'=HYPERLINK" in text and "'@SUM(A1)" in one
-    assert not [cell for cell in one if cell.startswith(("=", "@", "+"))]
+    assert not [cell for cell in one if cell.startswith(("=", "@", "+", "-"))]
+
+
+def test_a_slow_reader_gets_the_whole_file(tmp_path, monkeypatch):
+    """Only the finding of rows has a limit of time."""
+    store = fill(tmp_path, [mail(n) for n in range(120)])
+    monkeypatch.setattr(download, "MAX_WEB_CSV_SECONDS", 0.4)
+    pieces = []
+    for piece in download.csv_lines(StoreReader(store), Filter()):
+        pieces.append(piece)
+        time.sleep(0.3)
+    assert len(pieces) > 2 and b"".join(pieces).count(b"\r\n") == 121
 
 
 def test_a_file_that_cannot_be_made(visitor, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """A reader and the file that it reads: what is stored, replaced, or no store at all."""
 
 import sqlite3
+import time
 
 import pytest
 
@@ -101,3 +102,19 @@ def test_a_file_that_is_no_store_is_refused(tmp_path):
     connection.close()
     with pytest.raises(StoreError, match="not a store"):
         overview(StoreReader(path))
+
+
+def test_what_an_answer_is_made_of_is_as_new_as_it(tmp_path):
+    """An answer that is kept while nothing changes must not hold an older one."""
+    path = tmp_path / "a.db"
+    triage("synthetic:30,1", path)
+    asked, plain = StoreReader(path), PlainConnections(path)
+    assert messages(asked).rows[0].flag is None
+    connection = plain.connect()
+    number = messages(asked).rows[0].id
+    assert change(connection, StoreReader(path), [number], Change("flag", flag="RESEARCH")).done
+    connection.close()
+    overview(asked)  # within the moment in which the first answer counts as new
+    time.sleep(reader.FRESH_SECONDS)
+    assert overview(asked).newest[0].flag == messages(asked).rows[0].flag == "RESEARCH"
+    asked.close()

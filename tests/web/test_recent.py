@@ -21,10 +21,12 @@ class App:
 
     def __init__(self):
         self.asked, self.status, self.headers, self.parts = 0, 200, [], None
-        self.passing, self.token = False, b""
+        self.passing, self.token, self.fails = False, b"", False
 
     async def __call__(self, scope, receive, send):
         self.asked += 1
+        if self.fails:
+            raise ZeroDivisionError
         if self.passing:
             scope["state"]["passing"] = True
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
@@ -135,14 +137,19 @@ def test_nothing_is_more_than_half_a_second_behind():
 
 
 def test_it_is_bounded(rig, monkeypatch):
-    monkeypatch.setattr(recent, "MAX_WEB_RECENT", 1_000)
+    monkeypatch.setattr(recent, "MAX_WEB_RECENT", 20_000)
     rig.app.parts = [b"x" * 100]
     for n in range(50):
         rig.now += 0.001
-        rig.ask(query=b"%d" % n)
-        assert sum(len(one.body) for one in rig.recent._answers.values()) <= 1_000
-        assert rig.recent._bytes == sum(len(one.body) for one in rig.recent._answers.values())
+        rig.ask(query=b"%04d" % n * 200)  # addresses take room, too
+        kept = rig.recent._answers
+        assert sum(len(one.body) + len(key[1]) for key, one in kept.items()) <= 20_000
+        assert rig.recent._bytes == sum(recent._size(key, one) for key, one in kept.items())
     assert len(rig.recent._answers) == 10
+    rig.app.parts = [b"x" * 40_000_000]
+    rig.ask(query=b"large")
+    assert len(rig.recent._answers) == 10  # what is not kept takes nobody's place
+    rig.app.parts = [b"x" * 100]
     rig.now += AGAIN_SECONDS
     rig.ask()
     assert len(rig.recent._answers) == 1  # old ones go without being asked for
@@ -199,3 +206,13 @@ def test_who_is_not_logged_in_gets_nothing_of_it(store):
     bearer = {"authorization": f"Bearer {secret}"}
     assert visitor.client.get("/api/emails/flagged", headers=bearer).status_code == 200
     assert visitor.client.get("/api/emails/flagged").status_code in (303, 401)
+
+
+def test_a_change_that_fails_ends_what_is_kept(rig):
+    """It may have changed something before it failed."""
+    first = rig.ask()
+    rig.app.fails = True
+    with pytest.raises(ZeroDivisionError):
+        rig.ask(method="POST")
+    rig.app.fails = False
+    assert rig.ask() != first

@@ -113,3 +113,20 @@ def test_a_text_that_is_no_utf8(store, tmp_path):
         assert message(asked, 3).row.subject == "a\ufffdb"
         assert message(asked, 4).row.subject
     asked.close()
+
+
+def test_a_count_of_an_index_that_lagged_is_made_anew(tmp_path):
+    """The index grows without a change of the store."""
+    path = tmp_path / "a.db"
+    triage("synthetic:60,1", path)
+    asked, wanted = StoreReader(path), Filter(band=3)
+    asked.search.catch_up()
+    few = messages(asked, wanted).count
+    triage("synthetic:300,7", path)
+    asked.forget()
+    assert messages(asked, wanted).more
+    asked.search.catch_up()
+    found, fresh = messages(asked, wanted), messages(StoreReader(path), wanted)
+    assert (found.count, found.more) == (fresh.count, fresh.more) and not found.more
+    assert found.count > few
+    asked.close()

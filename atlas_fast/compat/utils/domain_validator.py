@@ -84,10 +84,14 @@ def ml_domain_classification(
 def lightweight_domain_validation(domain: str, provider_hint: str | None = None) -> str:
     """SAFE, QUARANTINE or SUSPICIOUS by the age of a domain: this asks WHOIS, unless the domain is
     a mail provider's or python-whois is absent (QUARANTINE)."""
+    return _known_age(domain, provider_hint)[0]
+
+
+def _known_age(domain: str, provider_hint: str | None) -> tuple[str, bool]:
     try:
-        return _online().age(domain, provider_hint or "unknown")
+        return _online().known_age(domain, provider_hint or "unknown")
     except UsageError:
-        return "QUARANTINE"
+        return "QUARANTINE", False
 
 
 @lru_cache(maxsize=1)
@@ -113,19 +117,11 @@ def cached_domain_validation(
     if held is not None and held["provider_hint"] == provider_hint:
         result, reason = held["validation_result"], held["validation_reason"]
         return result, f"{reason} (cached)", held["is_suspicious"]
-    result = lightweight_domain_validation(domain, provider_hint)
+    result, known = _known_age(domain, provider_hint)
     reason, suspicious = _AGES[result], result != "SAFE"
-    if _has_date(domain):
+    if known:
         domain_cache.cache_validation_result(domain, result, reason, suspicious, provider_hint)
     return result, reason, suspicious
-
-
-def _has_date(domain: str) -> bool:
-    """Does WHOIS say when it was registered? What was just asked is remembered."""
-    try:
-        return _online().created(domain) is not None
-    except UsageError:
-        return False
 
 
 def is_suspicious_domain_pattern(domain: str) -> bool:

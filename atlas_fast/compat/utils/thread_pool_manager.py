@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import cpu_count
 from typing import Any, ClassVar
 
@@ -130,14 +130,25 @@ class WorkerPool:
         self._open = False
         if wait:
             self.wait_completion(timeout)
-        threading.Thread(target=self._end, name=f"{self.name}-end", daemon=True).start()
+        self._end()
         if wait:
             for worker in self._workers:
                 worker.join(0.1)
 
     def _end(self) -> None:
-        """A None for each worker, behind what was taken; the queue may have room for fewer."""
-        for _ in self._workers:
+        """A None for each worker, behind what was taken; where the queue has room for fewer, a
+        thread waits for it. As the interpreter ends there is none, and the workers end with it."""
+        left = len(self._workers)
+        with suppress(queue.Full):
+            while left:
+                self._tasks.put_nowait(None)
+                left -= 1
+        if left:
+            with suppress(RuntimeError):
+                threading.Thread(target=self._put_nones, args=(left,), daemon=True).start()
+
+    def _put_nones(self, n: int) -> None:
+        for _ in range(n):
             self._tasks.put(None)
 
     def get_statistics(self) -> dict[str, Any]:

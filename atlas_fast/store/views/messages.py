@@ -364,7 +364,8 @@ def _count(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None, b
     """How many messages a filter has, from the summaries or the index; and whether there are more.
     None where only looking at rows would tell."""
     try:
-        return reader.kept(("count", wanted), lambda: _counted(reader, wanted, low))
+        indexed = _indexed(reader)  # the index grows without a change of the store
+        return reader.kept(("count", wanted, indexed), lambda: _counted(reader, wanted, low))
     except TooLong:
         return None, False
 
@@ -392,7 +393,12 @@ def _counted(reader: StoreReader, wanted: Filter, low: int) -> tuple[int | None,
     n = int(found[0][0])
     if n > most:
         return most, True
-    return n, reader.ask("SELECT last_id FROM search.state")[0][0] < _newest(reader)
+    return n, _indexed(reader) < _newest(reader)
+
+
+def _indexed(reader: StoreReader) -> int:
+    """The last row that the search index has."""
+    return int(reader.ask("SELECT last_id FROM search.state")[0][0]) if reader.searching() else 0
 
 
 def _highest(reader: StoreReader, wanted: Filter) -> int:

@@ -64,6 +64,7 @@ class _Mine(threading.local):
         self.clock = _Clock()
         self.looked = 0.0
         self.searching = False
+        self.making = False  # an answer is being made of others, which must be as new
         self.forgotten = 0
         self.kept: dict[Hashable, tuple[float, int, Any]] = {}
 
@@ -142,14 +143,18 @@ class StoreReader:
             mine.kept.clear()
             mine.forgotten = self._forgotten
         there = mine.kept.get(key)
-        if there is not None and now - there[0] < FRESH_SECONDS:
+        if there is not None and now - there[0] < FRESH_SECONDS and not mine.making:
             return there[2]  # type: ignore[no-any-return]
         version = int(self.ask("PRAGMA data_version")[0][0])
         there = mine.kept.get(key)  # gone where the file was replaced
         if there is not None and there[1] == version:
             mine.kept[key] = (now, version, there[2])
             return there[2]  # type: ignore[no-any-return]
-        value = make()
+        outer, mine.making = mine.making, True
+        try:
+            value = make()
+        finally:
+            mine.making = outer
         mine.kept[key] = (now, version, value)
         return value
 

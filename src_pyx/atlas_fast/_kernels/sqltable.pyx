@@ -335,7 +335,7 @@ cdef int _opened(void* db, char** error, const void* api) noexcept nogil:
     return GOOD
 
 
-cdef RowTable _made():
+cdef object _made():
     cdef RowTable table = RowTable()                        # without __cinit__: UBSan minds Cython's
     table.kept = []
     table.shown = <Shown*> calloc(1, sizeof(Shown))
