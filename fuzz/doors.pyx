@@ -358,8 +358,9 @@ cdef void _linear(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
         try:
             contributions_batch(
                 <int64_t[:n + 1]> indptr, <int32_t[:nnz]> indices, <float[:nnz]> data,
-                <int32_t[:n, :n_groups]> ends, <float[:m]> weights, <double[:n, :n_groups]> groups,
-                <int32_t[:n, :k]> top, <uint8_t[:n, :k]> of, <float[:n, :k]> share)
+                <int32_t[:n, :n_groups]> ends, <float[:m]> weights, 0.5, <double[:n]> out,
+                <double[:n, :n_groups]> groups, <int32_t[:n, :k]> top, <uint8_t[:n, :k]> of,
+                <float[:n, :k]> share)
             told = Bytes()
             reasons_text(
                 <double[:n, :n_groups]> groups, <int32_t[:n, :k]> top, <uint8_t[:n, :k]> of,

@@ -16,7 +16,7 @@ from atlas_fast import limits
 from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.facts import fact_column, site_column, url_word_column
 from atlas_fast._kernels.features import GROUPS, LAYOUT, N_TEXT_BUCKETS
-from atlas_fast._kernels.score import contributions_batch, reasons_text
+from atlas_fast._kernels.score import contributions_batch, reasons_text, score_batch
 from atlas_fast._kernels.wording import word_columns
 from atlas_fast.classify import factnames, reasons
 from atlas_fast.classify.labels import of_messages
@@ -68,7 +68,12 @@ def made_of(indptr, indices, data, ends, weights, k, layout=3, largest=3):
     n = len(indptr) - 1
     groups, top = np.empty((n, ends.shape[1])), np.empty((n, k), np.int32)
     of, share = np.empty((n, k), np.uint8), np.empty((n, k), np.float32)
-    contributions_batch(indptr, indices, data, ends, weights, groups, top, of, share)
+    logits, plain = np.empty((2, n))
+    contributions_batch(
+        indptr, indices, data, ends, weights, 0.25, logits, groups, top, of, share
+    )  # fmt: skip
+    score_batch(indptr, indices, data, weights, 0.25, plain)
+    assert logits.tobytes() == plain.tobytes()
     text, offsets = Bytes(), np.empty(n + 1, np.int64)
     reasons_text(groups, top, of, share, layout, largest, text, offsets)
     found = []
@@ -150,11 +155,11 @@ def test_kernels_stay_inside():
         assert made_of(*kept, 5) == made_of(*whole, 5)
 
 
-@pytest.mark.parametrize("place", range(9))
+@pytest.mark.parametrize("place", [0, 1, 2, 3, 4, 6, 7, 8, 9, 10])
 def test_shapes_that_do_not_fit(place):
     rows = of_messages([RAW], np.ones(1, np.int8), [""])
     arrays = [
-        rows.indptr, rows.indices, rows.data, rows.ends, load_model().weights,
+        rows.indptr, rows.indices, rows.data, rows.ends, load_model().weights, 0.0, np.empty(1),
         np.empty(rows.ends.shape), np.empty((1, 5), np.int32), np.empty((1, 5), np.uint8),
         np.empty((1, 5), np.float32),
     ]  # fmt: skip
@@ -174,7 +179,7 @@ def test_more_features_than_the_cap_are_refused():
 
 def test_words_of_what_is_stored():
     rows = of_messages([RAW], np.ones(1, np.int8), [""])
-    made = decide.reasons(load_model(), rows)
+    made = decide.reasons(load_model(), rows)[1]
     stored = made.stored().tolist()[0]
     found = reasons.read(stored, "FREE viagra now!!!")
     assert [one.whole for one in found] == [True] * 3 + [False] * decide.N_REASONS
@@ -272,15 +277,12 @@ def test_a_word_its_beginning_and_its_end_are_told_apart():
     assert named.count("text: Click") == 1
 
 
-def test_reasons_are_made_once_and_only_when_asked_for():
+def test_reasons_of_a_message_without_features():
     rows = of_messages([RAW, b""], np.ones(2, np.int8), [""] * 2)
     batch = SimpleNamespace(features=rows, flags=np.zeros(2, np.uint32))
-    decide.run(batch, load_model())
-    verdict = batch.verdict
-    assert "reasons" not in vars(verdict)
-    made = decide.reasons(load_model(), rows)
-    for name in ("groups", "columns", "of", "shares"):
-        assert (getattr(verdict.reasons, name) == getattr(made, name)).all()
-    assert verdict.reasons is verdict.reasons
+    model = load_model()
+    decide.run(batch, model)
+    made = batch.verdict.reasons
     assert made.groups[0].any() and not made.groups[1].any()
     assert (made.columns[1] == -1).all()
+    assert (batch.verdict.probability == model.probabilities(rows)).all()

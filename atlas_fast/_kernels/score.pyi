@@ -16,6 +16,8 @@ def contributions_batch(
     data: np.ndarray,
     ends: np.ndarray,
     weights: np.ndarray,
+    bias: float,
+    logits: np.ndarray,
     groups: np.ndarray,
     top: np.ndarray,
     of: np.ndarray,

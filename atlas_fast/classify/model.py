@@ -47,7 +47,11 @@ class Model:
 
     def probabilities(self, rows: Any) -> np.ndarray:
         """float32 (n,): probability of spam; of a message without features, `prior`."""
-        found = self.calibrated(self.logits(rows))
+        return self.chances(self.logits(rows), rows)
+
+    def chances(self, logits: np.ndarray, rows: Any) -> np.ndarray:
+        """The same, from the logits of these rows."""
+        found = self.calibrated(logits)
         blank = rows.indptr[1:] == rows.indptr[:-1]
         if blank.any():
             found[blank] = self.prior

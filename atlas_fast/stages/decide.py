@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,8 +56,7 @@ class Verdicts:
     """`probability` of spam float32 (n,); `category` uint8 (n,): position in
     store.rows.CATEGORIES; `action` uint8 (n,): position in store.rows.ACTIONS; `probabilities`
     float32 (n, 5) of the categories; `subcategory` uint8 (n,): code in
-    classify.kinds.SUBCATEGORIES, 255 for none; `reasons`: made by `why` when they are first asked
-    for; without it a row is stored without reasons. `rule` uint8 (n,): the classify.policy.Rule
+    classify.kinds.SUBCATEGORIES, 255 for none; `reasons`: None where no model judged. `rule` uint8 (n,): the classify.policy.Rule
     that decided, 0 where the model did, and `rulings` by row what it says. `shift` int16 (n,), or
     empty for none: percent points that authentication adds to the stored confidence. `trial`: in a
     rollout, which classifier decided whom."""
@@ -68,16 +66,11 @@ class Verdicts:
     action: np.ndarray
     probabilities: np.ndarray
     subcategory: np.ndarray
-    why: Callable[[], Reasons] | None
+    reasons: Reasons | None
     rule: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
     rulings: Mapping[int, Ruling] = field(default_factory=dict)
     shift: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int16))
     trial: Trial | None = None
-
-    @cached_property
-    def reasons(self) -> Reasons:
-        assert self.why is not None, "a verdict of nobody's model has no reasons"
-        return self.why()
 
     @property
     def subcategories(self) -> tuple[tuple[str, ...], np.ndarray]:
@@ -99,7 +92,8 @@ def no_mail(batch: Batch) -> np.ndarray:
 def judge(rows: Any, model: Model, blank: np.ndarray) -> Verdicts:
     """Verdicts of feature rows. What is `blank` is no mail: nothing is known of it but the prior,
     and it is never called spam."""
-    probability = model.probabilities(rows)
+    logits, made = reasons(model, rows)
+    probability = model.chances(logits, rows)
     probability[blank] = model.prior
     probabilities, category = model.categories(probability, rows)
     action = np.where(category >= FIRST_SPAM, DELETE, PRESERVE).astype(np.uint8)
@@ -109,15 +103,17 @@ def judge(rows: Any, model: Model, blank: np.ndarray) -> Verdicts:
         action,
         probabilities,
         subcategories(category, rows.terms),
-        lambda: reasons(model, rows),
+        made,
         np.zeros(len(category), np.uint8),
         shift=np.zeros(len(category), np.int16),
     )
 
 
-def reasons(model: Model, rows: Any) -> Reasons:
-    """The strongest contributions of each message."""
+def reasons(model: Model, rows: Any) -> tuple[np.ndarray, Reasons]:
+    """Logits of the messages, float64 (n,), and the strongest contributions to each. One pass does
+    both, as most of its time goes into looking up weights."""
     n = len(rows)
+    logits = np.empty(n)
     made = Reasons(
         np.empty(rows.ends.shape),
         np.empty((n, N_REASONS), np.int32),
@@ -125,7 +121,7 @@ def reasons(model: Model, rows: Any) -> Reasons:
         np.empty((n, N_REASONS), np.float32),
     )
     contributions_batch(
-        rows.indptr, rows.indices, rows.data, rows.ends, model.weights, made.groups, made.columns,
-        made.of, made.shares,
+        rows.indptr, rows.indices, rows.data, rows.ends, model.weights, model.bias, logits,
+        made.groups, made.columns, made.of, made.shares,
     )  # fmt: skip
-    return made
+    return logits, made

@@ -44,9 +44,9 @@ def explain(raw: bytes, model: Model | None = None, limit: int = 12) -> Explanat
     headers = parse_many([raw])
     mime = MimeColumns(headers)
     rows = extract(headers, mime)
-    probability = model.probabilities(rows)
+    logits, made = reasons(model, rows)
+    probability = model.chances(logits, rows)
     probabilities, category = model.categories(probability, rows)
-    made = reasons(model, rows)
     text, subject = mime.text[0], headers.subject[0]
     own = names_in_message(
         text.encode(), subject.encode(),

@@ -79,12 +79,12 @@ def _arrays(of: Any) -> list[str]:
 def _head(verdicts: Verdicts, n: int) -> Verdicts:
     """The first n."""
 
-    def why() -> Reasons:
-        made = verdicts.reasons
-        return replace(made, **{name: getattr(made, name)[:n] for name in _arrays(made)})
+    def head(of: Any) -> dict[str, Any]:
+        return {name: getattr(of, name)[:n] for name in _arrays(of)}
 
-    columns: dict[str, Any] = {name: getattr(verdicts, name)[:n] for name in _arrays(verdicts)}
-    return replace(verdicts, **columns, why=why)
+    reasons = verdicts.reasons
+    assert reasons is not None
+    return replace(verdicts, **head(verdicts), reasons=replace(reasons, **head(reasons)))
 
 
 def _joined(parts: list[tuple[np.ndarray, Verdicts]], n: int) -> Verdicts:
@@ -97,12 +97,11 @@ def _joined(parts: list[tuple[np.ndarray, Verdicts]], n: int) -> Verdicts:
             out[rows] = pick(verdicts)
         return out
 
-    def why() -> Reasons:
-        names = [one.name for one in fields(Reasons)]
-        return Reasons(*(column(lambda v, name=name: getattr(v.reasons, name)) for name in names))
-
     whole = parts[0][1]
+    reasons = Reasons(
+        *(column(lambda v, name=one.name: getattr(v.reasons, name)) for one in fields(Reasons))
+    )
     columns: dict[str, Any] = {
         name: column(lambda v, name=name: getattr(v, name)) for name in _arrays(whole)
     }
-    return replace(whole, **columns, why=why)
+    return replace(whole, **columns, reasons=reasons)

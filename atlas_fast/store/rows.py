@@ -211,11 +211,10 @@ def _block(columns: dict[str, Column], n: int, trial: TrialBlock | None = None) 
 
 def _reasons_of(batch: Batch, n: int) -> Column:
     """What the verdict is made of, in codes; they are the model's, whatever the policy did."""
-    verdict = getattr(batch, "verdict", None)
-    if getattr(verdict, "why", None) is None:
+    reasons = getattr(getattr(batch, "verdict", None), "reasons", None)
+    if reasons is None:
         return Same(None, n)
-    assert verdict is not None
-    text = verdict.reasons.stored()
+    text = reasons.stored()
     return Texts(text.data, text.offsets)
 
 

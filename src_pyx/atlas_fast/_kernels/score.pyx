@@ -40,9 +40,12 @@ cdef Py_ssize_t _each(
             three += <double> weights[c] * data[j + 2]
             four += <double> weights[d] * data[j + 3]
             j += 4
-        while j < stop:
+        if j < stop:
             one += <double> weights[indices[j]] * data[j]
-            j += 1
+        if j + 1 < stop:
+            two += <double> weights[indices[j + 1]] * data[j + 1]
+        if j + 2 < stop:
+            three += <double> weights[indices[j + 2]] * data[j + 2]
         out[i] = bias + ((one + two) + (three + four))
     return -1
 
@@ -150,17 +153,19 @@ cdef bint _fits(const int32_t* at, Py_ssize_t n, uint32_t size) noexcept nogil:
     return n == 0 or worst < size
 
 
-cdef void _row(
+cdef double _row(
     const int32_t* at, const float* data, Py_ssize_t n, const int32_t* ends, Py_ssize_t n_groups,
     const float* weights, int k,                            # IN
     double* groups, Top* top,                               # OUT
 ) noexcept nogil:
-    """A group is summed in four: its features at 0, 4, 8 ... of the row, at 1, 5, 9 ..., and so
-    on."""
+    """The sum of exact shares, as score_batch adds them up. A group, and the whole, is summed in
+    four: its features at 0, 4, 8 ... of the row, at 1, 5, 9 ..., and so on."""
     cdef Py_ssize_t i, j = 0, stop, group = 0, m, pos
     cdef Shares made
+    cdef float weight[CHUNK]
     cdef int32_t peaks[MAX_TOP]
     cdef double lanes[4]
+    cdef double one = 0, two = 0, three = 0, four = 0
     for i in range(k):
         peaks[i] = top.size[i] = top.group[i] = 0
         top.column[i] = -1
@@ -168,8 +173,23 @@ cdef void _row(
     lanes[0] = lanes[1] = lanes[2] = lanes[3] = 0
     while j < n:
         m = n - j if n - j < CHUNK else CHUNK
+        for i in range(m):                                  # each is looked up once: that is slow
+            weight[i] = weights[at[j + i]]
         for i in range(m):
-            made.value[i] = weights[at[j + i]] * data[j + i]
+            made.value[i] = weight[i] * data[j + i]
+        i = 0
+        while i + 4 <= m:
+            one += <double> weight[i] * data[j + i]
+            two += <double> weight[i + 1] * data[j + i + 1]
+            three += <double> weight[i + 2] * data[j + i + 2]
+            four += <double> weight[i + 3] * data[j + i + 3]
+            i += 4
+        if i < m:
+            one += <double> weight[i] * data[j + i]
+        if i + 1 < m:
+            two += <double> weight[i + 1] * data[j + i + 1]
+        if i + 2 < m:
+            three += <double> weight[i + 2] * data[j + i + 2]
         for i in range(m, (m + BLOCK - 1) // BLOCK * BLOCK):
             made.value[i] = 0
         pos = 0
@@ -198,6 +218,7 @@ cdef void _row(
         j += m
     if group < n_groups:
         groups[group] = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+    return (one + two) + (three + four)
 
 
 def contributions_batch(
@@ -206,12 +227,14 @@ def contributions_batch(
     const float[::1] data not None,         # IN   (nnz,)
     const int32_t[:, ::1] ends not None,    # IN   (n, groups) end of each group in its row
     const float[::1] weights not None,      # IN   (m,)
+    double bias,                            # IN
+    double[::1] logits not None,            # OUT  (n,) the same as of score_batch
     double[:, ::1] groups not None,         # OUT  (n, groups) what each group adds to the logit
     int32_t[:, ::1] top not None,           # OUT  (n, k) columns that add or take most; -1: none
     uint8_t[:, ::1] of not None,            # OUT  (n, k) their groups
     float[:, ::1] share not None,           # OUT  (n, k) and how much
 ):
-    """Fill what the logits are made of; a feature that weighs nothing is no reason. ValueError
+    """Fill the logits and what they are made of; a feature that weighs nothing is no reason. ValueError
     when shapes, offsets or indices do not fit, or k is above 16."""
     cdef Py_ssize_t n = indptr.shape[0] - 1, i, nnz = indices.shape[0], size = weights.shape[0]
     cdef Py_ssize_t n_groups = ends.shape[1], k = top.shape[1], bad = -1, at
@@ -219,6 +242,7 @@ def contributions_batch(
     cdef Top best
     if (
         n < 0 or data.shape[0] != nnz or ends.shape[0] != n or groups.shape[0] != n
+        or logits.shape[0] != n
         or groups.shape[1] != n_groups or not 0 < n_groups <= 64 or top.shape[0] != n
         or of.shape[0] != n or of.shape[1] != k or share.shape[0] != n or share.shape[1] != k
         or size == 0 or k > MAX_TOP
@@ -227,6 +251,7 @@ def contributions_batch(
     with nogil:
         for i in range(n):
             start, stop = indptr[i], indptr[i + 1]
+            logits[i] = bias
             for at in range(n_groups):
                 groups[i, at] = 0
             for at in range(k):
@@ -237,8 +262,8 @@ def contributions_batch(
                 break
             if start == stop:
                 continue
-            _row(&indices[start], &data[start], stop - start, &ends[i, 0], n_groups, &weights[0],
-                 <int> k, &groups[i, 0], &best)
+            logits[i] += _row(&indices[start], &data[start], stop - start, &ends[i, 0], n_groups,
+                              &weights[0], <int> k, &groups[i, 0], &best)
             for at in range(k):
                 top[i, at], of[i, at] = best.column[at], best.group[at]
                 share[i, at] = best.share[at]
