@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from atlas_fast import limits
 from atlas_fast._kernels.headers import header_ends
 from atlas_fast._kernels.keys import KEY_BYTES, keys_batch
 from atlas_fast._kernels.messages import Messages
+from atlas_fast._kernels.storedtext import DIGITS, decimal_texts
 from atlas_fast.flags import Flag
 from atlas_fast.quoting import unquote
 
@@ -19,6 +20,39 @@ if TYPE_CHECKING:
 
     from atlas_fast.headers import HeaderColumns
     from atlas_fast.mime import MimeColumns
+
+
+class Numbers(Sequence[str]):
+    """Places that are numbers from 0, `values` int64 (n,): a text is made where one is asked for."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: np.ndarray):
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> Numbers: ...
+    def __getitem__(self, at: int | slice) -> str | Numbers:
+        return Numbers(self.values[at]) if isinstance(at, slice) else str(self.values[at])
+
+    def __iter__(self) -> Iterator[str]:
+        return map(str, self.values.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def texts(self) -> tuple[np.ndarray, np.ndarray]:
+        """All of them as one run of digits, and the n + 1 offsets."""
+        n = len(self.values)
+        out, offsets = np.empty(DIGITS * n, np.uint8), np.empty(n + 1, np.int64)
+        return out[: decimal_texts(self.values, out, offsets)].copy(), offsets
 
 
 class Batch:
@@ -92,7 +126,11 @@ class Batch:
             self.starts[indices],
             self.stops[indices],
             source=self.source,
-            places=[self.places[i] for i in indices.tolist()],
+            places=(
+                Numbers(self.places.values[indices])
+                if isinstance(self.places, Numbers)
+                else [self.places[i] for i in indices.tolist()]
+            ),
             mark=self.mark,
             keys=self.keys[indices],
             quoting=self.quoting,
@@ -149,6 +187,8 @@ def _encoded(text: str) -> bytes:
 
 def _joined(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """All texts as one run of bytes, and the n + 1 offsets."""
+    if isinstance(texts, Numbers):
+        return texts.texts()
     joined: list[str] | list[bytes] = list(texts)
     whole = "".join(texts)
     if not whole.isascii():

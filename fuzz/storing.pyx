@@ -9,7 +9,9 @@ import numpy as np
 from inputs cimport run
 
 from atlas_fast._kernels import sqltable
-from atlas_fast._kernels.storedtext import GROWTH, ipv4_texts, stored_texts
+from atlas_fast._kernels.storedtext import (
+    DIGITS, GROWTH, decimal_texts, ipv4_texts, stored_texts,
+)
 from atlas_fast.store.rowtable import connected
 
 cdef const char* TEXT_TOKENS = (
@@ -28,7 +30,7 @@ CONNECTION.text_factory = bytes
 
 cdef void _storedtext(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
     """Texts between line feeds, and addresses of 16 bytes: valid UTF-8 without control characters,
-    within the cap."""
+    within the cap. The same bytes as numbers."""
     try:
         whole = <uint8_t[:size]> <uint8_t*> buf if size else b""
         at = np.flatnonzero(np.frombuffer(whole, np.uint8) == 10) if size else np.empty(0, np.int64)
@@ -51,6 +53,12 @@ cdef void _storedtext(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
             for row in range(0, n, 2):
                 text = out[ends[row]:ends[row + 1]].tobytes().decode()
                 if list(map(int, text.split("."))) != addresses[row, 12:].tolist():
+                    abort()
+            numbers = addresses.view(np.int64).ravel() & 0x7FFFFFFFFFFFFFFF
+            out, ends = np.empty(DIGITS * 2 * n, np.uint8), np.empty(2 * n + 1, np.int64)
+            decimal_texts(numbers, out, ends)
+            for i, number in enumerate(numbers.tolist()):
+                if int(out[ends[i]:ends[i + 1]].tobytes()) != number:
                     abort()
     except BaseException as error:
         print(repr(error))

@@ -9,7 +9,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from oracles import storedtext as oracle
 
-from atlas_fast._kernels.storedtext import GROWTH, ipv4_texts, stored_texts
+from atlas_fast._kernels.storedtext import (
+    DIGITS,
+    GROWTH,
+    decimal_texts,
+    ipv4_texts,
+    stored_texts,
+)
+from atlas_fast.batch import Numbers
 from atlas_fast.headers import parse_many
 
 pieces = st.one_of(
@@ -94,3 +101,25 @@ def test_addresses_that_do_not_fit_are_refused():
             ipv4_texts(
                 np.zeros(shape, np.uint8), np.empty(room, np.uint8), np.empty(ends, np.int64)
             )
+
+
+@given(st.lists(st.one_of(st.integers(0, 2**63 - 1), st.integers(0, 1000)), max_size=9))
+@example([0, 9, 10, 2**63 - 1])
+def test_numbers(items):
+    out, ends = np.empty(DIGITS * len(items), np.uint8), np.empty(len(items) + 1, np.int64)
+    for guard in (before_guard, behind_guard):
+        values = np.frombuffer(guard(np.array(items, np.int64).tobytes()), np.int64)
+        used = decimal_texts(values, out, ends)
+        raw = out[:used].tobytes()
+        assert [raw[a:b] for a, b in pairwise(ends.tolist())] == [b"%d" % one for one in items]
+    places = Numbers(np.array(items, np.int64))
+    assert list(places) == [places[i] for i in range(len(items))] == list(map(str, items))
+    assert places == list(map(str, items)) and places[1:] == list(map(str, items))[1:]
+    data, offsets = places.texts()
+    assert data.tobytes() == raw and offsets.tolist() == ends.tolist()
+
+
+@pytest.mark.parametrize(("values", "room", "ends"), [([1], 19, 2), ([1], 20, 1), ([3, -1], 40, 3)])
+def test_numbers_that_do_not_fit_are_refused(values, room, ends):
+    with pytest.raises(ValueError):
+        decimal_texts(np.array(values, np.int64), np.empty(room, np.uint8), np.empty(ends, np.int64))

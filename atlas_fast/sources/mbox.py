@@ -11,7 +11,7 @@ import numpy as np
 
 from atlas_fast import limits
 from atlas_fast._kernels.mboxscan import looks_like_separator, scan_mbox, states_length
-from atlas_fast.batch import Batch
+from atlas_fast.batch import Batch, Numbers
 from atlas_fast.errors import SourceError
 from atlas_fast.flags import Flag
 from atlas_fast.sources.base import file_size, file_state
@@ -73,7 +73,7 @@ class Mbox:
                 starts[:n].copy(),
                 ends,
                 source=self.identity,
-                places=[str(place) for place in places[:n].tolist()],
+                places=Numbers(places[:n].copy()),
                 mark=str(pos),
                 quoting=True,
             )

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
+from itertools import chain, repeat
 from math import prod
 from typing import Any
 
@@ -22,7 +22,7 @@ from atlas_fast._kernels.intern import intern_batch
 
 __all__ = [
     "Blobs", "Column", "Factor", "Integers", "Reals", "Same", "Texts", "distinct", "factor",
-    "in_groups",
+    "in_groups", "joined",
 ]  # fmt: skip
 
 _SECRET = np.frombuffer(os.urandom(16), np.uint64).copy()
@@ -86,10 +86,18 @@ class Texts:
     def tolist(self) -> list[str | None]:
         if self.codes is None:
             return list(self.entries)
-        used, group = np.unique(self.codes, return_inverse=True)
-        named = np.array([None] * int((used < 0).sum()) + self.some(used[used >= 0]), object)
+        used, group = self.used
+        named = np.array([None, *self.some(used[1:])], object)
         found: list[str | None] = named[group].tolist()
         return found
+
+    @cached_property
+    def used(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of coded texts: -1 and the codes that occur, and the number of each row's among them."""
+        assert self.codes is not None
+        top = len(self.offsets)
+        there, group = _distinct(np.append(np.maximum(self.codes + 1, 0), 0), top)
+        return there - 1, group[:-1]
 
     def take(self, rows: np.ndarray) -> Texts:
         return self.coded(rows.astype(np.int32) if self.codes is None else self.codes[rows])
@@ -189,6 +197,36 @@ Column = Same | Texts | Integers | Reals | Blobs | list[Any]
 """A list holds ready values; SQLite gets them by `executemany`."""
 
 
+def joined(columns: Sequence[Column]) -> Column:
+    """Columns one behind the other; a list where they are of several kinds."""
+    first = columns[0]
+    if len(columns) == 1:
+        return first
+    if all(isinstance(one, Same) and one.value == first.value for one in columns):  # type: ignore[union-attr]
+        return Same(first.value, sum(one.n for one in columns))  # type: ignore[union-attr]
+    if all(isinstance(one, Texts) for one in columns):
+        return _joined_texts(columns)  # type: ignore[arg-type]
+    for kind in (Integers, Reals):
+        if all(isinstance(one, kind) for one in columns):
+            return kind(np.concatenate([one.values for one in columns]))  # type: ignore[union-attr]
+    return [*chain.from_iterable(columns)]
+
+
+def _joined_texts(columns: Sequence[Texts]) -> Texts:
+    first = columns[0]
+    if all(one.data is first.data and one.codes is not None for one in columns):
+        return first.coded(np.concatenate([one.codes for one in columns]))  # type: ignore[misc]
+    codes, offsets, entries, size = [], [], 0, 0
+    for one in columns:
+        own = np.arange(len(one), dtype=np.int32) if one.codes is None else one.codes
+        codes.append(np.where(own < 0, own, own + entries))
+        offsets.append(one.offsets + size)
+        entries += len(one.offsets)  # one that nobody has stands between two columns
+        size += len(one.data)
+    data = np.concatenate([one.data for one in columns])
+    return Texts(data, np.concatenate(offsets), np.concatenate(codes).astype(np.int32))
+
+
 @dataclass(frozen=True, slots=True)
 class Factor:
     """A column by its distinct values: row i is `names`[`codes`[i]], None where that is -1."""
@@ -203,16 +241,16 @@ def factor(column: Column) -> Factor:
         if column.codes is None:
             ids, first = distinct(column.data, column.offsets[:-1], column.offsets[1:])
             return Factor(ids, column.some(first))
-        used, group = np.unique(column.codes, return_inverse=True)
-        below = int((used < 0).sum())  # they come first, and are NULL
-        used = used[below:]
+        used, group = column.used
+        used = used[1:]
         ids, first = distinct(column.data, column.offsets[used], column.offsets[used + 1])
-        numbers = np.concatenate([np.full(below, -1, np.int32), ids])
+        numbers = np.concatenate([np.full(1, -1, np.int32), ids])
         return Factor(numbers[group], column.some(used[first]))
     if isinstance(column, Integers):
-        values, codes = np.unique(column.values, return_inverse=True)
-        names = values.tolist()
-        return Factor(np.where(column.values == sqltable.NONE, -1, codes), names)
+        raw = np.ascontiguousarray(column.values).view(np.uint8)  # found as texts are: no sorting
+        ids, first = distinct(raw, *(np.arange(i, len(raw) + i, 8) for i in (0, 8)))
+        names = column.values[first].tolist()
+        return Factor(np.where(column.values == sqltable.NONE, -1, ids), names)
     if isinstance(column, Same):
         return Factor(np.full(column.n, -(column.value is None), np.int64), [column.value])
     seen: dict[Any, int] = {None: -1}

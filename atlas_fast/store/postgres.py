@@ -28,7 +28,7 @@ from atlas_fast.store.reading import CATEGORIES, COLUMNS, READ_ROWS, RUNS, Row, 
 from atlas_fast.store.rows import RowBlock
 from atlas_fast.store.server import Dsn, Passing, state_of
 from atlas_fast.store.sql import SqlStore
-from atlas_fast.store.summaries import SUMMARIES, Tally
+from atlas_fast.store.summaries import SUMMARIES, Tally, tally_of_blocks
 
 __all__ = ["PostgresReader", "PostgresStore"]
 
@@ -248,10 +248,7 @@ class PostgresStore(SqlStore):
         if stored != sum(block.n for block in blocks):
             ids = [number for cursor in cursors for (number,) in cursor.fetchall()]
             return self._tally("id = ANY(?)", (ids,)) if ids else Tally()
-        added = Tally()
-        for block in blocks:
-            added.merge(block.tally)
-        return added
+        return tally_of_blocks(blocks)
 
     def _copy(self, names: Sequence[str], blocks: Sequence[RowBlock]) -> psycopg.Cursor[Any]:
         """Rows into the table; a cursor over the ids of those whose key was new."""

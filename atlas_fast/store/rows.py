@@ -22,10 +22,10 @@ import numpy as np
 
 from atlas_fast import records
 from atlas_fast._kernels.storedtext import GROWTH, stored_texts
+from atlas_fast.batch import Numbers
 from atlas_fast.records import ACTIONS, CATEGORIES, FIRST_SPAM, UNKNOWN
 from atlas_fast.store.columns import Blobs, Column, Integers, Reals, Same, Texts, factor
 from atlas_fast.store.geography import geography
-from atlas_fast.store.summaries import Tally, tally_of
 from atlas_fast.store.trials import TrialBlock, trial_block
 
 if TYPE_CHECKING:
@@ -90,9 +90,10 @@ def stored(column: TextColumn, cap: int, absent: str = "") -> Texts:
     return Texts(out[:size].copy(), ends)
 
 
-def clean_all(texts: Sequence[str], cap: int) -> list[str]:
-    """Stored form of texts that did not come from a kernel (places)."""
-    return [clean(text)[:cap] for text in texts]
+def _places(places: Sequence[str]) -> Texts:
+    if isinstance(places, Numbers):
+        return Texts(*places.texts())
+    return Texts.of([clean(text)[: TEXT_CAPS["uid"]] for text in places])
 
 
 @dataclass(slots=True)
@@ -100,24 +101,26 @@ class RowBlock:
     """Rows of one batch: `columns` in the order of `names`, n values each. It may be read more than
     once, as a store that lost its server writes it again.
 
-    A column of the message table that is not named is NULL, or its default. `tally` counts the
-    rows for the summaries; `size` is about the bytes that the texts take. `trial`: what
-    a rollout keeps of the batch.
+    A column of the message table that is not named is NULL, or its default. `size` is about the
+    bytes that the texts take. `trial`: what a rollout keeps of the batch.
     """
 
     n: int
     names: tuple[str, ...]
     columns: list[Column]
-    tally: Tally
     size: int = 0
     trial: TrialBlock | None = None
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return zip(*self.columns, strict=False)
 
+    def column(self, name: str) -> Column:
+        """A column by its name."""
+        return self.columns[self.names.index(name)]
+
     def deleted(self) -> np.ndarray:
         """bool (n,): the rows whose action is DELETED."""
-        action = factor(self.columns[self.names.index("action")])
+        action = factor(self.column("action"))
         return np.array([name == ACTIONS[1] for name in action.names], bool)[action.codes]
 
     def take(self, rows: np.ndarray) -> RowBlock:
@@ -162,7 +165,7 @@ def row_block(
         "timestamp": Same(now, n),
         "session_id": Same(session_id, n),
         "folder_name": Same(clean(batch.source), n),
-        "uid": Texts.of(clean_all(batch.places, TEXT_CAPS["uid"])),
+        "uid": _places(batch.places),
         "sender_email": address,
         "sender_domain": domain,
         "subject": subject,
@@ -206,7 +209,7 @@ def _block(columns: dict[str, Column], n: int, trial: TrialBlock | None = None) 
             size += column.size
         elif isinstance(column, list):
             size += sum(len(text) for text in column if text)
-    return RowBlock(n, tuple(columns), list(columns.values()), tally_of(columns, n), size, trial)
+    return RowBlock(n, tuple(columns), list(columns.values()), size, trial)
 
 
 def _reasons_of(batch: Batch, n: int) -> Column:

@@ -27,7 +27,7 @@ from atlas_fast.store.rows import RowBlock
 from atlas_fast.store.rowtable import ROW_TABLE, connected
 from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.state import state_of
-from atlas_fast.store.summaries import Tally
+from atlas_fast.store.summaries import Tally, tally_of_blocks
 
 __all__ = [
     "ErrorRow", "Finding", "Mark", "Removed", "Run", "SqliteStore", "Totals", "file_of",
@@ -186,10 +186,7 @@ class SqliteStore(SqlStore):
         stored = sum(insert_block(self._connection, block, self._table) for block in blocks)
         if stored != sum(block.n for block in blocks):
             return self._tally("id > ?", (last,)) if stored else Tally()
-        added = Tally()
-        for block in blocks:
-            added.merge(block.tally)
-        return added
+        return tally_of_blocks(blocks)
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         """Those of the keys that are stored, or were pruned. Any thread may ask."""

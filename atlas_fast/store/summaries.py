@@ -13,13 +13,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from operator import add
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from atlas_fast.store.columns import Column, Factor, Reals, Same, factor, in_groups
+from atlas_fast.store.columns import Column, Factor, Reals, Same, factor, in_groups, joined
 from atlas_fast.store.schema import MESSAGES
+
+if TYPE_CHECKING:
+    from atlas_fast.store.rows import RowBlock
 
 __all__ = [
     "BANDS",
@@ -28,6 +32,7 @@ __all__ = [
     "Summary",
     "Tally",
     "tally_of",
+    "tally_of_blocks",
     "triggers",
 ]
 
@@ -219,6 +224,36 @@ class Tally:
         for (_, category, action, _), (number,) in self.counts[RUNS.table].items():
             found[action, category] += number
         return found
+
+
+COUNTED = (
+    "category", "action", "confidence_score", "sender_domain", "sender_country_code",
+    "geographic_risk_score", "subcategory", "category_v2", "sender_asn",
+)  # fmt: skip
+"""Columns that count, beside the run and the time."""
+
+
+def tally_of_blocks(blocks: Iterable[RowBlock]) -> Tally:
+    """The tally of blocks of new rows; those of one run and hour are counted together, as it costs
+    little more than one of them."""
+    tally: Tally | None = None
+
+    def alike(block: RowBlock) -> Key:
+        run, time = (next(iter(block.column(name))) for name in ("session_id", "timestamp"))
+        return block.names, run, time[:13]
+
+    for (names, run, hour), group in groupby((one for one in blocks if one.n), key=alike):
+        some = list(group)
+        n = sum(block.n for block in some)
+        columns = {
+            name: joined([block.column(name) for block in some]) for name in COUNTED if name in names
+        }
+        one = tally_of(columns | {"session_id": Same(run, n), "timestamp": Same(hour, n)}, n)
+        if tally is None:
+            tally = one
+        else:
+            tally.merge(one)
+    return Tally() if tally is None else tally
 
 
 def tally_of(columns: Mapping[str, Column], n: int) -> Tally:

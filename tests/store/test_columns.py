@@ -17,6 +17,7 @@ from atlas_fast.store.columns import (
     Texts,
     factor,
     in_groups,
+    joined,
 )
 
 words = st.lists(st.text(st.characters(codec="utf-8"), max_size=8), max_size=20)
@@ -102,3 +103,40 @@ def test_rows_are_taken(rows):
     for column in columns:
         values = list(column)
         assert list(column.take(np.array(rows, np.int64))) == [values[row] for row in rows]
+
+
+@st.composite
+def kinds_of_columns(draw):
+    """A column of any kind, and the list that it stands for."""
+    texts = draw(words)
+    codes = np.array(
+        draw(st.lists(st.integers(-2, len(texts) - 1), max_size=9)) if texts else [], np.int32
+    )
+    shared = Texts.of(["x", "", "yy"])
+    return draw(
+        st.sampled_from([
+            Texts.of(texts),
+            Texts.of(texts, codes),
+            shared.coded(codes % 4 - 1),
+            SHARED.coded(codes % 4 - 1),
+            Same("x", len(texts)),
+            Same(None, len(codes)),
+            Integers(codes.astype(np.int64)),
+            Reals(codes.astype(np.float64)),
+            list(texts),
+        ])
+    )  # fmt: skip
+
+
+SHARED = Texts.of(["x", "", "yy"])
+
+
+@given(st.lists(kinds_of_columns(), min_size=1, max_size=4), st.booleans())
+def test_joined_columns(columns, one_kind):
+    if one_kind:
+        columns = [one for one in columns if type(one) is type(columns[0])]
+    made = joined(columns)
+    values = [value for column in columns for value in column]
+    assert list(made) == values
+    assert back(factor(made)) == values
+    assert isinstance(made, list) or not isinstance(columns[0], list)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from atlas_fast.store import SqliteStore
 from atlas_fast.store.base import Run
 from atlas_fast.store.rows import OLD_CATEGORIES, clean, row_block, stored
+from atlas_fast.store.summaries import tally_of_blocks
 from store.fake import FakeBatch, texts
 
 hostile = st.text(
@@ -103,11 +104,11 @@ def test_batch_without_columns_still_gives_rows():
 def test_counts_are_those_of_the_rows():
     batch = FakeBatch([{"place": i, "spam": (i % 3 == 0) * 0.9} for i in range(10)])
     block = row_block(batch, 1, "now", "m")
-    assert block.tally.by_category() == {
+    assert tally_of_blocks([block]).by_category() == {
         ("DELETED", OLD_CATEGORIES["Commercial Spam"]): 4,
         ("PRESERVED", OLD_CATEGORIES["Legitimate"]): 6,
     }
-    assert block.tally.stored == 10
+    assert tally_of_blocks([block]).stored == 10
 
 
 def test_empty_batch_gives_no_row():
@@ -115,7 +116,7 @@ def test_empty_batch_gives_no_row():
     batch.places, batch.keys, batch.flags = [], batch.keys[:0], batch.flags[:0]
     batch.headers = batch.verdict = None
     block = row_block(batch, 1, "now", "m")
-    assert list(block) == [] and block.tally.stored == 0
+    assert list(block) == [] and tally_of_blocks([block]).stored == 0
 
 
 def test_values_are_plain_python():
@@ -137,7 +138,7 @@ def test_a_part_of_a_block_has_its_rows_and_its_counts(tmp_path):
         columns = block.values(np.flatnonzero(mask))
         assert list(zip(*columns.values(), strict=True)) == list(part)
         assert list(part) == [row for row, there in zip(whole, mask, strict=True) if there]
-        assert part.n == part.tally.stored == int(mask.sum())
+        assert part.n == tally_of_blocks([part]).stored == int(mask.sum())
         with SqliteStore(tmp_path / f"{part.n}.db") as store:
             store.begin_run([])
             store.write(Run(1), [part])

@@ -13,8 +13,8 @@ from atlas_fast._kernels.sqltable import NONE
 from atlas_fast.store import SqliteStore, schema
 from atlas_fast.store.columns import Blobs, Integers, Reals, Same, Texts, factor
 from atlas_fast.store.plain import PlainConnections
-from atlas_fast.store.rows import RowBlock, row_block
-from atlas_fast.store.summaries import SUMMARIES, Tally, tally_of
+from atlas_fast.store.rows import RowBlock, block_of, row_block
+from atlas_fast.store.summaries import SUMMARIES, Tally, tally_of, tally_of_blocks
 from store.fake import FakeBatch
 
 TIMES = ("2025-12-31 23:59:59", "2026-01-01 00:00:00", "2026-01-01 01:30:00")
@@ -160,8 +160,7 @@ def test_any_columns_are_counted_as_a_recount_counts_them(tmp_path):
     for place, columns in enumerate((lists, packed)):
         with SqliteStore(tmp_path / f"{place}.db") as store:
             run = store.begin_run([])
-            tally = tally_of(columns, n)
-            block = RowBlock(n, tuple(columns), list(columns.values()), tally)
+            block = RowBlock(n, tuple(columns), list(columns.values()))
             assert store.write(run, [block]) == n
             assert store.check() == []
             rows = f"SELECT {', '.join(columns)} FROM {schema.MESSAGES} ORDER BY id"
@@ -187,6 +186,23 @@ def test_short_cut_and_recount_agree(tmp_path):
             assert store.check() == []
             made.append([sorted(store._execute(s.rows).fetchall()) for s in SUMMARIES])
     assert made[0] == made[1]
+
+
+def test_blocks_are_counted_together_as_each_alone():
+    """Of several hours, runs and shapes, some of them empty."""
+    blocks = []
+    for number, (run, time) in enumerate([(1, 0), (1, 0), (2, 0), (2, 1), (2, 1), (1, 0)]):
+        rows = [{"place": i, "spam": i / 9, "domain": f"d{i % 4}"} for i in range(3 * number)]
+        batch = FakeBatch(rows or [{"place": 0}])
+        block = row_block(batch, run, TIMES[time])
+        blocks.append(block if rows else block.take(np.arange(0)))
+    blocks.append(block_of(columns_of(uid=["1", "2"], subcategory=["x", None])))
+    alone = Tally()
+    for block in blocks:
+        if block.n:
+            alone.merge(tally_of(dict(zip(block.names, block.columns, strict=True)), block.n))
+    assert tally_of_blocks(blocks).counts == alone.counts
+    assert not tally_of_blocks([]).stored
 
 
 def test_check_sees_what_other_programs_did_and_recount_mends_it(tmp_path):

@@ -1,7 +1,7 @@
 """Texts of a column in the form that stores keep: without control characters, cut at a length.
 
 TAB is a space; the other C0 controls and DEL are their control pictures (U+2400 and on); C1
-controls, surrogates and bytes that are no UTF-8 are U+FFFD. And addresses as texts.
+controls, surrogates and bytes that are no UTF-8 are U+FFFD. And addresses and numbers as texts.
 """
 from libc.string cimport memcmp, memcpy
 
@@ -132,4 +132,45 @@ def ipv4_texts(
                     at = _byte(into, at, one[k], 46)        # a full stop
                 at -= 1
             stored[i + 1] = at
+    return at
+
+
+DIGITS = 20                     # bytes that a number of 64 bits has at most
+
+
+def decimal_texts(
+    const int64_t[::1] numbers not None,        # IN   (n,)  from 0
+    uint8_t[::1] out not None,                  # OUT  DIGITS bytes for each
+    int64_t[::1] stored not None,               # OUT  (n + 1,)  text i is out[stored[i]:stored[i + 1]]
+) -> int:
+    """The numbers in decimal digits. Bytes of `out` that are used; ValueError when the room does not
+    fit, or a number is negative."""
+    cdef Py_ssize_t n = numbers.shape[0], i, at = 0, bad = -1
+    cdef uint8_t digits[20]
+    cdef uint8_t* into
+    cdef uint64_t left
+    cdef int first
+    if out.shape[0] < 20 * n or stored.shape[0] != n + 1:
+        raise ValueError("out needs 20 bytes for each number, stored one more than there are")
+    stored[0] = 0
+    if n == 0:
+        return 0
+    into = &out[0]
+    with nogil:
+        for i in range(n):
+            if numbers[i] < 0:
+                bad = i
+                break
+            left, first = <uint64_t> numbers[i], 20
+            while True:
+                first -= 1
+                digits[first] = <uint8_t> (48 + left % 10)
+                left //= 10
+                if left == 0:
+                    break
+            memcpy(into + at, &digits[first], <size_t> (20 - first))
+            at += 20 - first
+            stored[i + 1] = at
+    if bad >= 0:
+        raise ValueError(f"number {bad} is negative")
     return at
