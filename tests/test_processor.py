@@ -37,13 +37,13 @@ def test_kernels_ask():
     """Each module has an answer of its own; one that does not ask takes the plain way."""
     for path in KERNELS.glob("*.pyx"):
         text = path.read_text()
-        if re.search(r"_kernels\.(classes|counts|lanes) cimport", text):
-            assert "    processor_ask()\n" in text, path
+        if re.search(r"_kernels\.(classes|counts|lanes|shares) cimport", text):
+            assert "processor_ask()\n" in text, path
 
 
 @pytest.mark.parametrize("most", ["plain", "avx2"])
 def test_all_ways_agree_with_the_oracles(most):
-    files = [str(TESTS / f"test_{name}.py") for name in ("folding", "lexicon", "features")]
+    files = [str(TESTS / f"test_{name}.py") for name in ("folding", "lexicon", "features", "reasons")]
     selected = f"({AGREE}) and not ({SLOW})"
     done = child(most, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", selected, *files)
     assert done.returncode == 0, done.stdout + done.stderr

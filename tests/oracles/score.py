@@ -24,10 +24,11 @@ def contributions(indices, data, ends, weights, k):
     sums, start, group_of = [], 0, []
     for number, end in enumerate(ends):
         stop = max(start, min(end, len(shares)))
-        lanes = [0.0] * 4
+        lanes = [0.0] * 8
         for at in range(start, stop):
-            lanes[at % 4] += float(shares[at])
-        sums.append((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]))
+            lanes[at % 8] += float(shares[at])
+        a, b, c, d = (lanes[i] + lanes[i + 1] for i in range(0, 8, 2))
+        sums.append((a + b) + (c + d))
         group_of += [number] * (stop - start)
         start = stop
     group_of += [len(ends) - 1] * (len(shares) - len(group_of))

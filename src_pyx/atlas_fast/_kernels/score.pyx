@@ -1,52 +1,42 @@
 """Rows of a CSR matrix times weights: the logit of each message, and what it is made of."""
 from libc.math cimport rint
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from atlas_fast._kernels.arena cimport Arena, arena_reserve
 from atlas_fast._kernels.buffers cimport Bytes
+from atlas_fast._kernels.processor cimport processor_ask
+from atlas_fast._kernels.shares cimport (
+    SHARES_BLOCK, SHARES_CHUNK, lanes_add, lanes_sum, shares_make,
+)
 from atlas_fast._kernels.types cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
     MOST = 1000000              # hundredths of a logit that are told at most
+    BLOCKS = SHARES_CHUNK // SHARES_BLOCK
 
 
 cdef Py_ssize_t _each(
     const int64_t* indptr, Py_ssize_t n, const int32_t* indices, const float* data, Py_ssize_t nnz,
-    const float* weights, Py_ssize_t size, double bias,     # IN
+    const float* weights, uint32_t size, double bias,       # IN
     double* out,                                            # OUT
 ) noexcept nogil:
     """-1 when done, otherwise the first row that does not fit."""
-    cdef Py_ssize_t i, j
+    cdef Py_ssize_t i, m
     cdef int64_t start, stop = indptr[0]
-    cdef uint32_t a, b, c, d, worst, most = <uint32_t> (size - 1)
-    cdef double one, two, three, four
+    cdef float share[SHARES_CHUNK]
+    cdef int32_t peak[BLOCKS]
+    cdef double sums[8]
     for i in range(n):
         start, stop = stop, indptr[i + 1]
         if start < 0 or stop < start or stop > nnz:
             return i
-        worst = 0
-        for j in range(start, stop):                        # a negative one is a large one here
-            a = <uint32_t> indices[j]
-            worst = a if a > worst else worst
-        if worst > most and stop > start:
-            return i
-        one = two = three = four = 0                        # four sums: none waits for another
-        j = start
-        while j + 4 <= stop:
-            a, b = <uint32_t> indices[j], <uint32_t> indices[j + 1]
-            c, d = <uint32_t> indices[j + 2], <uint32_t> indices[j + 3]
-            one += <double> weights[a] * data[j]
-            two += <double> weights[b] * data[j + 1]
-            three += <double> weights[c] * data[j + 2]
-            four += <double> weights[d] * data[j + 3]
-            j += 4
-        if j < stop:
-            one += <double> weights[indices[j]] * data[j]
-        if j + 1 < stop:
-            two += <double> weights[indices[j + 1]] * data[j + 1]
-        if j + 2 < stop:
-            three += <double> weights[indices[j + 2]] * data[j + 2]
-        out[i] = bias + ((one + two) + (three + four))
+        memset(sums, 0, sizeof(sums))
+        while start < stop:
+            m = stop - start if stop - start < SHARES_CHUNK else SHARES_CHUNK
+            if not shares_make(indices + start, data + start, m, weights, size, share, peak, sums):
+                return i
+            start += m
+        out[i] = bias + lanes_sum(sums)
     return -1
 
 
@@ -62,7 +52,8 @@ def score_batch(
     cdef Py_ssize_t n = indptr.shape[0] - 1, bad
     cdef const int32_t* at = NULL
     cdef const float* value = NULL
-    if n < 0 or out.shape[0] != n or data.shape[0] != indices.shape[0] or weights.shape[0] == 0:
+    if n < 0 or out.shape[0] != n or data.shape[0] != indices.shape[0] or not (
+            0 < weights.shape[0] < 1 << 31):
         raise ValueError("columns do not fit")
     if n == 0:
         return
@@ -70,22 +61,19 @@ def score_batch(
         at = &indices[0]
         value = &data[0]
     with nogil:
-        bad = _each(&indptr[0], n, at, value, indices.shape[0], &weights[0], weights.shape[0],
-                    bias, &out[0])
+        bad = _each(&indptr[0], n, at, value, indices.shape[0], &weights[0],
+                    <uint32_t> weights.shape[0], bias, &out[0])
     if bad >= 0:
         raise ValueError(f"row {bad} does not fit")
 
 
 cdef enum:
-    CHUNK = 1024                # shares that are made at once
-    BLOCK = 16                  # and those whose largest is looked at before each of them is
-    BLOCKS = 64                 # of a chunk
     MAX_TOP = 16                # features of a message that are picked at most
     SIGN = 0x7FFFFFFF           # all bits of a float but its sign
 
 cdef union Shares:
-    float value[CHUNK]
-    int32_t bits[CHUNK]         # without their signs, floats and their bits have one order
+    float value[SHARES_CHUNK]
+    int32_t bits[SHARES_CHUNK]  # without their signs, floats and their bits have one order
 
 cdef struct Top:                # the k largest shares, the largest first; of equals the earlier
     int32_t size[MAX_TOP]       # bits without the sign; 0 where there is none
@@ -109,8 +97,8 @@ cdef inline void _keep(
 
 
 cdef void _pick(
-    const Shares* made, Py_ssize_t m, const int32_t* at, Py_ssize_t first, const int32_t* ends,
-    Py_ssize_t n_groups, int k,                             # IN
+    const Shares* made, const int32_t* peak, Py_ssize_t m, const int32_t* at, Py_ssize_t first,
+    const int32_t* ends, Py_ssize_t n_groups, int k,        # IN
     int32_t* peaks, Top* top,                               # IN OUT, OUT
 ) noexcept nogil:
     """The largest of a chunk, which begins at feature `first` of the row.
@@ -118,16 +106,11 @@ cdef void _pick(
     `peaks` are the k largest maxima of blocks so far: what is smaller than the last of them is not
     among the k largest, and most blocks are passed over. They are kept sorted without a branch.
     """
-    cdef int32_t peak[BLOCKS]
     cdef int32_t bits, largest, other, least
-    cdef Py_ssize_t b, i, n = (m + BLOCK - 1) // BLOCK, group = 0
+    cdef Py_ssize_t b, i, n = (m + SHARES_BLOCK - 1) // SHARES_BLOCK, group = 0
     cdef int q
     for b in range(n):
-        largest = 0
-        for i in range(b * BLOCK, b * BLOCK + BLOCK):
-            bits = made.bits[i] & SIGN
-            largest = bits if bits > largest else largest
-        peak[b] = largest
+        largest = peak[b]
         for q in range(k):
             other = peaks[q]
             peaks[q] = largest if largest > other else other
@@ -136,7 +119,7 @@ cdef void _pick(
     for b in range(n):
         if peak[b] < least:
             continue
-        for i in range(b * BLOCK, b * BLOCK + BLOCK):
+        for i in range(b * SHARES_BLOCK, b * SHARES_BLOCK + SHARES_BLOCK):
             bits = made.bits[i] & SIGN
             if bits >= least and bits > top.size[k - 1] and i < m:
                 while group + 1 < n_groups and first + i >= ends[group]:
@@ -144,81 +127,47 @@ cdef void _pick(
                 _keep(top, k, bits, at[i], <uint8_t> group, made.value[i])
 
 
-cdef bint _fits(const int32_t* at, Py_ssize_t n, uint32_t size) noexcept nogil:
-    cdef uint32_t worst = 0, column
-    cdef Py_ssize_t i
-    for i in range(n):                                      # a negative one is a large one here
-        column = <uint32_t> at[i]
-        worst = column if column > worst else worst
-    return n == 0 or worst < size
-
-
-cdef double _row(
+cdef bint _row(
     const int32_t* at, const float* data, Py_ssize_t n, const int32_t* ends, Py_ssize_t n_groups,
-    const float* weights, int k,                            # IN
-    double* groups, Top* top,                               # OUT
+    const float* weights, uint32_t size, int k,             # IN
+    double* logit, double* groups, Top* top,                # IN OUT, OUT, OUT
 ) noexcept nogil:
-    """The sum of exact shares, as score_batch adds them up. A group, and the whole, is summed in
-    four: its features at 0, 4, 8 ... of the row, at 1, 5, 9 ..., and so on."""
-    cdef Py_ssize_t i, j = 0, stop, group = 0, m, pos
+    """False where a column is not below size. The whole and each group are summed in lanes."""
+    cdef Py_ssize_t i, j = 0, start, stop, group = 0, m
     cdef Shares made
-    cdef float weight[CHUNK]
     cdef int32_t peaks[MAX_TOP]
-    cdef double lanes[4]
-    cdef double one = 0, two = 0, three = 0, four = 0
+    cdef int32_t peak[BLOCKS]
+    cdef double whole[8]
+    cdef double sums[8]
     for i in range(k):
         peaks[i] = top.size[i] = top.group[i] = 0
         top.column[i] = -1
         top.share[i] = 0
-    lanes[0] = lanes[1] = lanes[2] = lanes[3] = 0
+    memset(whole, 0, sizeof(whole))
+    memset(sums, 0, sizeof(sums))
     while j < n:
-        m = n - j if n - j < CHUNK else CHUNK
-        for i in range(m):                                  # each is looked up once: that is slow
-            weight[i] = weights[at[j + i]]
-        for i in range(m):
-            made.value[i] = weight[i] * data[j + i]
-        i = 0
-        while i + 4 <= m:
-            one += <double> weight[i] * data[j + i]
-            two += <double> weight[i + 1] * data[j + i + 1]
-            three += <double> weight[i + 2] * data[j + i + 2]
-            four += <double> weight[i + 3] * data[j + i + 3]
-            i += 4
-        if i < m:
-            one += <double> weight[i] * data[j + i]
-        if i + 1 < m:
-            two += <double> weight[i + 1] * data[j + i + 1]
-        if i + 2 < m:
-            three += <double> weight[i + 2] * data[j + i + 2]
-        for i in range(m, (m + BLOCK - 1) // BLOCK * BLOCK):
-            made.value[i] = 0
-        pos = 0
+        m = n - j if n - j < SHARES_CHUNK else SHARES_CHUNK
+        if not shares_make(at + j, data + j, m, weights, size, made.value, peak, whole):
+            return False
+        start = 0
         while group < n_groups:
             stop = ends[group] - j
             stop = stop if stop < m else m
-            while pos < stop and pos & 3:
-                lanes[pos & 3] += made.value[pos]
-                pos += 1
-            while pos + 4 <= stop:
-                lanes[0] += made.value[pos]
-                lanes[1] += made.value[pos + 1]
-                lanes[2] += made.value[pos + 2]
-                lanes[3] += made.value[pos + 3]
-                pos += 4
-            while pos < stop:
-                lanes[pos & 3] += made.value[pos]
-                pos += 1
+            if start < stop:
+                lanes_add(made.value, start, stop, sums)
+                start = stop
             if ends[group] - j > m:
                 break                                       # it goes on in the next chunk
-            groups[group] = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
-            lanes[0] = lanes[1] = lanes[2] = lanes[3] = 0
+            groups[group] = lanes_sum(sums)
+            memset(sums, 0, sizeof(sums))
             group += 1
         if k:
-            _pick(&made, m, at + j, j, ends, n_groups, k, peaks, top)
+            _pick(&made, peak, m, at + j, j, ends, n_groups, k, peaks, top)
         j += m
     if group < n_groups:
-        groups[group] = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
-    return (one + two) + (three + four)
+        groups[group] = lanes_sum(sums)
+    logit[0] += lanes_sum(whole)
+    return True
 
 
 def contributions_batch(
@@ -245,7 +194,7 @@ def contributions_batch(
         or logits.shape[0] != n
         or groups.shape[1] != n_groups or not 0 < n_groups <= 64 or top.shape[0] != n
         or of.shape[0] != n or of.shape[1] != k or share.shape[0] != n or share.shape[1] != k
-        or size == 0 or k > MAX_TOP
+        or not 0 < size < 1 << 31 or k > MAX_TOP
     ):
         raise ValueError("columns do not fit")
     with nogil:
@@ -256,14 +205,15 @@ def contributions_batch(
                 groups[i, at] = 0
             for at in range(k):
                 top[i, at], of[i, at], share[i, at] = -1, 0, 0
-            if start < 0 or stop < start or stop > nnz or (
-                    stop > start and not _fits(&indices[start], stop - start, <uint32_t> size)):
+            if start < 0 or stop < start or stop > nnz:
                 bad = i
                 break
             if start == stop:
                 continue
-            logits[i] += _row(&indices[start], &data[start], stop - start, &ends[i, 0], n_groups,
-                              &weights[0], <int> k, &groups[i, 0], &best)
+            if not _row(&indices[start], &data[start], stop - start, &ends[i, 0], n_groups,
+                        &weights[0], <uint32_t> size, <int> k, &logits[i], &groups[i, 0], &best):
+                bad = i
+                break
             for at in range(k):
                 top[i, at], of[i, at] = best.column[at], best.group[at]
                 share[i, at] = best.share[at]
@@ -367,3 +317,6 @@ def reasons_text(
             offsets[i + 1] = a.size
     if a.failed:
         raise MemoryError("the reasons could not grow")
+
+
+processor_ask()
