@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,12 @@ KINDS = {
 SHARED_KINDS = tuple(kind.name for kind in KINDS.values() if kind.shared)
 
 COUNTERS = ("asked", "interned", "l1_hits", "l2_hits", "computed", "l2_stale", "l2_expired")
+
+
+@lru_cache(maxsize=16)
+def _stamp(version: str, name: str, dtype: np.dtype, made_from: bytes) -> int:
+    text = f"{version} {name} {dtype.descr} ".encode() + made_from
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
 
 
 class CachedKind:
@@ -201,8 +208,7 @@ class Cache:
         """The cache of one of KINDS. `made_from` says what values are computed from, a reference
         and settings: when it changes, older values are no answers. KeyError."""
         dtype = np.dtype(dtype)
-        text = f"{__version__} {name} {dtype.descr} ".encode() + made_from
-        stamp = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+        stamp = _stamp(__version__, name, dtype, made_from)
         with self._lock:
             there = self._kinds.get(name)
             if there is None or there.dtype != dtype:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -58,6 +59,9 @@ AUTH_VALUE = np.dtype([("dmarc", "u1", (2,)), ("columns", "u1", (8,)), ("modifie
 _NO_DOMAIN = np.zeros(1, DOMAIN_DTYPE)
 for _place in ("registrable", "stop", "suffix", "brand"):
     _NO_DOMAIN[_place] = -1
+
+LOOK_SECONDS = 1.0
+"""How long reference data are used before a run looks for newer ones."""
 
 SUSPICIOUS_SCORE = domains.SUSPICIOUS_SCORE
 _UNKNOWN_CONTEXT = domains.PROVIDERS.index("unknown")
@@ -113,6 +117,7 @@ class Enricher:
         self._lock = threading.Lock()
         self._secret = np.frombuffer(np.random.default_rng().bytes(16), np.uint64)
         self._geo: Geo | None = None
+        self._next_look = 0.0
         self._risks = b""
         self._checks = _Checks(self.trusted) if verify else None
         self._refresh()
@@ -143,6 +148,9 @@ class Enricher:
 
     def _refresh(self) -> Geo | None:
         """Geography of the current reference data, or of the last that was right."""
+        if self._geo is not None and time.monotonic() < self._next_look:
+            return self._geo
+        self._next_look = time.monotonic() + LOOK_SECONDS
         try:
             geo = open_geo()
             if geo is not self._geo:
@@ -223,9 +231,11 @@ class Enricher:
         found = kind.find(kind.keys(data, at, to), lambda m: _judge(data, at[m], to[m]), len(asked))
         of_name = np.empty(len(starts), np.int32)
         of_name[whole] = lookup[: len(whole)]
+        more = np.empty(len(found) + 1, DOMAIN_DTYPE)
+        more[:-1], more[-1:] = found, _NO_DOMAIN
         row = np.full(n, len(found), np.intp)
         row[asked[:n_senders]] = of_name[ids[:n_senders]]
-        values = np.concatenate([found, _NO_DOMAIN]).take(row)
+        values = more.take(row)
         of_name[owned] = lookup[len(whole) :]
         scores = np.zeros(n_asked, np.int16)
         scores[asked[n_senders:]] = found["score"][of_name[ids[n_senders:]]]
