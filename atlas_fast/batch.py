@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Numbers(Sequence[str]):
-    """Places that are numbers from 0, `values` int64 (n,): a text is made where one is asked for."""
+    """Places that are numbers from 0, `values` int64 (n,); a text is made when it is asked for."""
 
     __slots__ = ("values",)
 

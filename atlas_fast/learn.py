@@ -177,7 +177,7 @@ def _says(model: Model, lesson: Lesson) -> tuple[bool, int]:
     """Is it spam, and of which category?"""
     rows = lesson.rows()
     probability = model.probabilities(rows)
-    _, category = model.categories(probability, rows)
+    _, category, _ = model.categories(probability, rows)
     return bool(probability[0] >= model.threshold), int(category[0])
 
 

@@ -16,6 +16,7 @@ from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.features import N_BUCKETS
 from atlas_fast._kernels.folding import fold_text, tokens_of
 from atlas_fast._kernels.headers import FIELD_NAMES, TEXT_COLUMNS, headers_batch
+from atlas_fast._kernels.kinds import KINDS, kinds_choose, kinds_logits
 from atlas_fast._kernels.learn import train_linear
 from atlas_fast._kernels.lexicon import lexicon_find
 from atlas_fast._kernels.mboxscan import scan_mbox
@@ -295,9 +296,33 @@ cdef int _is_json(bytes text) except -1:
     return 0
 
 
+def _kinds(raw, n, m):
+    """kinds_logits and kinds_choose over arrays of exact size, with any count and any column."""
+    fill = np.resize(np.frombuffer(raw, np.uint8), n * m + n * KINDS + 40) if len(raw) else np.zeros(
+        n * m + n * KINDS + 40, np.uint8)
+    terms, bulk = fill[: n * m].reshape(n, m).copy(), (fill[:n] & 1).copy()
+    weights = (fill[: KINDS].astype(float)[:, None] - 99) * np.arange(m + 2)
+    logits = np.empty((n, KINDS))
+    kinds_logits(terms, bulk, weights, logits)
+    column = (fill[-20:] % (m + 1)).astype(np.int32)
+    spam = (fill[-n:] / 255).astype(np.float32)
+    five, made = np.empty((n, KINDS), np.float32), np.empty((2, n), np.uint8)
+    try:
+        kinds_choose(logits, spam, 0.5, terms, column, fill[-20:] % KINDS, fill[-40:-20] & 1, 255, five,
+                     made[0], made[1])
+    except ValueError:
+        if (column < m).all():
+            raise
+        return
+    if not np.allclose(five.sum(axis=1), 1, atol=1e-5) or ((made[0] >= 2) != (spam >= 0.5)).any():
+        raise AssertionError("the kinds do not add up")
+    if ((made[1] >= 20) & (made[1] != 255)).any():
+        raise AssertionError("no such subcategory")
+
+
 cdef void _linear(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
-    """score_batch, contributions_batch, reasons_text and train_linear over arrays of exact size; a
-    ValueError is a good answer."""
+    """score_batch, contributions_batch, reasons_text, train_linear and the kinds over arrays of exact
+    size; a ValueError is a good answer."""
     cdef Reader r
     cdef int64_t* indptr
     cdef int32_t* indices
@@ -379,6 +404,7 @@ cdef void _linear(const uint8_t* buf, Py_ssize_t size) noexcept with gil:
                          <int8_t[:n]> labels, 1.0, 2.0, 3, 1e-3, 1, <double[:m]> trained)
         except ValueError:
             pass
+        _kinds(<uint8_t[:size]> <uint8_t*> buf if size else b"", n, m)
     except BaseException as error:
         print(repr(error))
         abort()

@@ -13,7 +13,7 @@ TARGETS = {
     "headers": ("headers", "messages", "buffers"),
     "html": ("html",),
     "keys": ("keys",),
-    "linear": ("score", "learn"),
+    "linear": ("score", "learn", "kinds"),
     "mboxscan": ("mboxscan",),
     "lexicon": ("lexicon", "folding"),
     "memo": ("memo",),

@@ -16,7 +16,7 @@ KERNELS = sorted(path.stem for path in (ROOT / "src_pyx/atlas_fast/_kernels").gl
 STUBS = ROOT / "atlas_fast" / "_kernels"
 MEASURED_WITHIN = {  # kernels without a benchmark of their own: the one that contains them
     "buffers": "headers", "messages": "headers", "msgids": "headers", "received": "headers",
-    "params": "mime", "score": "end_to_end",
+    "params": "mime", "score": "end_to_end", "kinds": "end_to_end",
     "hosts": "end_to_end", "claims": "end_to_end", "facts": "features", "folding": "lexicon",
     "wording": "features",
 }  # fmt: skip

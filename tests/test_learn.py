@@ -450,7 +450,7 @@ def test_scams_and_not_commercial_spam(mail, tmp_path):
         found = load_model(done.model)
         assert (found.kinds.change == after.kinds.change).all()
         probability = after.probabilities(of)
-        _, category = after.categories(probability, of)
+        _, category, _ = after.categories(probability, of)
         turned = [uid for uid, _, _ in there if category[int(uid[:3])] == 3]
         assert len(turned) == done.turned
         assert (after.weights == model.weights).all()  # they were spam before

@@ -43,7 +43,9 @@ def test_kernels_ask():
 
 @pytest.mark.parametrize("most", ["plain", "avx2"])
 def test_all_ways_agree_with_the_oracles(most):
-    files = [str(TESTS / f"test_{name}.py") for name in ("folding", "lexicon", "features", "reasons")]
+    files = [
+        str(TESTS / f"test_{name}.py") for name in ("folding", "lexicon", "features", "reasons")
+    ]
     selected = f"({AGREE}) and not ({SLOW})"
     done = child(most, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", selected, *files)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -122,4 +122,6 @@ def test_numbers(items):
 @pytest.mark.parametrize(("values", "room", "ends"), [([1], 19, 2), ([1], 20, 1), ([3, -1], 40, 3)])
 def test_numbers_that_do_not_fit_are_refused(values, room, ends):
     with pytest.raises(ValueError):
-        decimal_texts(np.array(values, np.int64), np.empty(room, np.uint8), np.empty(ends, np.int64))
+        decimal_texts(
+            np.array(values, np.int64), np.empty(room, np.uint8), np.empty(ends, np.int64)
+        )

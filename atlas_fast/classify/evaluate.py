@@ -48,7 +48,7 @@ def cross_validate(
 def judge(model: Model, data: Labelled) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Probabilities of spam, verdicts and categories of labelled messages."""
     probabilities = model.probabilities(data)
-    _, category = model.categories(probabilities, data)
+    _, category, _ = model.categories(probabilities, data)
     return probabilities, probabilities >= model.threshold, category
 
 

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from atlas_fast._kernels.kinds import KINDS, STEPS, kinds_choose, kinds_logits
 from atlas_fast._kernels.score import score_batch
 from atlas_fast.classify.lexicon import terms
 from atlas_fast.records import CATEGORIES
 
 __all__ = [
     "NO_SUBCATEGORY", "SUBCATEGORIES", "Kinds", "design", "fit_softmax", "read_kinds",
-    "subcategories", "subcategory_name",
+    "subcategory_name",
 ]  # fmt: skip
 
 SUBCATEGORIES = (
@@ -53,9 +54,8 @@ NO_SUBCATEGORY = 255
 
 def design(terms_found: np.ndarray, bulk: np.ndarray) -> np.ndarray:
     """float64 (n, d): 1, L(terms) of each category of the lexicon up to 4, bulk."""
-    counts = np.minimum(terms_found, 8)
-    steps = np.array([0, 1, 2, 2, 3, 3, 3, 3, 4], np.float64)[counts]
-    return np.hstack([np.ones((len(counts), 1)), steps, bulk.reshape(-1, 1).astype(np.float64)])
+    steps = np.array(STEPS, np.float64)[np.minimum(terms_found, len(STEPS) - 1)]
+    return np.hstack([np.ones((len(steps), 1)), steps, bulk.reshape(-1, 1).astype(np.float64)])
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -98,51 +98,47 @@ class Kinds:
 
     def logits(self, rows: Any) -> np.ndarray:
         """float64 (n, 5): the first two are compared with each other, and the other three."""
-        x = design(rows.terms, rows.bulk)
-        # not by BLAS, whose threads would wait for work on the cores of other workers
-        out = np.einsum("ij,kj->ik", x, self._both)
+        out = np.empty((len(rows.terms), KINDS))
+        kinds_logits(rows.terms, rows.bulk.view(np.uint8), self._both, out)
         if self.change is not None:
-            more = np.empty(len(x))
+            more = np.empty(len(out))
             for number, weights in enumerate(self.change):
                 score_batch(rows.indptr, rows.indices, rows.data, weights, 0.0, more)
                 out[:, number] += more
         return out
 
-    def probabilities(self, of_spam: np.ndarray, rows: Any) -> np.ndarray:
-        """float32 (n, 5) in the order of CATEGORIES; they add up to 1."""
-        logits = self.logits(rows)
-        of_spam = of_spam.astype(np.float64)[:, None]
-        return np.hstack(
-            [softmax(logits[:, :2]) * (1 - of_spam), softmax(logits[:, 2:]) * of_spam]
-        ).astype(np.float32)
+    def choose(
+        self, of_spam: np.ndarray, threshold: float, rows: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(float32 (n, 5) probabilities in the order of CATEGORIES, which add up to 1; uint8 (n,)
+        category: the likeliest of the three kinds of spam from `threshold` on, of the other two
+        below it; uint8 (n,) subcategory: code in SUBCATEGORIES, NO_SUBCATEGORY for Legitimate).
 
-
-@lru_cache(maxsize=1)
-def _columns() -> np.ndarray:
-    """Position in the lexicon of each subcategory."""
-    names = terms().categories
-    return np.array([names.index(f"{category} / {name}") for category, name in SUBCATEGORIES])
-
-
-def subcategories(category: np.ndarray, terms_found: np.ndarray) -> np.ndarray:
-    """uint8 (n,): code in SUBCATEGORIES, NO_SUBCATEGORY for Legitimate.
-
-    Where no term of the category's is there: the first of Legitimate Marketing and Dangerous, the
-    last of Commercial Spam (General product marketing), the first of Scams.
-    """
-    counts = terms_found[:, _columns()].astype(np.int64) * 2
-    owner = np.array([CATEGORIES.index(name) for name, _ in SUBCATEGORIES])
-    fallback = np.array([name in _FALLBACK for _, name in SUBCATEGORIES])
-    counts = np.where(owner[None, :] == category[:, None], counts + fallback, -1)
-    code = counts.argmax(axis=1).astype(np.uint8)
-    code[category == 0] = NO_SUBCATEGORY
-    return code
+        The subcategory is the one of the category's whose terms are there most. Where none is: the
+        first of Legitimate Marketing and Dangerous, the last of Commercial Spam (General product
+        marketing), the first of Scams.
+        """
+        n = len(of_spam)
+        made = np.empty((n, KINDS), np.float32), np.empty(n, np.uint8), np.empty(n, np.uint8)
+        asked = (*_under(), NO_SUBCATEGORY)
+        kinds_choose(self.logits(rows), of_spam, threshold, rows.terms, *asked, *made)
+        return made
 
 
 _FALLBACK = {
     "Newsletter subscriptions", "General product marketing", "Advance fee fraud",
     "Phishing attempts",
 }  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _under() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each subcategory: its position in the lexicon, its category, is it meant without terms."""
+    names = terms().categories
+    column = [names.index(f"{category} / {name}") for category, name in SUBCATEGORIES]
+    owner = [CATEGORIES.index(category) for category, _ in SUBCATEGORIES]
+    fallback = [name in _FALLBACK for _, name in SUBCATEGORIES]
+    return np.array(column, np.int32), np.array(owner, np.uint8), np.array(fallback, np.uint8)
 
 
 def subcategory_name(code: int) -> str:

@@ -63,15 +63,11 @@ class Model:
         ham, spam = _counts(self.about)
         return min(spam / max(ham + spam, 1), self.threshold / 2)
 
-    def categories(self, of_spam: np.ndarray, rows: Any) -> tuple[np.ndarray, np.ndarray]:
-        """(float32 (n, 5) probabilities, uint8 (n,) category): the likeliest of the three kinds of
-        spam at or above the threshold, of the other two below it."""
-        all_five = self.kinds.probabilities(of_spam, rows)
-        spam = of_spam >= self.threshold
-        category = np.where(
-            spam, all_five[:, 2:].argmax(axis=1) + 2, all_five[:, :2].argmax(axis=1)
-        )
-        return all_five, category.astype(np.uint8)
+    def categories(
+        self, of_spam: np.ndarray, rows: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Probabilities of the five categories, category and subcategory, as `Kinds.choose`."""
+        return self.kinds.choose(of_spam, self.threshold, rows)
 
     def calibrated(self, logits: np.ndarray) -> np.ndarray:
         """Logits to probabilities, float64."""

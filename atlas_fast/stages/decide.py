@@ -12,7 +12,7 @@ from atlas_fast._kernels.buffers import Bytes
 from atlas_fast._kernels.features import LAYOUT
 from atlas_fast._kernels.score import contributions_batch, reasons_text
 from atlas_fast.batch import Batch
-from atlas_fast.classify.kinds import SUBCATEGORIES, subcategories
+from atlas_fast.classify.kinds import SUBCATEGORIES
 from atlas_fast.classify.model import Model
 from atlas_fast.classify.rollout import Trial
 from atlas_fast.flags import Flag
@@ -56,10 +56,10 @@ class Verdicts:
     """`probability` of spam float32 (n,); `category` uint8 (n,): position in
     store.rows.CATEGORIES; `action` uint8 (n,): position in store.rows.ACTIONS; `probabilities`
     float32 (n, 5) of the categories; `subcategory` uint8 (n,): code in
-    classify.kinds.SUBCATEGORIES, 255 for none; `reasons`: None where no model judged. `rule` uint8 (n,): the classify.policy.Rule
-    that decided, 0 where the model did, and `rulings` by row what it says. `shift` int16 (n,), or
-    empty for none: percent points that authentication adds to the stored confidence. `trial`: in a
-    rollout, which classifier decided whom."""
+    classify.kinds.SUBCATEGORIES, 255 for none; `reasons`: None where no model judged. `rule` uint8
+    (n,): the classify.policy.Rule that decided, 0 where the model did, and `rulings` by row what it
+    says. `shift` int16 (n,), or empty for none: percent points that authentication adds to the
+    stored confidence. `trial`: in a rollout, which classifier decided whom."""
 
     probability: np.ndarray
     category: np.ndarray
@@ -95,14 +95,14 @@ def judge(rows: Any, model: Model, blank: np.ndarray) -> Verdicts:
     logits, made = reasons(model, rows)
     probability = model.chances(logits, rows)
     probability[blank] = model.prior
-    probabilities, category = model.categories(probability, rows)
+    probabilities, category, subcategory = model.categories(probability, rows)
     action = np.where(category >= FIRST_SPAM, DELETE, PRESERVE).astype(np.uint8)
     return Verdicts(
         probability,
         category,
         action,
         probabilities,
-        subcategories(category, rows.terms),
+        subcategory,
         made,
         np.zeros(len(category), np.uint8),
         shift=np.zeros(len(category), np.int16),

@@ -8,7 +8,7 @@ import numpy as np
 
 from atlas_fast import limits
 from atlas_fast._kernels.features import GROUPS
-from atlas_fast.classify.kinds import subcategories, subcategory_name
+from atlas_fast.classify.kinds import subcategory_name
 from atlas_fast.classify.lexicon import find
 from atlas_fast.classify.model import Model, load_model
 from atlas_fast.classify.reasons import Names, Reason, groups_of, name_of, names_in_message, unnamed
@@ -46,7 +46,7 @@ def explain(raw: bytes, model: Model | None = None, limit: int = 12) -> Explanat
     rows = extract(headers, mime)
     logits, made = reasons(model, rows)
     probability = model.chances(logits, rows)
-    probabilities, category = model.categories(probability, rows)
+    probabilities, category, subcategory = model.categories(probability, rows)
     text, subject = mime.text[0], headers.subject[0]
     own = names_in_message(
         text.encode(), subject.encode(),
@@ -55,7 +55,7 @@ def explain(raw: bytes, model: Model | None = None, limit: int = 12) -> Explanat
     )  # fmt: skip
     return Explanation(
         category=CATEGORIES[category[0]],
-        subcategory=subcategory_name(int(subcategories(category, rows.terms)[0])),
+        subcategory=subcategory_name(int(subcategory[0])),
         probability=float(probability[0]),
         threshold=model.threshold,
         probabilities=dict(zip(CATEGORIES, map(float, probabilities[0]), strict=True)),

@@ -202,20 +202,26 @@ def joined(columns: Sequence[Column]) -> Column:
     first = columns[0]
     if len(columns) == 1:
         return first
-    if all(isinstance(one, Same) and one.value == first.value for one in columns):  # type: ignore[union-attr]
-        return Same(first.value, sum(one.n for one in columns))  # type: ignore[union-attr]
-    if all(isinstance(one, Texts) for one in columns):
-        return _joined_texts(columns)  # type: ignore[arg-type]
-    for kind in (Integers, Reals):
-        if all(isinstance(one, kind) for one in columns):
-            return kind(np.concatenate([one.values for one in columns]))  # type: ignore[union-attr]
+    same = [one for one in columns if isinstance(one, Same)]
+    if len(same) == len(columns) and len({one.value for one in same}) == 1:
+        return Same(same[0].value, sum(one.n for one in same))
+    texts = [one for one in columns if isinstance(one, Texts)]
+    if len(texts) == len(columns):
+        return _joined_texts(texts)
+    whole = [one.values for one in columns if isinstance(one, Integers)]
+    if len(whole) == len(columns):
+        return Integers(np.concatenate(whole))
+    reals = [one.values for one in columns if isinstance(one, Reals)]
+    if len(reals) == len(columns):
+        return Reals(np.concatenate(reals))
     return [*chain.from_iterable(columns)]
 
 
 def _joined_texts(columns: Sequence[Texts]) -> Texts:
     first = columns[0]
-    if all(one.data is first.data and one.codes is not None for one in columns):
-        return first.coded(np.concatenate([one.codes for one in columns]))  # type: ignore[misc]
+    coded = [one.codes for one in columns if one.codes is not None]
+    if len(coded) == len(columns) and all(one.data is first.data for one in columns):
+        return first.coded(np.concatenate(coded))
     codes, offsets, entries, size = [], [], 0, 0
     for one in columns:
         own = np.arange(len(one), dtype=np.int32) if one.codes is None else one.codes

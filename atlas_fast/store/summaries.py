@@ -246,7 +246,9 @@ def tally_of_blocks(blocks: Iterable[RowBlock]) -> Tally:
         some = list(group)
         n = sum(block.n for block in some)
         columns = {
-            name: joined([block.column(name) for block in some]) for name in COUNTED if name in names
+            name: joined([block.column(name) for block in some])
+            for name in COUNTED
+            if name in names
         }
         one = tally_of(columns | {"session_id": Same(run, n), "timestamp": Same(hour, n)}, n)
         if tally is None:
