@@ -49,6 +49,10 @@ if TYPE_CHECKING:
 __all__ = ["Interrupted", "Pipeline", "make_enricher", "scan", "triage"]
 
 Stage = tuple[str, Callable[[Batch], None]]
+ENDING_ROWS = 1_000
+"""Rows that are committed while workers have the last batches of a source: else they would wait for
+each other, and the workers for nothing."""
+
 HEADERS_ONLY = "headers "
 """What the state of a mark begins with where bodies were left aside."""
 
@@ -71,7 +75,7 @@ class Done:
 
     `mark` is where its source goes on, `known` how many messages of it were stored before and so
     are in no part. `finish` of a pipeline may put what it makes of the parts into `blocks`
-    (rows) and `counts`, and drop them.
+    (rows) and `counts`, and drop them. `ending`: its source has no more to read.
     """
 
     mark: str = ""
@@ -81,6 +85,7 @@ class Done:
     blocks: list[RowBlock] = field(default_factory=list)
     counts: Report = field(default_factory=Report)
     clock: StageClock = field(default_factory=StageClock)
+    ending: bool = False
 
 
 class Pipeline:
@@ -153,7 +158,9 @@ class Pipeline:
                     if len(pending) >= 2 * self.workers:
                         yield self._next(pending).result()
                 while pending:
-                    yield self._next(pending).result()
+                    done = self._next(pending).result()
+                    done.ending = True
+                    yield done
             finally:
                 for future in pending:
                     future.cancel()
@@ -347,7 +354,7 @@ class _Sink:
         self._report = report
         self._resume = resume
         self._headers_only = pipeline.headers_only
-        self._writer: Writer[tuple[list[RowBlock], list[ErrorRow], Mark]] | None = None
+        self._writer: Writer[tuple[list[RowBlock], list[ErrorRow], Mark, bool]] | None = None
         self._mark = Mark("", "")
         if where is None:
             self.store: Store | None = None
@@ -415,13 +422,17 @@ class _Sink:
         seen = self._mark.messages + done.counts.messages
         self._mark = replace(self._mark, mark=done.mark, messages=seen)
         if self._writer is not None:
-            self._writer.put((done.blocks, done.failures, self._mark))
+            self._writer.put((done.blocks, done.failures, self._mark, done.ending))
         else:
             self._write(done.blocks, done.failures, self._mark)
 
-    def _write(self, blocks: list[RowBlock], failures: list[ErrorRow], mark: Mark) -> None:
+    def _write(
+        self, blocks: list[RowBlock], failures: list[ErrorRow], mark: Mark, ending: bool = False
+    ) -> None:
         with self._clock.measure("store"):
             self._group.write(blocks, failures, mark)
+            if ending and self._group.rows >= ENDING_ROWS:
+                self._group.close()
 
     def live(self) -> LiveFile:
         """Where the run says how it is; nowhere without a store in a file."""
