@@ -49,10 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["Interrupted", "Pipeline", "make_enricher", "scan", "triage"]
 
 Stage = tuple[str, Callable[[Batch], None]]
-ENDING_ROWS = 1_000
-"""Rows that are committed while workers have the last batches of a source: else they would wait for
-each other, and the workers for nothing."""
-
 HEADERS_ONLY = "headers "
 """What the state of a mark begins with where bodies were left aside."""
 
@@ -430,9 +426,7 @@ class _Sink:
         self, blocks: list[RowBlock], failures: list[ErrorRow], mark: Mark, ending: bool = False
     ) -> None:
         with self._clock.measure("store"):
-            self._group.write(blocks, failures, mark)
-            if ending and self._group.rows >= ENDING_ROWS:
-                self._group.close()
+            self._group.write(blocks, failures, mark, ending=ending)
 
     def live(self) -> LiveFile:
         """Where the run says how it is; nowhere without a store in a file."""
