@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
 import logging
 import os
 import threading
@@ -18,6 +17,7 @@ import numpy as np
 from atlas_fast import limits
 from atlas_fast._kernels import memo
 from atlas_fast._kernels.intern import hash_batch
+from atlas_fast._kernels.tables import digest
 from atlas_fast._version import __version__
 from atlas_fast.cache.shared import Pending, SharedLevel, cache_file, cache_folder
 from atlas_fast.errors import CacheError
@@ -202,7 +202,7 @@ class Cache:
         and settings: when it changes, older values are no answers. KeyError."""
         dtype = np.dtype(dtype)
         text = f"{__version__} {name} {dtype.descr} ".encode() + made_from
-        stamp = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+        stamp = int.from_bytes(digest(text), "little")
         with self._lock:
             there = self._kinds.get(name)
             if there is None or there.dtype != dtype:

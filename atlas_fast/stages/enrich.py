@@ -8,6 +8,7 @@ kernels, all of it at once; columns are gathered from there. What is kept where 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ class Enricher:
         self.cache = open_cache() if cache is None else cache
         self._notes: list[str] = []
         self._lock = threading.Lock()
-        self._secret = np.frombuffer(np.random.default_rng().bytes(16), np.uint64)
+        self._secret = np.frombuffer(os.urandom(16), np.uint64)
         self._geo: Geo | None = None
         self._risks = b""
         self._checks = _Checks(self.trusted) if verify else None

@@ -53,17 +53,17 @@ class Synthetic:
             raise SourceError(f"{self.identity}: no message has the number {after[:20]!r}")
         index = int(after) + 1 if after else 0
         while index < self.count:
-            first, size = index, 0
-            made: list[bytes] = []
-            while index < self.count and len(made) < max_messages and size < max_bytes:
-                made.append(compose(self.seed, index)[1])
-                size += len(made[-1])
+            first, raw = index, bytearray()
+            ends = [0]
+            while index < self.count and len(ends) <= max_messages and len(raw) < max_bytes:
+                raw += compose(self.seed, index)[1]
+                ends.append(len(raw))
                 index += 1
-            stops = np.cumsum([len(raw) for raw in made], dtype=np.int64)
+            bounds = np.array(ends, np.int64)
             yield Batch(
-                np.frombuffer(b"".join(made), np.uint8),
-                np.concatenate([np.zeros(1, np.int64), stops[:-1]]),
-                stops,
+                np.frombuffer(raw, np.uint8),
+                bounds[:-1],
+                bounds[1:],
                 source=self.identity,
                 places=[str(number) for number in range(first, index)],
                 mark=str(index - 1),
