@@ -115,12 +115,10 @@ class Geo:
 
     def __init__(self, reference: Reference):
         self.reference = reference
-        table = reference.table(b"geo")
         try:
-            self.table = GeoTable(table)
+            self.table = GeoTable(reference.table(b"geo"))
         except ValueError as error:
             raise ReferenceDamaged(f"table geo: {error}") from None
-        table.leave()
         self._risk, self._default = risk_table()
         self._by_code = np.full(1 << 16, self._default, np.float32)
         for code, risk in self._risk.items():

@@ -118,8 +118,8 @@ cdef class Table:
         return copy
 
     def leave(self):
-        """Take the mapped pages out of the process: a check has touched all, and few are read
-        again. Those that are come from the page cache. Of a copy nothing goes."""
+        """Take the mapped pages out of the process, where something has touched them all and few
+        are read again. Those that are come from the page cache. Of a copy nothing goes."""
         if self.copy is NULL and self.size:
             leave_pages(self.payload, <size_t> self.size)
 
