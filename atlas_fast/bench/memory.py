@@ -25,7 +25,9 @@ def note(file):
 """
 """Says what a process has in memory at a moment, where the system tells."""
 
-HOLD = NOTE + """
+HOLD = (
+    NOTE
+    + """
 from email.parser import BytesHeaderParser
 paths = open(sys.argv[1]).read().splitlines()
 parse = BytesHeaderParser().parsebytes
@@ -41,10 +43,13 @@ for number in range(int(sys.argv[2])):
         held.append(parse(file.read()))
 assert len(held) >= int(sys.argv[2])
 """
+)
 """Headers of a whole batch as message objects, and a geography object: what the original keeps
 while it works on a batch. At rest it has the modules and that object."""
 
-WAIT = NOTE + """
+WAIT = (
+    NOTE
+    + """
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from atlas_fast import cli
 from atlas_fast.sources.synthetic import Synthetic
@@ -54,7 +59,8 @@ def batches(source, *where):
 Synthetic.batches = batches
 sys.exit(cli.main(sys.argv[2:]))
 """
-"""A run up to its first message: modules, model and tables, the store open, threads not yet there."""
+)
+"""A run up to its first message: modules, model and tables, the store open; no worker yet."""
 
 
 @dataclass(frozen=True, slots=True)
