@@ -296,10 +296,12 @@ cdef int _add_name(bytes name, int32_t charset) except -1:
 def _build():
     memset(SLOTS, 0, sizeof(SLOTS))
     ids = {"utf_8": 0, "ascii": 0, "utf_8_sig": 0}
-    ids |= {codec: number for number, codec in enumerate(SINGLE_BYTE, start=1)}
+    for number, codec in enumerate(SINGLE_BYTE, start=1):
+        ids[codec] = number
     ids |= {codec: CS_PYTHON + number for number, codec in enumerate(MULTI_BYTE)}
     names = dict(EXTRA_NAMES)
-    names |= {codec: codec for codec in ids}
+    for codec in ids:
+        names[codec] = codec
     names |= {alias: codec for alias, codec in aliases.items() if codec in ids}
     for number in range(1, 17):             # aliases have `iso_8859_1`; mail has these two as well
         if f"iso8859_{number}" in ids or number == 1:
