@@ -414,11 +414,10 @@ class _Sink:
             return
         seen = self._mark.messages + done.counts.messages
         self._mark = replace(self._mark, mark=done.mark, messages=seen)
-        blocks, done.blocks = done.blocks, []
         if self._writer is not None:
-            self._writer.put((blocks, done.failures, self._mark))
+            self._writer.put((done.blocks, done.failures, self._mark))
         else:
-            self._write(blocks, done.failures, self._mark)
+            self._write(done.blocks, done.failures, self._mark)
 
     def _write(self, blocks: list[RowBlock], failures: list[ErrorRow], mark: Mark) -> None:
         with self._clock.measure("store"):
