@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atlas_fast._kernels.tables import digest
 from atlas_fast.classify import rollout
 from atlas_fast.classify.model import Model, load_model
 from atlas_fast.classify.policy import Policy, from_settings
@@ -137,7 +137,7 @@ def model_of(file: ModelFile | None) -> Model:
 
 def _digest(path: Path) -> str:
     try:
-        return blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        return digest(path.read_bytes(), 16).hex()
     except OSError as error:
         raise ModelError(
             f"{path}: {error.strerror}; `atlas-fast rollout rollback` or `atlas-fast learn --undo` "

@@ -15,7 +15,6 @@ The functions pick up newer reference data within a minute; `open_geo` does at o
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from time import monotonic
@@ -38,6 +37,7 @@ from atlas_fast._kernels.geo import (
     organisation_name,
     record,
 )
+from atlas_fast._kernels.tables import digest
 from atlas_fast.countries import COUNTRY_NAMES, COUNTRY_RISK, DEFAULT_RISK
 from atlas_fast.errors import ReferenceDamaged, SettingsError
 from atlas_fast.records import GeoRecord
@@ -123,7 +123,7 @@ class Geo:
         self._by_code = np.full(1 << 16, self._default, np.float32)
         for code, risk in self._risk.items():
             self._by_code[int.from_bytes(code.encode(), "little")] = risk
-        self.risks = hashlib.blake2b(self._by_code.tobytes(), digest_size=8).digest()
+        self.risks = digest(self._by_code.tobytes())
         """Tells one table of risks from another."""
         self._kept: dict[int, tuple[Any, ...]] = {}
 

@@ -139,7 +139,7 @@ IS_THE_EXTRA = {
     "store.postgres",
     "store.server",
 }  # imported by functions only; "web" is the whole room
-KERNELS_MAY_IMPORT = {"codecs", "encodings", "hashlib", "html"}  # tables made at import; checksums
+KERNELS_MAY_IMPORT = {"encodings", "html"}  # tables made at import
 SOFT, HARD = 500, 800
 LONGER_THAN_SOFT = {
     "authverdict", "domains", "facts", "geo", "headers", "html", "mime",

@@ -45,9 +45,9 @@ def put(table, items, now):
     )  # fmt: skip
 
 
-@given(steps, st.sampled_from([1, 8, 9, 32]))
-def test_the_model(doings, capacity):
-    ours, model = Memo(capacity, SIZE), oracle.Memo(capacity, SIZE)
+@given(steps, st.sampled_from([1, 8, 9, 32]), st.sampled_from([1, 8, 16, 64]))
+def test_the_model(doings, capacity, first):
+    ours, model = Memo(capacity, SIZE, first), oracle.Memo(capacity, SIZE, first)
     number = 0
     for what, items, now in doings:
         if what == "get":
@@ -89,9 +89,24 @@ def test_it_is_bounded():
     assert table.counters()["evictions"] == 50_000 - len(table)
 
 
+def test_few_entries_take_little_memory():
+    """It doubles before an entry gives way, and what was there stays."""
+    table = Memo(8192, 16)
+    small = table.bytes
+    assert small == memo.FIRST_ENTRIES * (32 + 16) + memo.FIRST_ENTRIES // 8
+    spread = [((n * 0x9E3779B97F4A7C15 % 2**64, n), 5, n.to_bytes(16, "big")) for n in range(3000)]
+    put(table, spread[:100], 0)
+    assert table.bytes == small
+    put(table, spread[100:], 0)
+    assert table.counters()["evictions"] == 0 and len(table) == 3000
+    assert get(table, [key for key, *_ in spread], 0) == [value for *_, value in spread]
+    assert small < table.bytes <= 8192 * (32 + 16) + 1024
+    assert table.capacity == 8192
+
+
 def test_threads_share_a_table():
     """Each value names its key, so a torn or mixed-up entry shows."""
-    table, wrong = Memo(256, 16), []
+    table, wrong = Memo(256, 16, 8), []
 
     def work(seed):
         random = np.random.default_rng(seed)

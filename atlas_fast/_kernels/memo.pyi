@@ -1,6 +1,7 @@
 from typing_extensions import Buffer
 
 WAYS: int
+FIRST_ENTRIES: int
 SEAL_BYTES: int
 MAX_VALUE_BYTES: int
 GOOD: int
@@ -9,7 +10,7 @@ EXPIRED: int
 DAMAGED: int
 
 class Memo:
-    def __init__(self, capacity: int, value_size: int) -> None: ...
+    def __init__(self, capacity: int, value_size: int, first: int = 1024) -> None: ...
     def __len__(self) -> int: ...
     @property
     def capacity(self) -> int: ...

@@ -293,11 +293,13 @@ def filters(data: Material, rounds: int) -> list[Paired]:
 
 
 def memory(data: Material, rounds: int) -> list[Paired]:
-    """Peak memory of whole processes: printed as figures, there is nothing to time."""
+    """Peak memory of whole processes, and how much of it is above what each takes at rest: printed
+    as figures, there is nothing to time."""
     from atlas_fast.bench.memory import peaks
 
-    data.figures += [
-        ("memory", one.name, f"{one.bytes / 1e6:,.1f} MB")
-        for one in peaks(data.paths, data.scratch, MEMORY_SIZES, MEMORY_SIZES[0])
-    ]
+    for one in peaks(data.paths, data.scratch, MEMORY_SIZES, MEMORY_SIZES[0]):
+        text = f"{one.bytes / 1e6:,.1f} MB"
+        if one.rest is not None and one.above is not None:
+            text += f", {one.above / 1e6:,.1f} MB above its {one.rest / 1e6:,.1f} MB at rest"
+        data.figures.append(("memory", one.name, text))
     return []

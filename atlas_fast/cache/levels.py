@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
 import logging
 import os
 import threading
@@ -19,6 +18,7 @@ import numpy as np
 from atlas_fast import limits
 from atlas_fast._kernels import memo
 from atlas_fast._kernels.intern import hash_batch
+from atlas_fast._kernels.tables import digest
 from atlas_fast._version import __version__
 from atlas_fast.cache.shared import Pending, SharedLevel, cache_file, cache_folder
 from atlas_fast.errors import CacheError
@@ -60,7 +60,7 @@ COUNTERS = ("asked", "interned", "l1_hits", "l2_hits", "computed", "l2_stale", "
 @lru_cache(maxsize=16)
 def _stamp(version: str, name: str, dtype: np.dtype, made_from: bytes) -> int:
     text = f"{version} {name} {dtype.descr} ".encode() + made_from
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+    return int.from_bytes(digest(text), "little")
 
 
 class CachedKind:

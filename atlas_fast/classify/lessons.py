@@ -16,7 +16,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +25,7 @@ import numpy as np
 from atlas_fast import limits
 from atlas_fast._kernels.features import LAYOUT
 from atlas_fast._kernels.features import N_BUCKETS as BUCKETS
+from atlas_fast._kernels.tables import digest
 from atlas_fast.classify.lexicon import terms
 from atlas_fast.errors import ModelError
 from atlas_fast.records import CATEGORIES
@@ -293,13 +293,12 @@ def _fit_kinds(lessons: Sequence[Lesson], model: Any) -> tuple[np.ndarray, np.nd
 
 def weights_digest(model: Any) -> str:
     """Of all that decides about spam, and about kinds."""
-    digest = blake2b(np.ascontiguousarray(model.weights).tobytes(), digest_size=16)
-    for part in (model.kinds.spam, model.kinds.ham, model.kinds.change):
-        digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
-    digest.update(repr((model.bias, model.slope, model.offset, model.threshold)).encode())
-    return digest.hexdigest()
+    parts = (model.weights, model.kinds.spam, model.kinds.ham, model.kinds.change)
+    of_all = [b"" if part is None else np.ascontiguousarray(part).tobytes() for part in parts]
+    of_all.append(repr((model.bias, model.slope, model.offset, model.threshold)).encode())
+    return digest(b"".join(of_all), 16).hex()
 
 
 def content_digest(raw: bytes) -> str:
     """BLAKE2b-128 of a message as it was sent, in hex: the same wherever it is kept."""
-    return blake2b(raw, digest_size=16).hexdigest()
+    return digest(raw, 16).hex()

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
 from importlib.resources import files
 
 import numpy as np
@@ -28,7 +27,7 @@ from atlas_fast._kernels.lexicon import (
     transition_key,
     words_of,
 )
-from atlas_fast._kernels.tables import Table, pack
+from atlas_fast._kernels.tables import Table, digest, pack
 from atlas_fast.errors import ModelError
 
 __all__ = ["Terms", "compile_terms", "find", "lexicon", "read_terms", "terms", "terms_digest"]
@@ -170,7 +169,7 @@ def terms() -> Terms:
 
 def terms_digest() -> str:
     """BLAKE2b-128 of the shipped file in hex, as reference data names what it was made from."""
-    return blake2b(_file(), digest_size=16).hexdigest()
+    return digest(_file(), 16).hex()
 
 
 def _file() -> bytes:

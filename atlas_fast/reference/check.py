@@ -7,12 +7,11 @@ that are as they were written. The checksums of the payloads: once for each iden
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from atlas_fast._kernels.tables import HEADER_BYTES
+from atlas_fast._kernels.tables import HEADER_BYTES, digest
 from atlas_fast.errors import ReferenceDamaged
 from atlas_fast.reference.layout import Manifest, TableEntry, verified_path
 
@@ -67,26 +66,26 @@ def check_file(handle: int, manifest: Manifest, *, payloads: bool) -> None:
 
 def check_payload(handle: int, generation: str, name: str, entry: TableEntry) -> None:
     """Compare the checksum of one table. Raises ReferenceDamaged."""
-    digest = hashlib.blake2b(digest_size=8)
+    from hashlib import blake2b  # once for each file; it loads OpenSSL
+
+    checksum = blake2b(digest_size=8)
     start = entry.offset + HEADER_BYTES
     for block in _read(handle, start, start + entry.size):
-        digest.update(block)
-    if digest.hexdigest() != entry.checksum:
+        checksum.update(block)
+    if checksum.hexdigest() != entry.checksum:
         raise ReferenceDamaged(f"reference data {generation}: checksum of table {name} is wrong")
 
 
 def structure_digest(handle: int, manifest: Manifest) -> str:
     """BLAKE2b-128 in hex of the file without the payloads."""
-    digest = hashlib.blake2b(digest_size=16)
+    parts: list[bytes] = []
     at = 0
     for entry in sorted(manifest.tables.values(), key=lambda entry: entry.offset):
         payload = entry.offset + HEADER_BYTES
-        for block in _read(handle, at, payload):
-            digest.update(block)
+        parts += _read(handle, at, payload)
         at = payload + entry.size
-    for block in _read(handle, at, manifest.size):
-        digest.update(block)
-    return digest.hexdigest()
+    parts += _read(handle, at, manifest.size)
+    return digest(b"".join(parts), 16).hex()
 
 
 def _read(handle: int, start: int, stop: int) -> Iterator[bytes]:

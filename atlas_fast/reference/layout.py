@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from atlas_fast._kernels.tables import digest
 from atlas_fast.errors import ReferenceDamaged
 from atlas_fast.reference.sources import Source
 from atlas_fast.reference.tables import table_modules
@@ -39,7 +39,7 @@ POINTER = "CURRENT-"
 
 def digest_of(data: bytes) -> str:
     """BLAKE2b-128 in hex."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return digest(data, 16).hex()
 
 
 @cache

@@ -233,6 +233,7 @@ def _tables(manifest: Manifest, mapping: _Mapping) -> dict[bytes, Table]:
             table = Table.of_value(value, mapping, kind, table_modules()[kind].LAYOUT)
         except ValueError as error:
             raise ReferenceDamaged(f"{damaged}: {error}") from None
+        table.leave()  # the binding of LMDB reads a byte of each page of what it gives
         if (table.count, table.size) != (entry.count, entry.size):
             raise ReferenceDamaged(f"{damaged}: count is not the manifest's")
         out[kind] = table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -60,8 +59,10 @@ def file_source(
 
     `kind` tells the table's module how to read it. Raises ReferenceDataError when that fails.
     """
+    from hashlib import blake2b  # when tables are built; it loads OpenSSL
+
     path = Path(path).absolute()
-    digest = hashlib.blake2b(digest_size=16)
+    digest = blake2b(digest_size=16)
     try:
         with open(path, "rb") as file:
             found = os.fstat(file.fileno())

@@ -8,6 +8,7 @@ kernels, all of it at once; columns are gathered from there. What is kept where 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -115,7 +116,7 @@ class Enricher:
         self.cache = open_cache() if cache is None else cache
         self._notes: list[str] = []
         self._lock = threading.Lock()
-        self._secret = np.frombuffer(np.random.default_rng().bytes(16), np.uint64)
+        self._secret = np.frombuffer(os.urandom(16), np.uint64)
         self._geo: Geo | None = None
         self._next_look = 0.0
         self._risks = b""

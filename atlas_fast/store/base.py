@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -91,12 +91,13 @@ class Store(Protocol):
     def write(
         self,
         run: Run,
-        blocks: Sequence[RowBlock],
+        blocks: Iterable[RowBlock],
         errors: Sequence[ErrorRow] = (),
         marks: Sequence[Mark] = (),
     ) -> int:
         """Rows, summaries, totals of the run, error reports and marks in one transaction; returns
-        how many rows are new. A message whose key is there adds nothing."""
+        how many rows are new. A message whose key is there adds nothing. A block is let go of when
+        its rows are in, where the store does not need it again."""
 
     def finish_run(self, run: Run, report: str | None = None, *, ended: bool = True) -> None:
         """The run's end time, unless it did not come to its end, and what it says of itself."""

@@ -9,7 +9,7 @@ not wait at all.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from atlas_fast.store.base import ErrorRow, Mark, Run, Store
 from atlas_fast.store.rows import RowBlock
@@ -85,4 +85,14 @@ class GroupedWrites:
         errors, self._errors = self._errors, []
         marks, self._marks = self._marks, {}
         if blocks or errors or marks:
-            self.stored += self._store.write(self._run, blocks, errors, list(marks.values()))
+            self.stored += self._store.write(
+                self._run, _taken(blocks), errors, list(marks.values())
+            )
+
+
+def _taken(blocks: list[RowBlock]) -> Iterator[RowBlock]:
+    """Each block in its order, and no reference to it is left here: workers go on meanwhile, and
+    what they make takes its place in memory."""
+    blocks.reverse()
+    while blocks:
+        yield blocks.pop()

@@ -21,7 +21,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -174,7 +174,7 @@ class ParquetStore:
     def write(
         self,
         run: Run,
-        blocks: Sequence[RowBlock],
+        blocks: Iterable[RowBlock],
         errors: Sequence[ErrorRow] = (),
         marks: Sequence[Mark] = (),
     ) -> int:

@@ -200,16 +200,18 @@ class PostgresStore(SqlStore):
     def write(
         self,
         run: Run,
-        blocks: Sequence[RowBlock],
+        blocks: Iterable[RowBlock],
         errors: Sequence[ErrorRow] = (),
         marks: Sequence[Mark] = (),
     ) -> int:
         """As SqlStore.write; done again when the server went away meanwhile."""
 
+        again = list(blocks)
+
         def once(tried: bool) -> int:
             with self.transaction():
                 new = self._new_errors(run, errors) if tried else errors
-                return super(PostgresStore, self).write(run, blocks, new, marks)
+                return super(PostgresStore, self).write(run, again, new, marks)
 
         return self._again(once)
 
@@ -238,8 +240,9 @@ class PostgresStore(SqlStore):
         except psycopg.Error as error:
             raise self._dsn.failure(error) from error
 
-    def _insert(self, blocks: Sequence[RowBlock]) -> Tally:
+    def _insert(self, blocks: Iterable[RowBlock]) -> Tally:
         """The ids of new rows stay with the driver, unless some of the rows were known."""
+        blocks = list(blocks)
         cursors = [
             self._guard(partial(self._copy, names, list(alike)))
             for names, alike in groupby(blocks, key=lambda block: block.names)

@@ -118,6 +118,11 @@ class RowBlock:
         """A column by its name."""
         return self.columns[self.names.index(name)]
 
+    def only(self, names: Sequence[str]) -> RowBlock:
+        """The same rows with those of these columns that are there."""
+        there = tuple(name for name in self.names if name in names)
+        return RowBlock(self.n, there, [self.column(name) for name in there])
+
     def deleted(self) -> np.ndarray:
         """bool (n,): the rows whose action is DELETED."""
         action = factor(self.column("action"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -18,6 +18,7 @@ from atlas_fast.store.rows import RowBlock, clean
 from atlas_fast.store.rules import UserRules
 from atlas_fast.store.schema import MESSAGES
 from atlas_fast.store.summaries import SUMMARIES, Tally
+from atlas_fast.store.trials import TrialBlock
 
 LOCAL_ACCOUNT = "local"
 """Address of the account row that runs over files belong to (sessions need an account)."""
@@ -57,7 +58,7 @@ class SqlStore(ABC):
     def _executemany(self, query: str, rows: Iterable[Sequence[Any]]) -> None: ...
 
     @abstractmethod
-    def _insert(self, blocks: Sequence[RowBlock]) -> Tally:
+    def _insert(self, blocks: Iterable[RowBlock]) -> Tally:
         """Insert message rows whose key is new; the tally of these."""
 
     @abstractmethod
@@ -86,7 +87,7 @@ class SqlStore(ABC):
     def write(
         self,
         run: Run,
-        blocks: Sequence[RowBlock],
+        blocks: Iterable[RowBlock],
         errors: Sequence[ErrorRow] = (),
         marks: Sequence[Mark] = (),
     ) -> int:
@@ -94,8 +95,16 @@ class SqlStore(ABC):
 
         Returns how many rows are new; a message whose key is there already adds nothing.
         """
+        kept: list[TrialBlock] = []
+
+        def each() -> Iterator[RowBlock]:
+            for block in blocks:
+                if block.trial is not None:
+                    kept.append(block.trial)
+                yield block
+
         with self.transaction():
-            added = self._insert(blocks)
+            added = self._insert(each())
             if added.stored:
                 self._add_up(added)
                 self._add_totals(run, added)
@@ -108,7 +117,7 @@ class SqlStore(ABC):
                         for e in errors
                     ),
                 )
-            for trial in (block.trial for block in blocks if block.trial is not None):
+            for trial in kept:
                 self._executemany(trials.INSERT, trial.rows)
                 self._executemany(trials.COUNT, trial.counts)
             for mark in marks:

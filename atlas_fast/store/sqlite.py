@@ -27,7 +27,7 @@ from atlas_fast.store.rows import RowBlock
 from atlas_fast.store.rowtable import ROW_TABLE, connected
 from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.state import state_of
-from atlas_fast.store.summaries import Tally, tally_of_blocks
+from atlas_fast.store.summaries import COUNTED, Tally, tally_of_blocks
 
 __all__ = [
     "ErrorRow", "Finding", "Mark", "Removed", "Run", "SqliteStore", "Totals", "file_of",
@@ -37,8 +37,9 @@ __all__ = [
 PAGE_BYTES = 8192
 """Page size of a new file: fewer and fuller pages a batch than SQLite's 4,096."""
 
-CACHE_KIB = 4 << 10
-"""Page cache: new rows come at one end of most indexes, so few leaves are needed at a time."""
+CACHE_KIB = 1 << 10
+"""Page cache: new rows come at one end of most indexes, so few leaves are needed at a time. With
+four times as much a run is not faster, and 5 MB larger."""
 
 CHECKPOINT_PAGES = (16 << 20) // PAGE_BYTES
 """WAL pages (16 MiB) before they are copied into the file. The default of 1,000 is a copy every
@@ -180,13 +181,17 @@ class SqliteStore(SqlStore):
         except sqlite3.Error as error:
             raise self._failure(error) from error
 
-    def _insert(self, blocks: Sequence[RowBlock]) -> Tally:
+    def _insert(self, blocks: Iterable[RowBlock]) -> Tally:
         """New rows are told by their ids: inside the transaction nobody else writes."""
         last = self._execute(f"SELECT MAX(id) FROM {schema.MESSAGES}").fetchall()[0][0] or 0
-        stored = sum(insert_block(self._connection, block, self._table) for block in blocks)
-        if stored != sum(block.n for block in blocks):
+        counted: list[RowBlock] = []
+        stored = 0
+        for block in blocks:
+            stored += insert_block(self._connection, block, self._table)
+            counted.append(block.only(COUNTED))
+        if stored != sum(block.n for block in counted):
             return self._tally("id > ?", (last,)) if stored else Tally()
-        return tally_of_blocks(blocks)
+        return tally_of_blocks(counted)
 
     def known(self, keys: Sequence[bytes]) -> set[bytes]:
         """Those of the keys that are stored, or were pruned. Any thread may ask."""

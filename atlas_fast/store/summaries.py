@@ -227,10 +227,10 @@ class Tally:
 
 
 COUNTED = (
-    "category", "action", "confidence_score", "sender_domain", "sender_country_code",
+    "session_id", "timestamp", "category", "action", "confidence_score", "sender_domain", "sender_country_code",
     "geographic_risk_score", "subcategory", "category_v2", "sender_asn",
 )  # fmt: skip
-"""Columns that count, beside the run and the time."""
+"""Columns that count."""
 
 
 def tally_of_blocks(blocks: Iterable[RowBlock]) -> Tally:
@@ -245,12 +245,13 @@ def tally_of_blocks(blocks: Iterable[RowBlock]) -> Tally:
     for (names, run, hour), group in groupby((one for one in blocks if one.n), key=alike):
         some = list(group)
         n = sum(block.n for block in some)
-        columns = {
+        columns: dict[str, Column] = {"session_id": Same(run, n), "timestamp": Same(hour, n)}
+        columns |= {
             name: joined([block.column(name) for block in some])
             for name in COUNTED
-            if name in names
+            if name in names and name not in columns
         }
-        one = tally_of(columns | {"session_id": Same(run, n), "timestamp": Same(hour, n)}, n)
+        one = tally_of(columns, n)
         if tally is None:
             tally = one
         else:

@@ -6,9 +6,11 @@ WAYS = 8
 
 
 class Memo:
-    def __init__(self, capacity: int, value_size: int):
-        self.n_sets = 1
-        while self.n_sets * WAYS < capacity:
+    def __init__(self, capacity: int, value_size: int, first: int = 1024):
+        self.most = self.n_sets = 1
+        while self.most * WAYS < capacity:
+            self.most *= 2
+        while self.n_sets < self.most and self.n_sets * WAYS < first:
             self.n_sets *= 2
         self.sets = [[None] * WAYS for _ in range(self.n_sets)]  # [key, expires, mark, value]
         self.hands = [0] * self.n_sets
@@ -34,10 +36,26 @@ class Memo:
     def put(self, key, expires, value, now):
         if expires <= now:
             return
+        while not self._has_room(key, now) and self.n_sets < self.most:
+            self._double()
         at = key[0] % self.n_sets
         ways = self.sets[at]
         ways[self._place(at, ways, key, now)] = [key, expires, False, value]
         self.count["puts"] += 1
+
+    def _has_room(self, key, now):
+        ways = self.sets[key[0] % self.n_sets]
+        return any(entry is None or entry[0] == key or entry[1] <= now for entry in ways)
+
+    def _double(self):
+        """What is there keeps its order."""
+        entries = [entry for ways in self.sets for entry in ways if entry is not None]
+        self.n_sets *= 2
+        self.sets = [[None] * WAYS for _ in range(self.n_sets)]
+        self.hands = [0] * self.n_sets
+        for entry in entries:
+            ways = self.sets[entry[0][0] % self.n_sets]
+            ways[ways.index(None)] = entry
 
     def _place(self, at, ways, key, now):
         for i, entry in enumerate(ways):

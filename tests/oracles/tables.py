@@ -17,3 +17,7 @@ def read(value: bytes, kind: bytes, layout: int):
     if len(payload) != size or count > size:
         return None
     return count, payload, hashlib.blake2b(payload, digest_size=8).digest() == checksum
+
+
+def digest(data: bytes, size: int) -> bytes:
+    return hashlib.blake2b(data, digest_size=size).digest()

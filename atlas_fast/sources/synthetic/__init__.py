@@ -7,6 +7,7 @@ message itself states. Names and addresses are invented and lie in reserved doma
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Iterator
 
@@ -20,6 +21,13 @@ from atlas_fast.sources.synthetic.compose import compose
 __all__ = ["Synthetic", "generate"]
 
 MAX_MESSAGES = 1_000_000_000
+ROOM = 16 << 20
+"""Bytes of one batch at most. It is mapped: what is not written takes no memory, and all of it goes
+with the batch, where a heap would keep the holes."""
+
+LONGEST = 1 << 20
+"""Bytes of room behind the last message; none is longer."""
+
 _FORM = re.compile(r"([0-9]{1,10})(?:,([0-9]{0,18}))?")
 
 
@@ -53,17 +61,20 @@ class Synthetic:
             raise SourceError(f"{self.identity}: no message has the number {after[:20]!r}")
         index = int(after) + 1 if after else 0
         while index < self.count:
-            first, size = index, 0
-            made: list[bytes] = []
-            while index < self.count and len(made) < max_messages and size < max_bytes:
-                made.append(compose(self.seed, index)[1])
-                size += len(made[-1])
+            first, ends = index, [0]
+            room = mmap.mmap(-1, min(max_bytes, ROOM) + LONGEST, flags=mmap.MAP_PRIVATE)
+            while index < self.count and len(ends) <= max_messages and ends[-1] < max_bytes:
+                made = compose(self.seed, index)[1]
+                if room.tell() + len(made) > len(room):
+                    break
+                room.write(made)
+                ends.append(room.tell())
                 index += 1
-            stops = np.cumsum([len(raw) for raw in made], dtype=np.int64)
+            bounds = np.array(ends, np.int64)
             yield Batch(
-                np.frombuffer(b"".join(made), np.uint8),
-                np.concatenate([np.zeros(1, np.int64), stops[:-1]]),
-                stops,
+                np.frombuffer(room, np.uint8, ends[-1]),
+                bounds[:-1],
+                bounds[1:],
                 source=self.identity,
                 places=[str(number) for number in range(first, index)],
                 mark=str(index - 1),

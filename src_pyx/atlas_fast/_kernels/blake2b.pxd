@@ -227,7 +227,7 @@ cdef extern from *:
     #endif
 
     /* Lanes that this machine has; 0 when it has no such vectors. */
-    static int atlas_blake2b_width(void) {
+    static inline int atlas_blake2b_width(void) {
     #if ATLAS_BLAKE2B_X86
         if (__builtin_cpu_supports("avx512f"))
             return 8;
@@ -237,7 +237,7 @@ cdef extern from *:
         return 0;
     }
 
-    static void atlas_blake2b_run(atlas_blake2b_lanes *s, int width, size_t blocks) {
+    static inline void atlas_blake2b_run(atlas_blake2b_lanes *s, int width, size_t blocks) {
     #if ATLAS_BLAKE2B_X86
         if (width == 8)
             atlas_blake2b_run8(s, blocks);

@@ -2,12 +2,12 @@
 
 (a) charset_id: a name as it stands in mail to an id; names and aliases are Python's codecs.
 (b) utf8_append, single-byte tables, and Python's codecs for the multi-byte charsets of East Asia
-    and for UTF-7, -16 and -32; the last take the GIL for one run of text, which is rare.
+    and for UTF-7, -16 and -32; the last take the GIL for one run of text, which is rare. A table is
+    made of Python's codec when it is first needed: all codecs loaded are 2 MB.
 (c) decode_charset, charset_number: the door for tests and the one-item faces.
 Bytes that the charset does not have become U+FFFD, one for each maximal ill-formed part, as
 Python's "replace" does (Unicode, 3.9). An unknown charset is read as UTF-8.
 """
-import codecs
 from encodings.aliases import aliases
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -21,6 +21,15 @@ from atlas_fast._kernels.types cimport (
     CHARSET_BAD, CHARSET_UNKNOWN, int32_t, uint8_t, uint16_t, uint32_t,
 )
 from atlas_fast._kernels.wide cimport find_high
+
+cdef extern from *:
+    """
+    /* A table is seen whole by whoever sees that it is there, with a GIL or without. */
+    #define atlas_is_made(flag) __atomic_load_n(flag, __ATOMIC_ACQUIRE)
+    #define atlas_made(flag) __atomic_store_n(flag, 1, __ATOMIC_RELEASE)
+    """
+    uint8_t is_made "atlas_is_made"(const uint8_t* flag) noexcept nogil
+    void made "atlas_made"(uint8_t* flag) noexcept nogil
 
 cdef enum:
     N_SLOTS = 2048          # power of two, at least twice the number of names
@@ -61,7 +70,10 @@ cdef struct Slot:
 
 # Filled below while the module is imported; read only afterwards.
 cdef Slot SLOTS[N_SLOTS]
+
+# Each filled once; who fills it at the same time writes the same.
 cdef uint16_t SINGLE[MAX_SINGLE][256]
+cdef uint8_t MADE[MAX_SINGLE]
 cdef tuple PYTHON_CODECS = tuple(MULTI_BYTE)
 
 
@@ -165,6 +177,19 @@ cdef void utf8_append(
     arena_append(out, buf, run, stop)
 
 
+cdef bint _make_single(int32_t charset) noexcept with gil:
+    """Fill the table of a charset. False when memory ends."""
+    cdef int byte
+    try:
+        codec = SINGLE_BYTE[charset - 1]
+        for byte in range(256):
+            SINGLE[charset][byte] = ord(bytes([byte]).decode(codec, "replace"))
+    except MemoryError:
+        return False
+    made(&MADE[charset])
+    return True
+
+
 cdef void _single_append(
     const uint16_t* table, const uint8_t* buf, Py_ssize_t start, Py_ssize_t stop,
     Arena* out, uint32_t* flags,
@@ -213,6 +238,9 @@ cdef void charset_append(
     elif charset == CS_UTF8:
         utf8_append(buf, start, stop, out, flags)
     elif charset < CS_PYTHON:
+        if not is_made(&MADE[charset]) and not _make_single(charset):
+            out.failed = True
+            return
         _single_append(SINGLE[charset], buf, start, stop, out, flags)
     else:
         _python_append(charset, buf, start, stop, out, flags)
@@ -270,13 +298,10 @@ def _build():
     ids = {"utf_8": 0, "ascii": 0, "utf_8_sig": 0}
     for number, codec in enumerate(SINGLE_BYTE, start=1):
         ids[codec] = number
-        for byte in range(256):
-            SINGLE[number][byte] = ord(bytes([byte]).decode(codec, "replace"))
     ids |= {codec: CS_PYTHON + number for number, codec in enumerate(MULTI_BYTE)}
     names = dict(EXTRA_NAMES)
     for codec in ids:
         names[codec] = codec
-        names[codecs.lookup(codec).name] = codec
     names |= {alias: codec for alias, codec in aliases.items() if codec in ids}
     for number in range(1, 17):             # aliases have `iso_8859_1`; mail has these two as well
         if f"iso8859_{number}" in ids or number == 1:

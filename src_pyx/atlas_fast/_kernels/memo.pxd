@@ -23,6 +23,7 @@ cdef struct Table:
     uint8_t* hands              # of each set
     uint64_t set_mask
     Py_ssize_t capacity
+    Py_ssize_t most             # entries to which it may grow
     Py_ssize_t value_size
     Py_ssize_t used
     int64_t hits

@@ -1,6 +1,7 @@
 """The in-process level of a cache: a bounded table without Python objects.
 
-(a) memo_find, memo_place: one key in its set of 8 entries; the least recently marked one gives way.
+(a) memo_find, memo_place: one key in its set of 8 entries; the least recently marked one gives way,
+    once the table has doubled to its full size: few entries take little memory.
 (b) Memo: the doors, a column of keys at a time.
 (c) seal_batch, unseal_batch: entries as they are kept outside of the process, each with a stamp of
     what it was computed from, its time of expiry and a checksum, so that damage is a miss.
@@ -26,10 +27,12 @@ from atlas_fast._kernels.types cimport int64_t, uint8_t, uint64_t
 
 cdef enum:
     N_WAYS = 8
+    FIRST = 1024        # entries of a new table
     FRAME = 24          # bytes of a sealed entry beside its value: stamp, expiry, checksum
     MAX_VALUE = 4096
 
 WAYS = N_WAYS
+FIRST_ENTRIES = FIRST
 SEAL_BYTES = FRAME
 MAX_VALUE_BYTES = MAX_VALUE
 
@@ -55,8 +58,46 @@ cdef Entry* memo_find(
     return NULL
 
 
+cdef bint _alloc(Table* t, Py_ssize_t sets) noexcept nogil:
+    """Memory of `sets` empty sets; False when there is none, and the table is as it was."""
+    cdef Entry* entries = <Entry*> calloc(<size_t> (sets * N_WAYS), sizeof(Entry))
+    cdef uint8_t* values = <uint8_t*> calloc(<size_t> (sets * N_WAYS), <size_t> t.value_size)
+    cdef uint8_t* hands = <uint8_t*> calloc(<size_t> sets, 1)
+    if entries is NULL or values is NULL or hands is NULL:
+        free(entries)
+        free(values)
+        free(hands)
+        return False
+    t.entries, t.values, t.hands = entries, values, hands
+    t.set_mask = <uint64_t> (sets - 1)
+    t.capacity = sets * N_WAYS
+    return True
+
+
+cdef bint _grow(Table* t) noexcept nogil:
+    """Twice the sets, of which each gets a part of what one had; the hands begin anew. False when
+    memory ends."""
+    cdef Table old = t[0]
+    cdef Py_ssize_t i, at
+    if not _alloc(t, old.capacity // N_WAYS * 2):
+        return False
+    for i in range(old.capacity):
+        if old.entries[i].used:
+            at = <Py_ssize_t> (old.entries[i].key[0] & t.set_mask) * N_WAYS
+            while t.entries[at].used:
+                at += 1
+            t.entries[at] = old.entries[i]
+            memcpy(t.values + at * t.value_size, old.values + i * t.value_size,
+                   <size_t> t.value_size)
+    free(old.entries)
+    free(old.values)
+    free(old.hands)
+    return True
+
+
 cdef Py_ssize_t memo_place(Table* t, const uint64_t* key, int64_t now) noexcept nogil:
-    """The entry for a key: its own, a free one, an expired one, or the one whose turn it is."""
+    """The entry for a key: its own, a free one, an expired one, or the one whose turn it is; in a
+    larger table before one gives way."""
     cdef Py_ssize_t set_ = <Py_ssize_t> (key[0] & t.set_mask)
     cdef Py_ssize_t base = set_ * N_WAYS, i, free_ = -1, dead = -1
     cdef Entry* e
@@ -75,6 +116,8 @@ cdef Py_ssize_t memo_place(Table* t, const uint64_t* key, int64_t now) noexcept 
     if dead >= 0:
         t.expirations += 1
         return dead
+    if t.capacity < t.most and _grow(t):
+        return memo_place(t, key, now)
     while True:                             # at most one turn: marks are cleared on the way
         i = base + t.hands[set_]
         t.hands[set_] = (t.hands[set_] + 1) % N_WAYS
@@ -127,25 +170,25 @@ cdef void _put(
 cdef class Memo:
     """At most `capacity` entries (rounded up to a power of two) of `value_size` bytes.
 
-    `bytes` is the memory of the table, all taken at once. Raises ValueError on sizes that make no
+    It begins with `first` entries, or fewer where `capacity` is less, and doubles before an entry
+    has to give way; `bytes` is the memory of the table now. Raises ValueError on sizes that make no
     sense, MemoryError.
     """
 
-    def __cinit__(self, Py_ssize_t capacity, Py_ssize_t value_size):
-        cdef Py_ssize_t sets = 1
-        if not 1 <= capacity <= 1 << 28 or not 1 <= value_size <= MAX_VALUE:
-            raise ValueError("capacity needs to be positive, value_size from 1 to MAX_VALUE_BYTES")
+    def __cinit__(self, Py_ssize_t capacity, Py_ssize_t value_size, Py_ssize_t first=FIRST):
+        cdef Py_ssize_t sets = 1, begin = 1
+        if not 1 <= capacity <= 1 << 28 or not 1 <= value_size <= MAX_VALUE or first < 1:
+            raise ValueError(
+                "capacity and first need to be positive, value_size from 1 to MAX_VALUE_BYTES"
+            )
         while sets * N_WAYS < capacity:
             sets *= 2
+        while begin < sets and begin * N_WAYS < first:
+            begin *= 2
         self.lock = PyThread_allocate_lock()
-        self.t.set_mask = <uint64_t> (sets - 1)
-        self.t.capacity = sets * N_WAYS
+        self.t.most = sets * N_WAYS
         self.t.value_size = value_size
-        self.t.entries = <Entry*> calloc(<size_t> self.t.capacity, sizeof(Entry))
-        self.t.values = <uint8_t*> calloc(<size_t> self.t.capacity, <size_t> value_size)
-        self.t.hands = <uint8_t*> calloc(<size_t> sets, 1)
-        if (self.lock is NULL or self.t.entries is NULL or self.t.values is NULL
-                or self.t.hands is NULL):
+        if self.lock is NULL or not _alloc(&self.t, begin):
             raise MemoryError
 
     def __dealloc__(self):
@@ -160,7 +203,7 @@ cdef class Memo:
 
     @property
     def capacity(self) -> int:
-        return self.t.capacity
+        return self.t.most
 
     @property
     def value_size(self) -> int:

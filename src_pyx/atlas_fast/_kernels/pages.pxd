@@ -1,4 +1,5 @@
-"""Large pages for large columns: a page fault costs more than the work on a small page."""
+"""Hints to the system about pages: large ones for large columns, as a page fault costs more than the
+work on a small page; and none for a mapped file that is not read now."""
 from atlas_fast._kernels.arena cimport Arena
 
 cdef extern from *:
@@ -7,6 +8,7 @@ cdef extern from *:
     #include <stdint.h>
     #ifdef __linux__
     #include <sys/mman.h>
+    #include <unistd.h>
     #endif
     static inline void atlas_large_pages(void *start, size_t size) {
     #if defined(__linux__) && defined(MADV_HUGEPAGE)
@@ -20,7 +22,20 @@ cdef extern from *:
         (void)size;
     #endif
     }
+    static inline void atlas_leave_pages(const void *start, size_t size) {
+    #if defined(__linux__)
+        const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        uintptr_t first = ((uintptr_t)start + page - 1) & ~(page - 1);
+        uintptr_t last = ((uintptr_t)start + size) & ~(page - 1);
+        if (first < last)
+            (void)madvise((void *)first, last - first, MADV_DONTNEED);
+    #else
+        (void)start;
+        (void)size;
+    #endif
+    }
     """
+    void leave_pages "atlas_leave_pages"(const void* start, size_t size) noexcept nogil
     void atlas_large_pages(void* start, size_t size) noexcept nogil
 
 
