@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = ["FLAGS", "KEYWORDS", "PATTERNS", "TRUSTED", "UserRules"]
 
@@ -29,3 +31,11 @@ class UserRules:
     protected: set[str] = field(default_factory=set)
     whitelist: set[str] = field(default_factory=set)
     flags: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def protect(self, patterns: Iterable[Any]) -> None:
+        """Take up the rows of PATTERNS."""
+        for kind, value in patterns:
+            if kind == "subject_keyword":
+                self.protected_subjects.append(value)
+            elif kind in ("sender", "domain"):
+                self.protected.add(value)

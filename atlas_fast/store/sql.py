@@ -214,11 +214,7 @@ class SqlStore(ABC):
         found = UserRules()
         with self._reading():
             found.keywords = [term for (term,) in self.ask(rules.KEYWORDS)]
-            for kind, value in self.ask(rules.PATTERNS):
-                if kind == "subject_keyword":
-                    found.protected_subjects.append(value)
-                elif kind in ("sender", "domain"):
-                    found.protected.add(value)
+            found.protect(self.ask(rules.PATTERNS))
             found.whitelist = {name for (name,) in self.ask(rules.TRUSTED)}
             for folder, uid, kind in self.ask(rules.FLAGS, (account,)):
                 found.flags.setdefault(folder, {})[uid] = kind
