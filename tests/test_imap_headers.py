@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from breakable import Breakable
 from dovecot import Dovecot, needs_dovecot
-from imaprig import mail_run, mailbox
+from imaprig import mail_run, mailbox, stages
 
 from atlas_fast import limits, triage
 from atlas_fast.classify.policy import Filters
@@ -116,15 +116,38 @@ def test_the_rows_are_those_of_files(server, tmp_path, corpus):
     assert len(down) < 4 * sum(raw.find(b"\r\n\r\n") + 400 for raw in raws)
 
 
-def test_the_other_way_needs_another_store(server, tmp_path):
-    """`triage` treats a folder as it treats files; a mail run says in its mark how it read."""
-    from atlas_fast import UsageError
+@pytest.mark.parametrize("first", [True, False])
+def test_either_way_into_one_store(server, tmp_path, first):
+    """Rows stay as the first run read them, new messages come as the run reads them, by a mail run
+    and by `triage`, in any order: keys do not have the content."""
+    raws = odd_mails()
+    late = FIELDS % (95, 95) + b"\r\n" + MARKER + b"\r\n"
+    for number, begin in enumerate(("run", "triage")):
+        server.fill("heads", raws)
+        store = tmp_path / f"{number}.db"
 
-    server.fill("heads", odd_mails())
-    store = tmp_path / "x.db"
-    mail_run(server.port, "heads", store, pipeline=Pipeline(headers_only=True))
+        def ways():
+            yield lambda only: mail_run(
+                server.port, "heads", store, pipeline=Pipeline(stages(), headers_only=only)
+            )
+            yield lambda only: _triaged(server, store, only)
+
+        run, read = ways() if begin == "run" else reversed([*ways()])
+        assert run(first).stored == len(raws)
+        want = without_origin(store)
+        for only in (not first, first, not first):
+            for again in (read, run):
+                assert again(only).stored == 0
+        assert without_origin(store) == want
+        server.fill("heads", [late])  # it is there already
+        assert read(not first).stored == 1
+        *old, new = without_origin(store)
+        assert old == want and bool(new["flags"] & Flag.MSG_CUT) is not first
+        server.drop("heads")
+
+
+def _triaged(server, store, only):
     with mailbox(server.port) as box:
-        with pytest.raises(UsageError, match="by headers only"):
-            triage(ImapFolder(box, "heads"), store)
-        assert triage(ImapFolder(box, "heads"), store, headers_only=True).stored == 0
-    server.drop("heads")
+        return triage(
+            ImapFolder(box, "heads"), store, pipeline=Pipeline(stages(), headers_only=only)
+        )
