@@ -116,38 +116,29 @@ def test_the_rows_are_those_of_files(server, tmp_path, corpus):
     assert len(down) < 4 * sum(raw.find(b"\r\n\r\n") + 400 for raw in raws)
 
 
-@pytest.mark.parametrize("first", [True, False])
-def test_either_way_into_one_store(server, tmp_path, first):
+@pytest.mark.parametrize("only", [True, False])
+@pytest.mark.parametrize("begin", ["run", "triage"])
+def test_either_way_into_one_store(server, tmp_path, begin, only):
     """Rows stay as the first run read them, new messages come as the run reads them, by a mail run
     and by `triage`, in any order: keys do not have the content."""
-    raws = odd_mails()
+    raws, store = odd_mails(), tmp_path / "x.db"
     late = FIELDS % (95, 95) + b"\r\n" + MARKER + b"\r\n"
-    for number, begin in enumerate(("run", "triage")):
-        server.fill("heads", raws)
-        store = tmp_path / f"{number}.db"
 
-        def ways():
-            yield lambda only: mail_run(
-                server.port, "heads", store, pipeline=Pipeline(stages(), headers_only=only)
-            )
-            yield lambda only: _triaged(server, store, only)
+    def stored(how, headers_only):
+        pipeline = Pipeline(stages(), headers_only=headers_only)
+        if how == "run":
+            return mail_run(server.port, "heads", store, pipeline=pipeline).stored
+        with mailbox(server.port) as box:
+            return triage(ImapFolder(box, "heads"), store, pipeline=pipeline).stored
 
-        run, read = ways() if begin == "run" else reversed([*ways()])
-        assert run(first).stored == len(raws)
-        want = without_origin(store)
-        for only in (not first, first, not first):
-            for again in (read, run):
-                assert again(only).stored == 0
-        assert without_origin(store) == want
-        server.fill("heads", [late])  # it is there already
-        assert read(not first).stored == 1
-        *old, new = without_origin(store)
-        assert old == want and bool(new["flags"] & Flag.MSG_CUT) is not first
-        server.drop("heads")
-
-
-def _triaged(server, store, only):
-    with mailbox(server.port) as box:
-        return triage(
-            ImapFolder(box, "heads"), store, pipeline=Pipeline(stages(), headers_only=only)
-        )
+    server.fill("heads", raws)
+    assert stored(begin, only) == len(raws)
+    want = without_origin(store)
+    for again in (not only, only, not only):
+        assert stored("triage", again) == stored("run", again) == 0
+    assert without_origin(store) == want
+    server.fill("heads", [late])  # beside them
+    assert stored({"run": "triage", "triage": "run"}[begin], not only) == 1
+    *old, new = without_origin(store)
+    assert old == want and bool(new["flags"] & Flag.MSG_CUT) is not only
+    server.drop("heads")
