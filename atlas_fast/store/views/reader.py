@@ -200,14 +200,17 @@ class StoreReader:
         clock = mine.clock
         connection.set_progress_handler(lambda: time.monotonic() > clock.deadline, STEPS)
         mine.clock.deadline = time.monotonic() + VIEW_MILLISECONDS / 1e3
-        state = state_of(connection)
-        if not state.current:
+        try:
+            state = state_of(connection)
+            if not state.current:
+                raise StoreError(
+                    f"{self.path}: is empty" if state.kind == "empty" else state.refusal(self.path)
+                )
+            connection.execute("PRAGMA query_only=ON")
+            connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+        except BaseException:
             connection.close()
-            raise StoreError(
-                f"{self.path}: is empty" if state.kind == "empty" else state.refusal(self.path)
-            )
-        connection.execute("PRAGMA query_only=ON")
-        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+            raise
         mine.held, mine.searching = _Held(connection, file_of(self.path)), False
         with self._lock:
             self._all.add(mine.held)
