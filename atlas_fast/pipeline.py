@@ -353,7 +353,7 @@ class _Sink:
             self.store: Store | None = None
             return
         if isinstance(where, str | Path):
-            self.store = stack.enter_context(closing(open_store(where)))
+            self.store = stack.enter_context(closing(open_store(where, wait=True)))
         else:
             self.store = where
         report.store = self.store.name
