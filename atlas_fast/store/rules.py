@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["FLAGS", "KEYWORDS", "PATTERNS", "TRUSTED", "UserRules"]
+__all__ = ["FLAGS", "KEYWORDS", "PATTERNS", "TRUSTED", "UserRules", "texts"]
 
 KEYWORDS = (
     "SELECT term FROM filter_terms WHERE is_active = TRUE AND created_by = 'user' "
@@ -19,6 +19,12 @@ FLAGS = (
     "SELECT f.folder_name, f.email_uid, f.flag_type FROM email_flags f "
     "JOIN accounts a ON a.id = f.account_id WHERE f.is_active = TRUE AND a.email_address = ?"
 )
+
+
+def texts(rows: Iterable[Any]) -> list[tuple[str, ...]]:
+    """The rows that are texts throughout: a value of another type, which a database of another
+    program may have, is no rule."""
+    return [one for one in map(tuple, rows) if all(isinstance(value, str) for value in one)]
 
 
 @dataclass(slots=True)
@@ -34,7 +40,7 @@ class UserRules:
 
     def protect(self, patterns: Iterable[Any]) -> None:
         """Take up the rows of PATTERNS."""
-        for kind, value in patterns:
+        for kind, value in texts(patterns):
             if kind == "subject_keyword":
                 self.protected_subjects.append(value)
             elif kind in ("sender", "domain"):
