@@ -6,7 +6,7 @@ All of it is read once, before the first batch; a run does not see what changes 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from atlas_fast.settings import section
 from atlas_fast.stages.judge import Judge
 from atlas_fast.stages.relays import relays_of
 from atlas_fast.store import trials
+from atlas_fast.store.rules import UserRules
 from atlas_fast.store.trials import metrics, recommendation
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ab_report", "change", "local_now", "make_judge", "model_file", "model_of", "policy_of",
-    "promote", "relays_of", "rollback", "set_rollout", "state_of", "status", "tuning_from",
-    "tuning_of", "use_relays", "use_store",
+    "promote", "protection_of", "relays_of", "rollback", "set_rollout", "state_of", "status",
+    "tuning_from", "tuning_of", "use_relays", "use_store",
 ]  # fmt: skip
 
 SETTING = "atlas_fast classifier"
@@ -101,6 +102,19 @@ def policy_of(store: Any = None) -> Policy:
             frozenset(found.whitelist), found.flags,
         )
     )  # fmt: skip
+
+
+def protection_of(patterns: Iterable[Any]) -> Policy:
+    """What the settings protect, and what rows of `store.rules.PATTERNS` do; no other rule. Raises
+    SettingsError."""
+    found = UserRules()
+    found.protect(patterns)
+    settings = from_settings(section("policy"))
+    return replace(
+        NO_POLICY,
+        protected_subjects=(*settings.protected_subjects, *found.protected_subjects),
+        protected=settings.protected | found.protected,
+    )
 
 
 def state_of(store: SqlStore) -> State:

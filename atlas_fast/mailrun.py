@@ -26,7 +26,7 @@ from atlas_fast.classify.policy import Filters, Policy, Validate
 from atlas_fast.decision import policy_of, use_relays, use_store
 from atlas_fast.errors import UsageError
 from atlas_fast.observe.counters import StageClock
-from atlas_fast.pipeline import HEADERS_ONLY, Done, Pipeline
+from atlas_fast.pipeline import Done, Pipeline
 from atlas_fast.sources.imap.delete import Changed, remove
 from atlas_fast.sources.imap.folder import ImapFolder
 from atlas_fast.sources.imap.mailbox import Mailbox
@@ -188,8 +188,7 @@ class _FolderRun:
                 )  # fmt: skip
                 report.uidvalidity = now
             self.clock.merge(done.clock)
-            way = HEADERS_ONLY if pipeline.headers_only else ""
-            self.mark = replace(self.mark, mark=done.mark, state=f"{way}{now}")
+            self.mark = replace(self.mark, mark=done.mark, state=str(now))
             self._take(done, journal)
             if progress is not None:
                 progress(report.messages, source.expected)

@@ -50,7 +50,7 @@ __all__ = ["Interrupted", "Pipeline", "make_enricher", "scan", "triage"]
 
 Stage = tuple[str, Callable[[Batch], None]]
 HEADERS_ONLY = "headers "
-"""What the state of a mark begins with where bodies were left aside."""
+"""What the state of a mark begins with where bodies were left aside and keys tell so."""
 
 SourceLike = str | Path | Source
 Progress = Callable[[int, int], None]
@@ -356,7 +356,7 @@ class _Sink:
             self.store: Store | None = None
             return
         if isinstance(where, str | Path):
-            self.store = stack.enter_context(closing(open_store(where)))
+            self.store = stack.enter_context(closing(open_store(where, wait=True)))
         else:
             self.store = where
         report.store = self.store.name
@@ -378,11 +378,12 @@ class _Sink:
             return "", None
         state = source.state() if hasattr(source, "state") else ""
         proof = bool(state)
-        if self._headers_only:
+        content = getattr(source, "content_in_keys", True)
+        if self._headers_only and content:
             state = HEADERS_ONLY + state
         self._mark = Mark(source.identity, "", state)
         there = self._look_up(source.identity)
-        if there is not None and there.mark:
+        if there is not None and there.mark and content:
             self._check_same_way(there)
         if there is None or not self._resume:
             return "", None
@@ -394,7 +395,7 @@ class _Sink:
         return "", self.store.known
 
     def _check_same_way(self, there: Mark) -> None:
-        """A key has the content of what was read: the other way each message would be stored
+        """A key that has the content of what was read: the other way each message would be stored
         twice."""
         with_bodies = not there.state.startswith(HEADERS_ONLY)
         if with_bodies == self._headers_only:

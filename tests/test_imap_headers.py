@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from breakable import Breakable
 from dovecot import Dovecot, needs_dovecot
-from imaprig import mail_run, mailbox
+from imaprig import mail_run, mailbox, stages
 
 from atlas_fast import limits, triage
 from atlas_fast.classify.policy import Filters
@@ -116,15 +116,29 @@ def test_the_rows_are_those_of_files(server, tmp_path, corpus):
     assert len(down) < 4 * sum(raw.find(b"\r\n\r\n") + 400 for raw in raws)
 
 
-def test_the_other_way_needs_another_store(server, tmp_path):
-    """`triage` treats a folder as it treats files; a mail run says in its mark how it read."""
-    from atlas_fast import UsageError
+@pytest.mark.parametrize("only", [True, False])
+@pytest.mark.parametrize("begin", ["run", "triage"])
+def test_either_way_into_one_store(server, tmp_path, begin, only):
+    """Rows stay as the first run read them, new messages come as the run reads them, by a mail run
+    and by `triage`, in any order: keys do not have the content."""
+    raws, store = odd_mails(), tmp_path / "x.db"
+    late = FIELDS % (95, 95) + b"\r\n" + MARKER + b"\r\n"
 
-    server.fill("heads", odd_mails())
-    store = tmp_path / "x.db"
-    mail_run(server.port, "heads", store, pipeline=Pipeline(headers_only=True))
-    with mailbox(server.port) as box:
-        with pytest.raises(UsageError, match="by headers only"):
-            triage(ImapFolder(box, "heads"), store)
-        assert triage(ImapFolder(box, "heads"), store, headers_only=True).stored == 0
+    def stored(how, headers_only):
+        pipeline = Pipeline(stages(), headers_only=headers_only)
+        if how == "run":
+            return mail_run(server.port, "heads", store, pipeline=pipeline).stored
+        with mailbox(server.port) as box:
+            return triage(ImapFolder(box, "heads"), store, pipeline=pipeline).stored
+
+    server.fill("heads", raws)
+    assert stored(begin, only) == len(raws)
+    want = without_origin(store)
+    for again in (not only, only, not only):
+        assert stored("triage", again) == stored("run", again) == 0
+    assert without_origin(store) == want
+    server.fill("heads", [late])  # beside them
+    assert stored({"run": "triage", "triage": "run"}[begin], not only) == 1
+    *old, new = without_origin(store)
+    assert old == want and bool(new["flags"] & Flag.MSG_CUT) is not only
     server.drop("heads")

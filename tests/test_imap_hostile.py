@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from imaprig import rows
 
-from atlas_fast import limits
+from atlas_fast import limits, triage
 from atlas_fast.errors import ImapError
 from atlas_fast.flags import Flag
 from atlas_fast.sources.imap.client import Client
@@ -23,6 +24,7 @@ from atlas_fast.sources.imap.mailbox import Mailbox
 from atlas_fast.sources.imap.names import decode_name, encode_name, quoted
 from atlas_fast.sources.imap.secret import Secret
 from atlas_fast.sources.imap.wire import Lost, Wire
+from atlas_fast.store.schema import MESSAGES
 
 PASSWORD = "correct-horse-battery"
 
@@ -271,6 +273,28 @@ def test_other_forms_of_header_sections():
     )
     assert sorted(got) == [("1", head), ("2", head), ("3", ONE)] and not source.problems
     assert sorted(cut) == ["1", "3"]
+
+
+def test_header_sections_without_sizes(tmp_path):
+    """A server without RFC822.SIZE: whether there is a body is unknown, and no message is said to
+    be cut; one whose body comes all the same is."""
+    head = b"From: a@b\r\nSubject: s\r\n\r\n"
+    section = b"BODY[HEADER]<0> {%d}\r\n%s" % (len(head), head)
+    answers = fetch(
+        b"* 1 FETCH (UID 1 %s)\r\n" % section,
+        b"* 2 FETCH (UID 2 RFC822.SIZE NIL %s)\r\n" % section,
+        b"* 3 FETCH (%s UID 3 RFC822.SIZE many)\r\n" % section,
+        b"* 4 FETCH (UID 4 BODY[]<0> {%d}\r\n%s)\r\n" % (len(head) + 1, head + b"x"),
+    ) | {b"UID SEARCH": b'* ESEARCH (TAG "x") UID ALL 1:4\r\n{tag} OK\r\n'}
+    cut = []
+    got, source = read(answers, headers_only=True, cut=cut)
+    assert sorted(got) == [*((uid, head) for uid in "123"), ("4", head + b"x")]
+    assert not source.problems and not cut
+    with Scripted(answers) as server, server.mailbox() as box:
+        report = triage(ImapFolder(box, "INBOX"), tmp_path / "x.db", headers_only=True)
+    assert (report.messages, report.stored, report.errors) == (4, 4, 0)
+    found = rows(tmp_path / "x.db", f"SELECT uid, subject, flags FROM {MESSAGES} ORDER BY uid")
+    assert found == [*((uid, "s", 0) for uid in "123"), ("4", "s", int(Flag.MSG_CUT))]
 
 
 # -- grammar ---------------------------------------------------------------------------------

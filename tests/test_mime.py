@@ -200,12 +200,19 @@ def reason(theirs, ours):
             bad = transfer.decode_transfer(other.body, False)[1] & Flag.QP_BAD
             return "damaged quoted-printable" if bad else "payload"
         if other.encoding == "base64":
-            return "base64 undecoded" if body == b"".join(other.body.splitlines()) else "base64"
+            if body == b"".join(other.body.splitlines()):
+                return "base64 undecoded"
+            behind = READS_ON and body.startswith(mine) and b"=" in other.body
+            return "base64 behind padding" if behind else "base64"
         if mine in (body + b"\n", body + b"\r\n") and other is ours[-1]:
             return "no closing delimiter"
         return "payload"
     return "equal"
 
+
+READS_ON = len(base64.b64decode(b"YQ==YW")) > 1
+"""Does the standard library decode what follows the padding? It does from CPython 3.14 on, in its
+later releases (3.14.8 seen); before, padding was the end."""
 
 BLANK_END = re.compile(rb"[ \t]+(?=\r?\n)|[ \t]+\Z")
 
@@ -233,11 +240,15 @@ def test_every_difference_from_the_standard_library_has_a_class(differences):
 def test_the_differences_are_documented(differences):
     """docs/mime.md counts them."""
     text = (Path(__file__).parent.parent / "docs" / "mime.md").read_text()
-    for name, count in differences.items():
+    found = +differences
+    behind = found.pop("base64 behind padding", 0)
+    assert not READS_ON or f"| base64 behind padding | {behind} of the equal |" in text, behind
+    found["equal"] += behind
+    for name, count in found.items():
         assert f"| {name} | {count:,} |" in text, (name, count)
 
 
 CLASSES = {
     "equal", "trailing white space", "damaged quoted-printable", "base64 undecoded",
-    "no closing delimiter", "delivery-status",
+    "no closing delimiter", "delivery-status", *(["base64 behind padding"] * READS_ON),
 }  # fmt: skip

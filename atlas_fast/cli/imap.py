@@ -176,7 +176,7 @@ def _work(options: argparse.Namespace, *, preview: bool) -> int:
     )
     with (
         _mailbox(options) as mailbox,
-        closing(open_database(options.store)) as store,
+        closing(open_database(options.store, wait=True)) as store,
         progress_bar(None) as progress,
     ):
         reports = run_folders(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from atlas_fast import decision
 from atlas_fast.batch import Batch
 from atlas_fast.classify.kinds import subcategory_name
 from atlas_fast.classify.lexicon import terms
-from atlas_fast.classify.policy import Policy, Rule
+from atlas_fast.classify.policy import Policy
 from atlas_fast.classify.reasons import summary
 from atlas_fast.compat.models.database import db
 from atlas_fast.errors import AtlasFastError
@@ -27,10 +27,11 @@ from atlas_fast.pipeline import Pipeline
 from atlas_fast.stages import policy
 from atlas_fast.stages.judge import Judge
 from atlas_fast.store.rows import CATEGORIES, OLD_CATEGORIES
+from atlas_fast.store.rules import PATTERNS
 
 __all__ = [
-    "SPAM", "Answer", "answers", "authentication", "classify", "classify_many", "forget", "judged",
-    "message", "protected",
+    "SPAM", "Answer", "Message", "answers", "classify", "classify_many", "forget", "judged",
+    "message",
 ]  # fmt: skip
 
 SPAM = frozenset(("Commercial Spam", "Scams", "Dangerous"))
@@ -68,37 +69,44 @@ def classify(
     sender: str | None, subject: str | None, headers: Any = "", body: str | None = ""
 ) -> Answer:
     """The engine's answer about one message."""
-    return classify_many([message(sender, subject, headers, body)])[0]
+    return Message(sender, subject, headers, body).answer()
 
 
-def authentication(
-    trusted: frozenset[str], sender: str | None, subject: str | None, headers: Any = ""
-) -> bool | None:
-    """Is a sender of `trusted` (addresses, and domains for all below them) who it says? True or
-    False as `stages.policy.trust` says; None where that is unknown, or the sender is none of
-    these."""
-    batch = _processed(_pipeline(), [message(sender, subject, headers)])
-    assert batch.headers is not None
-    if not policy.listed(batch.headers, Policy(whitelist=trusted).whitelist, np.zeros(1, np.int64)):
-        return None
-    return {policy.PASSED: True, policy.FAILED: False}.get(int(policy.trust(batch)[0]))
+class Message:
+    """One message, parsed and judged once, when it is first asked about; each question is answered
+    from that. The arguments are those of `message`."""
 
+    def __init__(
+        self, sender: str | None, subject: str | None, headers: Any = "", body: str | None = ""
+    ):
+        self._pieces = (sender, subject, headers, body)
 
-def protected(sender: str | None, subject: str | None, headers: Any = "") -> bool:
-    """Do the patterns of the program's database, or of the settings, protect this message?"""
-    if not Path(db.db_path).is_file():
-        return False
-    with db.store() as store:
-        rules = decision.policy_of(store)
-    mine = Policy(
-        protected_subjects=rules.protected_subjects, protected=rules.protected,
-        validate_domains=False, protect_business=False,
-    )  # fmt: skip
-    if not (mine.protected_subjects or mine.protected):
-        return False
-    batch = _processed(_pipeline(), [message(sender, subject, headers)])
-    policy.run(batch, mine)
-    return bool((batch.verdict.rule == Rule.USER_PROTECTED).any())
+    @cached_property
+    def _batch(self) -> Batch:
+        return _processed(_pipeline(), [message(*self._pieces)])
+
+    def answer(self) -> Answer:
+        """The engine's."""
+        return answers(self._batch)[0]
+
+    def authentic(self, trusted: frozenset[str]) -> bool | None:
+        """Is a sender of `trusted` (addresses, and domains for all below them) who it says? True or
+        False as `stages.policy.trust` says; None where that is unknown, or the sender is none of
+        these."""
+        headers, whitelist = self._batch.headers, Policy(whitelist=trusted).whitelist
+        assert headers is not None
+        if not policy.listed(headers, whitelist, np.zeros(1, np.int64)):
+            return None
+        return {policy.PASSED: True, policy.FAILED: False}.get(int(policy.trust(self._batch)[0]))
+
+    def protected(self) -> bool:
+        """Do the patterns of the program's database, or of the settings, protect it?"""
+        if not Path(db.db_path).is_file():
+            return False
+        rules = decision.protection_of(db.execute_query(PATTERNS))
+        if not (rules.protected_subjects or rules.protected):
+            return False
+        return bool(policy.protected(self._batch, rules).any())
 
 
 def classify_many(messages: Sequence[bytes]) -> list[Answer]:

@@ -43,7 +43,7 @@ def open_source(name: str) -> Source:
         is_maildir = all(os.path.isdir(os.path.join(name, box)) for box in ("cur", "new"))
         return Maildir(name) if is_maildir else EmlFolder(name)
     try:
-        with open(name, "rb") as file:
+        with open(name, "rb", buffering=0) as file:  # a buffer may be many pages
             head = file.read(2048)
     except OSError as error:
         raise SourceError(f"{name}: {error.strerror}") from error

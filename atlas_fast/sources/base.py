@@ -27,6 +27,9 @@ class Source(Protocol):
 
     A source that can leave bodies unread has an attribute `headers_only`, which a pipeline sets;
     its messages then have their header sections at least, up to limits.MAX_HEADER_BYTES.
+
+    A source that gives its batches keys of their own in which the content has no part says so with
+    `content_in_keys = False`: what is stored of it stays, whichever way it is read again.
     """
 
     identity: str

@@ -32,7 +32,7 @@ from atlas_fast.records import CATEGORIES, FIRST_SPAM, OLD_CATEGORIES, Ruling
 from atlas_fast.stages.decide import DELETE, PRESERVE, Verdicts
 from atlas_fast.validation import Triple, allowed, validate_many
 
-__all__ = ["FAILED", "PASSED", "UNKNOWN", "Counts", "listed", "run", "trust"]
+__all__ = ["FAILED", "PASSED", "UNKNOWN", "Counts", "listed", "protected", "run", "trust"]
 
 UNKNOWN, PASSED, FAILED = 0, 1, 2
 """Is the sender who it says? See `trust`."""
@@ -65,6 +65,13 @@ def run(batch: Batch, policy: Policy) -> Counts:
         batch.verdict = replace(verdict, action=work.action, rule=work.rule, rulings=work.rulings)
     forged = work.rule == Rule.SPOOFED_WHITELIST
     return Counts(int(np.count_nonzero(work.marked | forged)), work.validated)
+
+
+def protected(batch: Batch, policy: Policy) -> np.ndarray:
+    """bool (n,): rows that patterns of the user's protect; the verdict stays as it is."""
+    work = _Work(batch, policy)
+    work.protect()
+    return work.rule == Rule.USER_PROTECTED
 
 
 def trust(batch: Batch) -> np.ndarray:
@@ -158,7 +165,7 @@ class _Work:
         flags = self._flags()
         for row in (row for row, flag in flags.items() if flag in PROTECT):
             self._rule(row, Rule.FLAG_PROTECTED, "Protected by user flag [FLAG_PROTECTED]", None)
-        self._protected()
+        self.protect()
         keywords = self._keywords()
         deleted = [row for row, flag in flags.items() if flag == "DELETE"]
         self.marked[deleted] = True
@@ -193,7 +200,7 @@ class _Work:
         there = enumerate(self.batch.places)
         return {row: from_user[place] for row, place in there if place in from_user}
 
-    def _protected(self) -> None:
+    def protect(self) -> None:
         """Patterns of the user's. A sender whose authentication failed is not the one meant."""
         for text in self.policy.protected_subjects:
             for row in self._subject.rows_with(text):

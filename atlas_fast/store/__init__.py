@@ -54,9 +54,12 @@ def name_of(where: str | Path) -> str:
     return Dsn(str(where)).name
 
 
-def open_store(where: str | Path, *, make: bool = True, write: bool = True) -> Store:
+def open_store(
+    where: str | Path, *, make: bool = True, write: bool = True, wait: bool = False
+) -> Store:
     """Open, or make, the store at `where`: the path of an SQLite file, a postgresql:// URL, or a
-    folder whose name ends in .parquet. `write=False`: to ask it only; none is made then.
+    folder whose name ends in .parquet. `write=False`: to ask it only; none is made then. `wait`:
+    for a server that is just being started.
 
     Raises UsageError for a form that is not known or needs a package that is absent, StoreError
     when it cannot be opened, or is not there and `make` is False.
@@ -66,7 +69,7 @@ def open_store(where: str | Path, *, make: bool = True, write: bool = True) -> S
     if kind == "postgres":
         with _extra("postgres", "psycopg"):
             from atlas_fast.store.postgres import PostgresStore
-        return PostgresStore(str(where), make=make)
+        return PostgresStore(str(where), make=make, wait=wait)
     if kind == "parquet":
         with _extra("arrow", "pyarrow"):
             from atlas_fast.store.parquet import ParquetStore
@@ -78,14 +81,14 @@ def open_store(where: str | Path, *, make: bool = True, write: bool = True) -> S
     return SqliteStore(where)
 
 
-def open_database(where: str | Path) -> SqlStore:
+def open_database(where: str | Path, *, wait: bool = False) -> SqlStore:
     """Open, or make, a store that is a database: one with accounts, flags and the IMAP journal.
 
     Raises as `open_store`, and UsageError for a folder of Parquet files.
     """
     if kind_of(where) == "parquet":
         raise UsageError(f"{where}: a folder of Parquet files keeps no journal; name a database")
-    store = open_store(where)
+    store = open_store(where, wait=wait)
     assert isinstance(store, SqlStore)
     return store
 

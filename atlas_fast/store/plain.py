@@ -76,12 +76,15 @@ class PlainConnections:
         a transaction begins with the first change and ends with `commit()`."""
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA foreign_keys=ON")
-        if not state_of(connection).current:
+        try:
+            connection.execute("PRAGMA foreign_keys=ON")
+            if not state_of(connection).current:
+                raise StoreError(f"{self.path}: is no store any more")
+            for trigger in triggers():
+                connection.execute(trigger)
+        except BaseException:
             connection.close()
-            raise StoreError(f"{self.path}: is no store any more")
-        for trigger in triggers():
-            connection.execute(trigger)
+            raise
         return connection
 
     @contextmanager

@@ -26,7 +26,7 @@ from atlas_fast.store.base import ErrorRow, Finding, Mark, Removed, Run
 from atlas_fast.store.dialect import postgres
 from atlas_fast.store.reading import CATEGORIES, COLUMNS, READ_ROWS, RUNS, Row, Wanted
 from atlas_fast.store.rows import RowBlock
-from atlas_fast.store.server import Dsn, Passing, state_of
+from atlas_fast.store.server import REACH_SECONDS, Dsn, Passing, Ping, state_of
 from atlas_fast.store.sql import SqlStore
 from atlas_fast.store.summaries import SUMMARIES, Tally, tally_of_blocks
 
@@ -53,11 +53,15 @@ _COPIED = {int: "int8", float: "float8", str: "text", bytes: "bytea"}
 class PostgresStore(SqlStore):
     """A store in a database of a PostgreSQL server; its tables are made when none is there.
 
-    Raises StoreError when the server cannot be reached, or the database has tables of these names
-    that are not ours, older or newer ones.
+    `wait`: where the server starts up, wait for it as for one that went away; where none answers,
+    REACH_SECONDS. Raises StoreError when the server cannot be reached, or the database has tables
+    of these names that are not ours, older or newer ones.
     """
 
-    def __init__(self, url: str, *, make: bool = True, retry_seconds: float = RETRY_SECONDS):
+    def __init__(
+        self, url: str, *, make: bool = True, wait: bool = False,
+        retry_seconds: float = RETRY_SECONDS,
+    ):  # fmt: skip
         self._dsn = Dsn(url)
         self.name = self._dsn.name
         self.retry_seconds = retry_seconds
@@ -65,12 +69,26 @@ class PostgresStore(SqlStore):
         self._asking = threading.Lock()
         self._depth = 0
         self._staged = False
+        if wait:
+            self._wait_for_server()
         self._connection = self._connect()
         try:
             self._open(make)
         except BaseException:
             self._connection.close()
             raise
+
+    def _wait_for_server(self) -> None:
+        """Until it takes connections, or the time is over: then connecting says what is wrong."""
+        begin = heard = time.monotonic()
+        pause = FIRST_PAUSE
+        while (said := self._dsn.ping()) in (Ping.REJECT, Ping.NO_RESPONSE):
+            now = time.monotonic()
+            heard = now if said == Ping.REJECT else heard
+            if now - heard >= REACH_SECONDS or now - begin >= self.retry_seconds:
+                return
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def __enter__(self) -> PostgresStore:
         return self

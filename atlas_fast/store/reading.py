@@ -155,6 +155,8 @@ class ReadOnly:
             f"{self.path.resolve().as_uri()}?{how}", uri=True, timeout=BUSY_SECONDS,
             isolation_level=None, check_same_thread=False,
         )  # fmt: skip
+        # A file of another program may hold bytes that are no UTF-8.
+        connection.text_factory = lambda data: data.decode("utf-8", "replace")
         try:
             connection.execute("PRAGMA schema_version")  # the first to touch the file
         except BaseException:
@@ -182,8 +184,6 @@ class SqliteReader:
         self._file = ReadOnly(path)
         self.path = self._file.path
         self._connection = self._file.connection
-        # A file of another program may hold bytes that are no UTF-8.
-        self._connection.text_factory = lambda data: data.decode("utf-8", "replace")
 
     def runs(self) -> list[int]:
         return [number for (number,) in self._ask(RUNS)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-__all__ = ["FLAGS", "KEYWORDS", "PATTERNS", "TRUSTED", "UserRules"]
+__all__ = ["FLAGS", "KEYWORDS", "PATTERNS", "TRUSTED", "UserRules", "texts"]
 
 KEYWORDS = (
     "SELECT term FROM filter_terms WHERE is_active = TRUE AND created_by = 'user' "
@@ -19,6 +21,12 @@ FLAGS = (
 )
 
 
+def texts(rows: Iterable[Any]) -> list[tuple[str, ...]]:
+    """The rows that are texts throughout: a value of another type, which a database of another
+    program may have, is no rule."""
+    return [one for one in map(tuple, rows) if all(isinstance(value, str) for value in one)]
+
+
 @dataclass(slots=True)
 class UserRules:
     """One moment of a store's rules: `keywords` in their order, `protected_subjects`, `protected`
@@ -29,3 +37,11 @@ class UserRules:
     protected: set[str] = field(default_factory=set)
     whitelist: set[str] = field(default_factory=set)
     flags: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def protect(self, patterns: Iterable[Any]) -> None:
+        """Take up the rows of PATTERNS."""
+        for kind, value in texts(patterns):
+            if kind == "subject_keyword":
+                self.protected_subjects.append(value)
+            elif kind in ("sender", "domain"):
+                self.protected.add(value)

@@ -11,15 +11,20 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import PGconn, Ping
 
 from atlas_fast.errors import StoreError
 from atlas_fast.store import schema
 from atlas_fast.store.state import State
 
-__all__ = ["BUSY_SECONDS", "Dsn", "Passing", "server_state", "state_of"]
+__all__ = ["BUSY_SECONDS", "REACH_SECONDS", "Dsn", "Passing", "Ping", "server_state", "state_of"]
 
 BUSY_SECONDS = 60
 """How long a statement waits for a lock of another program."""
+
+REACH_SECONDS = 5.0
+"""How long a run waits at its start for a server that does not answer: long enough for a restart,
+short enough for a name or a port that is wrong."""
 
 SESSION = (
     "SET client_min_messages = warning",
@@ -85,6 +90,12 @@ class Dsn:
             connection.close()
             raise
         return connection
+
+    def ping(self) -> Ping:
+        """What the server says before anybody has logged in: OK, REJECT while it starts up or shuts
+        down, NO_RESPONSE where none answers."""
+        conninfo = make_conninfo(self._conninfo, connect_timeout=int(REACH_SECONDS) or 1)
+        return Ping(PGconn.ping(conninfo.encode()))
 
     def connect_to_migrate(self) -> psycopg.Connection[Any]:
         """A connection that begins transactions by itself, as SQLAlchemy expects."""

@@ -222,14 +222,10 @@ class SqlStore(ABC):
         """The rules of users, all of one moment; flags are those of an account."""
         found = UserRules()
         with self._reading():
-            found.keywords = [term for (term,) in self.ask(rules.KEYWORDS)]
-            for kind, value in self.ask(rules.PATTERNS):
-                if kind == "subject_keyword":
-                    found.protected_subjects.append(value)
-                elif kind in ("sender", "domain"):
-                    found.protected.add(value)
-            found.whitelist = {name for (name,) in self.ask(rules.TRUSTED)}
-            for folder, uid, kind in self.ask(rules.FLAGS, (account,)):
+            found.keywords = [term for (term,) in rules.texts(self.ask(rules.KEYWORDS))]
+            found.protect(self.ask(rules.PATTERNS))
+            found.whitelist = {name for (name,) in rules.texts(self.ask(rules.TRUSTED))}
+            for folder, uid, kind in rules.texts(self.ask(rules.FLAGS, (account,))):
                 found.flags.setdefault(folder, {})[uid] = kind
         return found
 

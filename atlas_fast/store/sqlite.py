@@ -88,6 +88,8 @@ class SqliteStore(SqlStore):
         connection, self._table = connected(connect)
         try:
             self._connection = connection
+            # Another program may have left bytes that are no UTF-8.
+            connection.text_factory = lambda data: data.decode("utf-8", "replace")
             state = state_of(connection)
             self._file = file_of(self.path)
             if state.kind != "empty" and not state.current:

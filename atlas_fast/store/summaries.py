@@ -97,12 +97,23 @@ BAND_SQL = (
 )
 """Confidence band of a message row: 3 from HIGH, 2 from MIDDLE, 1 below, 0 without a confidence."""
 
+CONFIDENCE_TENTHS = (
+    "CASE WHEN confidence_score BETWEEN 0 AND 100 "
+    "THEN CAST(ROUND(confidence_score * 10) AS INTEGER) ELSE 0 END"
+)
+RISK_THOUSANDTHS = (
+    "CASE WHEN geographic_risk_score BETWEEN 0 AND 1 "
+    "THEN CAST(ROUND(geographic_risk_score * 1000) AS INTEGER) ELSE 0 END"
+)
+"""What is outside its range, or no number, adds nothing: a sum of such would be more than an
+integer holds."""
+
 HOURS = Summary(
     "summary_hours",
     ("hour", "category", "action"),
     ("n", "confidence_tenths"),
     "SELECT substr(timestamp, 1, 13), COALESCE(category, ''), action, COUNT(*), "
-    "COALESCE(SUM(CAST(ROUND(confidence_score * 10) AS INTEGER)), 0) "
+    f"SUM({CONFIDENCE_TENTHS}) "
     f"FROM {MESSAGES} WHERE {{where}} GROUP BY 1, 2, 3",
     "n = 0",
 )
@@ -119,7 +130,7 @@ COUNTRIES = Summary(
     ("country_code", "category", "action"),
     ("n", "risk_thousandths"),
     "SELECT sender_country_code, COALESCE(category, ''), action, COUNT(*), "
-    "COALESCE(SUM(CAST(ROUND(geographic_risk_score * 1000) AS INTEGER)), 0) "
+    f"SUM({RISK_THOUSANDTHS}) "
     f"FROM {MESSAGES} WHERE sender_country_code IS NOT NULL AND {{where}} GROUP BY 1, 2, 3",
     "n = 0",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atlas_fast.store.rules import KEYWORDS, PATTERNS, TRUSTED
+from atlas_fast.store.rules import KEYWORDS, PATTERNS, TRUSTED, texts
 
 if TYPE_CHECKING:
     from atlas_fast.store.sql import SqlStore
@@ -18,7 +18,7 @@ KINDS = ("sender", "domain", "subject_keyword")
 
 def keywords(store: SqlStore) -> list[str]:
     """In the order in which they are tried."""
-    return [term for (term,) in store.ask(KEYWORDS)]
+    return [term for (term,) in texts(store.ask(KEYWORDS))]
 
 
 def add_keyword(store: SqlStore, term: str) -> None:
@@ -45,7 +45,7 @@ def remove_keyword(store: SqlStore, term: str) -> None:
 
 def patterns(store: SqlStore) -> list[tuple[str, str]]:
     """(kind, value) of what protects mail."""
-    return [(kind, value) for kind, value in store.ask(PATTERNS)]
+    return [(kind, value) for kind, value in texts(store.ask(PATTERNS))]
 
 
 def protect(store: SqlStore, kind: str, value: str) -> None:
@@ -69,4 +69,4 @@ def unprotect(store: SqlStore, kind: str, value: str) -> None:
 
 def whitelist(store: SqlStore) -> list[str]:
     """Senders and domains that are trusted, by name."""
-    return sorted(name for (name,) in store.ask(TRUSTED))
+    return sorted(name for (name,) in texts(store.ask(TRUSTED)))

@@ -64,14 +64,14 @@ class Chart:
 
     @property
     def empty(self) -> bool:
-        return not any(value for one in self.series for value in one.values)
+        return not any((value or 0) > 0 for one in self.series for value in one.values)
 
     @property
     def peak(self) -> float:
         """The highest bar's value; of lines the highest point."""
         columns = list(zip(*(one.values for one in self.series), strict=True))
         join = sum if self.kind == "bar" else max
-        return max((join(value or 0 for value in column) for column in columns), default=0)
+        return max((join(max(value or 0, 0) for value in column) for column in columns), default=0)
 
     def bars(self) -> list[Bar]:
         """Rectangles of a stacked figure; lines are shown as bars beside each other."""
@@ -83,7 +83,7 @@ class Chart:
         for at in range(len(self.labels)):
             low = 0.0
             for number, one in enumerate(self.series):
-                height = (one.values[at] or 0) * scale
+                height = max(one.values[at] or 0, 0) * scale
                 if height > 0:
                     wide = step * 0.82 if stacked else step * 0.82 / n
                     x = at * step + step * 0.09 + (0 if stacked else number * wide)

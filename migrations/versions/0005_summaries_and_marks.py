@@ -24,6 +24,17 @@ MARKS = """
     updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
 """
 
+# What is outside its range, or no number, adds nothing: a sum of such may be more than an integer
+# holds.
+CONFIDENCE_TENTHS = (
+    "CASE WHEN confidence_score BETWEEN 0 AND 100 "
+    "THEN CAST(ROUND(confidence_score * 10) AS INTEGER) ELSE 0 END"
+)
+RISK_THOUSANDTHS = (
+    "CASE WHEN geographic_risk_score BETWEEN 0 AND 1 "
+    "THEN CAST(ROUND(geographic_risk_score * 1000) AS INTEGER) ELSE 0 END"
+)
+
 KEYED = {
     "pruned_keys": "message_key BLOB PRIMARY KEY",
     "summary_hours": """
@@ -65,7 +76,7 @@ DOMAINS_DELETED = "summary_domains(month, deleted)"
 COUNTS = (
     f"""INSERT INTO summary_hours
         SELECT substr(timestamp, 1, 13), COALESCE(category, ''), action, COUNT(*),
-            COALESCE(SUM(CAST(ROUND(confidence_score * 10) AS INTEGER)), 0)
+            SUM({CONFIDENCE_TENTHS})
         FROM {MESSAGES} GROUP BY 1, 2, 3""",
     f"""INSERT INTO summary_runs
         SELECT session_id, COALESCE(category, ''), action,
@@ -74,7 +85,7 @@ COUNTS = (
         FROM {MESSAGES} WHERE session_id IS NOT NULL GROUP BY 1, 2, 3, 4""",
     f"""INSERT INTO summary_countries
         SELECT sender_country_code, COALESCE(category, ''), action, COUNT(*),
-            COALESCE(SUM(CAST(ROUND(geographic_risk_score * 1000) AS INTEGER)), 0)
+            SUM({RISK_THOUSANDTHS})
         FROM {MESSAGES} WHERE sender_country_code IS NOT NULL GROUP BY 1, 2, 3""",
     f"""INSERT INTO summary_domains
         SELECT substr(timestamp, 1, 7), COALESCE(sender_domain, ''),

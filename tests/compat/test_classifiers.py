@@ -28,7 +28,7 @@ from atlas_fast.compat.models import database
 from atlas_fast.compat.models.database import DatabaseManager
 from atlas_fast.errors import UsageError
 from atlas_fast.headers import parse_headers
-from atlas_fast.pipeline import scan
+from atlas_fast.pipeline import Pipeline, scan
 from atlas_fast.store import open_store
 from atlas_fast.store.rows import CATEGORIES, OLD_CATEGORIES
 
@@ -170,6 +170,34 @@ def test_protected_patterns_cannot_be_forged(program):
         assert (found == "Not Spam") is kept
 
 
+def test_a_message_is_judged_once(program, monkeypatch):
+    """Whatever is asked of it in one call, and no store is opened for it."""
+    program.add_to_whitelist("example.org")
+    for kind, value in (("sender", "boss@example.org"), ("subject_keyword", "board meeting")):
+        protect(program, kind, value)
+    KeywordProcessor().process_keywords("", *HAM[:2])  # opens model, store and reference data
+    processed, opened = [], []
+    process, opens = Pipeline.process, DatabaseManager.store
+    monkeypatch.setattr(Pipeline, "process", lambda *given: processed.append(1) or process(*given))
+    monkeypatch.setattr(DatabaseManager, "store", lambda *given: opened.append(1) or opens(*given))
+    head = "Authentication-Results: mx.example; dmarc=pass\n"
+    for times, ask in enumerate((
+        lambda: KeywordProcessor().process_keywords(head, *HAM[:2]),
+        lambda: KeywordProcessor().process_keywords(head, "boss@example.org", SPAM[1]),
+        lambda: KeywordProcessor().check_protected_patterns(*SPAM[:2]),
+        lambda: EnsembleHybridClassifier(program.db_path).classify_email(*HAM[1::-1], "", head),
+    ), 1):  # fmt: skip
+        ask()
+        assert (len(processed), len(opened)) == (times, 0)
+
+
+def test_protection_leaves_the_answer_alone(program):
+    protect(program, "domain", "casino-nights.tk")
+    sender, subject, body = SPAM
+    message = engine.Message(sender, subject, "", body)
+    assert message.protected() and message.answer() == engine.classify(sender, subject, "", body)
+
+
 @pytest.mark.parametrize(
     ("listed", "results", "category"),
     [
@@ -215,12 +243,12 @@ def test_relays_of_the_store_count(program):
         "Authentication-Results: mx.example.net; spf=pass smtp.mailfrom=example.org\n"
         "Received: from out.example.org ([8.8.8.8]) by mx.example.net\n"
     )
-    ask = frozenset(("example.org",)), "boss@example.org", "Hello", head
-    assert engine.authentication(*ask) is None
+    trusted, pieces = frozenset(("example.org",)), ("boss@example.org", "Hello", head)
+    assert engine.Message(*pieces).authentic(trusted) is None
     with open_store(program.db_path) as store:
         preferences.set_relays(store, ["41.0.0.1"])
     engine.forget()
-    assert engine.authentication(*ask) is True
+    assert engine.Message(*pieces).authentic(trusted) is True
 
 
 def test_old_names():

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from atlas_fast.bench.server import Server
 from atlas_fast.cli import main
 from atlas_fast.errors import StoreError, UsageError
 from atlas_fast.export import Wanted, export
@@ -25,7 +26,7 @@ from store.fake import FakeBatch
 psycopg = pytest.importorskip("psycopg")
 
 from atlas_fast.store.postgres import PostgresStore  # noqa: E402
-from atlas_fast.store.server import Passing  # noqa: E402
+from atlas_fast.store.server import Dsn, Passing, Ping  # noqa: E402
 
 OLD, NEW = "2025-01-01 00:00:00", "2026-01-01 00:00:00"
 WRITTEN = {"id", "session_id", "timestamp", "created_at"}
@@ -295,6 +296,65 @@ def test_a_server_that_stays_away_is_an_error(server, url):
         finally:
             server.start()
         assert store.write(run, [block(run, 0, 10)]) == 10
+
+
+def promote(server):
+    server._run("pg_ctl", "promote", "-D", server.data)
+
+
+@pytest.fixture
+def pings(monkeypatch):
+    """What servers say before anybody logs in; one answer a run that does not wait."""
+    said, ping = [], Dsn.ping
+    monkeypatch.setattr(Dsn, "ping", lambda dsn: said.append(ping(dsn)) or said[-1])
+    return said
+
+
+def test_a_run_waits_for_a_server_that_is_being_started(pings, monkeypatch):
+    """One that does not answer yet, and one that says so; other openings fail at once."""
+    with Server(("fsync = off", "hot_standby = off")) as server:
+        where = server.database("late")
+        assert triage("synthetic:20,1", where).stored == 20 and pings == [Ping.OK]
+        server.stop()
+        later = threading.Timer(0.4, server.start)
+        later.start()
+        assert triage("synthetic:30,1", where).stored == 10
+        later.join()
+        assert pings[1] == Ping.NO_RESPONSE and pings[-1] == Ping.OK
+        server.stop()
+        (server.data / "standby.signal").touch()  # in recovery until it is promoted
+        starting = threading.Thread(target=server.start)
+        starting.start()
+        while Dsn(where).ping() != Ping.REJECT:
+            time.sleep(0.01)
+        pings.clear()
+        for ask in (open_store, open_reader):
+            with pytest.raises(StoreError, match="FATAL"):
+                ask(where)
+        assert main(["db", "check", "--store", where]) == 1 and not pings
+        monkeypatch.setattr("atlas_fast.store.postgres.REACH_SECONDS", 0.1)  # it does answer
+        with pytest.raises(StoreError, match="FATAL"):
+            PostgresStore(where, wait=True, retry_seconds=0.3)
+        assert len(pings) > 2 and {*pings} == {Ping.REJECT}
+        later = threading.Timer(0.5, server._run, ("pg_ctl", "promote", "-D", server.data))
+        later.start()
+        assert triage("synthetic:40,1", where).stored == 10
+        later.join()
+        starting.join()
+
+
+def test_a_run_does_not_wait_for_what_waiting_does_not_mend(server, url, pings, monkeypatch):
+    """Nor long for a server that does not answer."""
+    for wrong in (
+        server.over_tcp(url.partition("?")[0].rpartition("/")[2], "wrong"),
+        url.replace("/test_", "/no_test_"), url.replace("atlas@", "nobody@"),
+    ):  # fmt: skip
+        with pytest.raises(StoreError, match="FATAL"):
+            triage("synthetic:3,1", wrong)
+    assert pings == [Ping.OK] * 3
+    monkeypatch.setattr("atlas_fast.store.postgres.REACH_SECONDS", 0.01)
+    with pytest.raises(StoreError, match="refused"):
+        triage("synthetic:3,1", "postgresql://127.0.0.1:1/x")
 
 
 def test_a_locked_table_is_waited_for_and_then_an_error(url, monkeypatch):

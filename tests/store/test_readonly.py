@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from nobody import ENV, as_nobody
@@ -11,8 +12,10 @@ from nobody import ENV, as_nobody
 from atlas_fast.cli import main
 from atlas_fast.errors import StoreError
 from atlas_fast.store import SqliteStore, open_store, schema
+from atlas_fast.store.plain import PlainConnections
 from atlas_fast.store.reading import ReadOnly, SqliteReader, Wanted
 from atlas_fast.store.rows import row_block
+from atlas_fast.store.views.reader import StoreReader
 from store.fake import FakeBatch
 
 ASKING = (
@@ -175,3 +178,29 @@ def test_a_backup_of_what_cannot_be_written(tmp_path):
     connection = sqlite3.connect(mine / "copy.db")
     assert connection.execute(f"SELECT COUNT(*) FROM {schema.MESSAGES}").fetchone() == (30,)
     connection.close()
+
+
+def test_what_is_no_store_is_not_kept_open(tmp_path, monkeypatch):
+    """By no way in which a file is opened."""
+    path, made, connect = tmp_path / "a.db", [], sqlite3.connect
+
+    class Watched(sqlite3.Connection):
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
+            made.append(self)
+
+    open_store(path).close()
+    lent = PlainConnections(path)
+    path.write_bytes(b"this is a text, not a database " * 200)
+    monkeypatch.setattr(sqlite3, "connect", partial(connect, factory=Watched))
+    for ask in (
+        lambda: StoreReader(path).ask("SELECT 1"), lambda: SqliteReader(path), lent.connect,
+        lambda: SqliteStore(path),
+    ):  # fmt: skip
+        made.clear()
+        with pytest.raises((StoreError, sqlite3.DatabaseError)):
+            ask()
+        assert made
+        for connection in made:
+            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                connection.execute("SELECT 1")

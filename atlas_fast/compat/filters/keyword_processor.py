@@ -54,10 +54,11 @@ class KeywordProcessor:
         self, headers: str, sender: str, subject: str, matched_term: str | None = None
     ) -> str:
         """The category under its name of the original."""
-        if engine.protected(sender, subject, headers):
+        message = engine.Message(sender, subject, headers)
+        if message.protected():
             self.last_classification_confidence = 0.95
             return "Not Spam"
-        answer = engine.classify(sender, subject, headers)
+        answer = message.answer()
         self.last_classification_confidence = answer.confidence
         if answer.category == "Legitimate":
             if headers and is_community_email(subject, sender, headers):
@@ -69,7 +70,7 @@ class KeywordProcessor:
 
     def check_protected_patterns(self, sender: str, subject: str) -> bool:
         """Did the user protect this sender, its domain, or a word of the subject?"""
-        return engine.protected(sender, subject)
+        return engine.Message(sender, subject).protected()
 
     def extract_domain_info(self, sender: str) -> tuple[str, str]:
         """(domain, provider) of a sender; empty and `unknown` where there is none."""

@@ -31,9 +31,10 @@ class EnsembleHybridClassifier:
         confidence is kept: `action_override` PRESERVE. A sender whom the user trusts is
         WHITELISTED when authentication passed, SPOOFED_WHITELIST when it failed."""
         start = time.perf_counter()
-        answer = engine.classify(sender, subject, headers, body)
+        message = engine.Message(sender, subject, headers, body)
+        answer = message.answer()
         trusted = self._trusted()
-        authentic = engine.authentication(trusted, sender, subject, headers) if trusted else None
+        authentic = message.authentic(trusted) if trusted else None
         level = _level(answer.confidence)
         result: dict[str, Any] = {
             "category": answer.old,

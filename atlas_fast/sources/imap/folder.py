@@ -40,6 +40,8 @@ class ImapFolder:
     `headers_only` header sections are fetched and nothing of a body; `body_bytes` means nothing.
     """
 
+    content_in_keys = False
+
     def __init__(
         self,
         mailbox: Mailbox,

@@ -359,7 +359,7 @@ def _countries(reader: StoreReader) -> list[CountryCount]:
         (*LEGITIMATE, 3 * TOP),
     )
     return [
-        CountryCount(code, COUNTRY_NAMES.get(code, code), gone, total, round(risk, 3))
+        CountryCount(code, COUNTRY_NAMES.get(code, code), gone, total, round(risk or 0, 3))
         for code, gone, total, risk in found
     ]
 

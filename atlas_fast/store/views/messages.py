@@ -132,7 +132,8 @@ class Page:
 
 _COLUMNS = tuple(name for name in MessageRow._fields if name != "flag")
 _SELECT = ", ".join(
-    f"COALESCE(m.{name}, 0)" if name.startswith("user_") else f"m.{name}" for name in _COLUMNS
+    f"COALESCE(m.{name}, 0) AS {name}" if name.startswith("user_") else f"m.{name}"
+    for name in _COLUMNS
 )
 
 

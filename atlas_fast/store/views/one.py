@@ -83,7 +83,8 @@ def _table(reader: StoreReader) -> list[tuple[Any, ...]]:
 
 
 def _entry(reader: StoreReader, row: MessageRow, account: int | None) -> dict[str, Any] | None:
-    if account is None or not (row.uid or "").isdecimal():
+    uid = row.uid or ""
+    if account is None or not (uid.isdecimal() and len(uid) <= 10):  # one of IMAP has 32 bits
         return None
     found = reader.one(
         f"SELECT {', '.join(_JOURNAL)} FROM imap_journal WHERE account_id = ? AND folder_name = ? "

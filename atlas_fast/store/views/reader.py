@@ -21,6 +21,7 @@ from atlas_fast.limits import VIEW_MILLISECONDS
 from atlas_fast.store.search import SearchIndex
 from atlas_fast.store.sqlite import file_of
 from atlas_fast.store.state import state_of
+from atlas_fast.store.views.fitting import fitted
 
 __all__ = ["StoreReader", "TooLong"]
 
@@ -96,7 +97,8 @@ class StoreReader:
     def ask(
         self, query: str, values: Sequence[Any] = (), *, seconds: float = VIEW_MILLISECONDS / 1e3
     ) -> list[tuple[Any, ...]]:
-        """All rows of a question. Raises TooLong after `seconds`, and StoreError."""
+        """All rows of a question, each value of its column's type, by the column's name, or None.
+        Raises TooLong after `seconds`, and StoreError."""
         mine = self._mine
         now = time.monotonic()
         try:
@@ -108,12 +110,12 @@ class StoreReader:
             connection = mine.connection or self._connect()
             mine.clock.deadline = now + seconds
             try:
-                return connection.execute(query, values).fetchall()
+                return _answer(connection, query, values)
             except sqlite3.OperationalError as error:
                 if hasattr(error, "sqlite_errorcode") or connection.text_factory is _text:
                     raise
                 connection.text_factory = _text  # a text is not UTF-8, and costs more from now on
-                return connection.execute(query, values).fetchall()
+                return _answer(connection, query, values)
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 raise TooLong(f"{self.path}: took longer than {seconds:g} s") from None
@@ -200,14 +202,17 @@ class StoreReader:
         clock = mine.clock
         connection.set_progress_handler(lambda: time.monotonic() > clock.deadline, STEPS)
         mine.clock.deadline = time.monotonic() + VIEW_MILLISECONDS / 1e3
-        state = state_of(connection)
-        if not state.current:
+        try:
+            state = state_of(connection)
+            if not state.current:
+                raise StoreError(
+                    f"{self.path}: is empty" if state.kind == "empty" else state.refusal(self.path)
+                )
+            connection.execute("PRAGMA query_only=ON")
+            connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+        except BaseException:
             connection.close()
-            raise StoreError(
-                f"{self.path}: is empty" if state.kind == "empty" else state.refusal(self.path)
-            )
-        connection.execute("PRAGMA query_only=ON")
-        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+            raise
         mine.held, mine.searching = _Held(connection, file_of(self.path)), False
         with self._lock:
             self._all.add(mine.held)
@@ -223,6 +228,20 @@ class StoreReader:
                 held.connection.close()
             self._all.clear()
         self._mine = _Mine()
+
+
+def _answer(
+    connection: sqlite3.Connection, query: str, values: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    try:
+        cursor = connection.execute(query, values)
+        rows = cursor.fetchall()
+    except sqlite3.OperationalError as error:
+        if str(error) != "integer overflow":
+            raise
+        cursor = connection.execute(query.replace("SUM(", "TOTAL("), values)  # in floats
+        rows = cursor.fetchall()
+    return fitted([name for name, *_ in cursor.description], rows) if rows else rows
 
 
 def _text(data: bytes) -> str:

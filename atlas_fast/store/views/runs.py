@@ -103,10 +103,9 @@ class Account:
 
 
 _SELECT = (
-    "SELECT s.id, s.account_id, COALESCE(a.email_address, ''), COALESCE(a.provider, ''), "
-    "s.start_time, s.end_time, s.folders_processed, COALESCE(s.total_deleted, 0), "
-    "COALESCE(s.total_preserved, 0), COALESCE(s.total_validated, 0), "
-    "COALESCE(s.session_type, ''), COALESCE(s.is_preview, FALSE) "
+    "SELECT s.id, s.account_id, a.email_address, a.provider, s.start_time, s.end_time, "
+    "s.folders_processed, s.total_deleted, s.total_preserved, s.total_validated, s.session_type, "
+    "s.is_preview "
     "FROM sessions s LEFT JOIN accounts a ON a.id = s.account_id"
 )
 
@@ -136,8 +135,8 @@ def run(reader: StoreReader, number: int) -> Run | None:
     categories: dict[str, list[int]] = {}
     bands: dict[int, int] = {}
     for category, action, band, n in counts:
-        categories.setdefault(category, [0, 0])[action != "DELETED"] += n
-        bands[band] = bands.get(band, 0) + n
+        categories.setdefault(category, [0, 0])[action != "DELETED"] += n or 0
+        bands[band or 0] = bands.get(band or 0, 0) + (n or 0)
     errors = reader.ask(
         "SELECT error_type, error_message, context_data, timestamp FROM error_reports "
         "WHERE session_id = ? ORDER BY id LIMIT 50",
@@ -191,15 +190,20 @@ def accounts(reader: StoreReader) -> list[Account]:
 def _accounts(reader: StoreReader) -> list[Account]:
     found = reader.ask(
         "SELECT a.id, a.email_address, a.provider, a.host, a.port, a.target_folders, "
-        "COALESCE(a.is_active, FALSE), a.last_used, COUNT(s.id), "
-        "COALESCE(SUM(s.total_deleted), 0), COALESCE(SUM(s.total_preserved), 0), MAX(s.id) "
+        "a.is_active, a.last_used, COUNT(s.id), "
+        "SUM(s.total_deleted) AS total_deleted, SUM(s.total_preserved) AS total_preserved, "
+        "MAX(s.id) "
         "FROM accounts a LEFT JOIN sessions s ON s.account_id = a.id "
         "GROUP BY a.id ORDER BY a.last_used DESC, a.id"
     )
     return [
-        Account(*row[:5], _names(row[5]), bool(row[6]), *row[7:])  # type: ignore[call-arg]
-        for row in found
-    ]
+        Account(
+            number, address, provider, host, port, _names(folders), bool(active), used, runs,
+            deleted or 0, preserved or 0, last,
+        )
+        for number, address, provider, host, port, folders, active, used, runs, deleted,
+        preserved, last in found
+    ]  # fmt: skip
 
 
 def _has_errors(reader: StoreReader) -> bool:
@@ -207,7 +211,12 @@ def _has_errors(reader: StoreReader) -> bool:
 
 
 def _row(row: Sequence[Any]) -> RunRow:
-    return RunRow(*row[:6], _names(row[6]), *row[7:11], bool(row[11]))  # type: ignore[call-arg]
+    number, account, address, provider, started, ended, sources, *counts, kind, preview = row
+    deleted, preserved, validated = (count or 0 for count in counts)
+    return RunRow(
+        number, account or 0, address or "", provider or "", started, ended, _names(sources),
+        deleted, preserved, validated, kind or "", bool(preview),
+    )  # fmt: skip
 
 
 def _names(text: str | None) -> list[str]:
