@@ -238,8 +238,8 @@ class Tally:
 
 
 COUNTED = (
-    "session_id", "timestamp", "category", "action", "confidence_score", "sender_domain", "sender_country_code",
-    "geographic_risk_score", "subcategory", "category_v2", "sender_asn",
+    "session_id", "timestamp", "category", "action", "confidence_score", "sender_domain",
+    "sender_country_code", "geographic_risk_score", "subcategory", "category_v2", "sender_asn",
 )  # fmt: skip
 """Columns that count."""
 
