@@ -14,11 +14,12 @@ MIGRATIONS = {  # they stand at the top of the tree, and are installed below the
     "atlas_fast.migrations.versions": "migrations/versions",
 }
 SANITIZE = "-fsanitize=address,undefined"
+SAME = "-ffp-contract=off"  # sums to the last bit the same on every machine
 MODES = {  # compiler flags, linker flags, Cython directives
-    "release": (["-O3", "-g0"], ["-Wl,--strip-debug"], {}),
-    "debug": (["-O0", "-g3"], [], {"boundscheck": True, "initializedcheck": True}),
+    "release": (["-O3", "-g0", SAME], ["-Wl,--strip-debug"], {}),
+    "debug": (["-O0", "-g3", SAME], [], {"boundscheck": True, "initializedcheck": True}),
     "asan": (  # with the plain C that vectors leave untested (processor.pxd)
-        ["-O1", "-g", "-fno-omit-frame-pointer", "-DATLAS_PLAIN", SANITIZE], [SANITIZE], {},
+        ["-O1", "-g", "-fno-omit-frame-pointer", "-DATLAS_PLAIN", SAME, SANITIZE], [SANITIZE], {},
     ),
     "fuzz": ([], [], {}),  # flags come from fuzz/build.py
     "cov": (

@@ -28,7 +28,10 @@ class Numbers(Sequence[str]):
     __slots__ = ("values",)
 
     def __init__(self, values: np.ndarray):
-        self.values = values
+        self.values = np.ascontiguousarray(values, np.int64)
+
+    def __repr__(self) -> str:
+        return f"Numbers({self.values!r})"
 
     def __len__(self) -> int:
         return len(self.values)
@@ -38,13 +41,15 @@ class Numbers(Sequence[str]):
     @overload
     def __getitem__(self, at: slice) -> Numbers: ...
     def __getitem__(self, at: int | slice) -> str | Numbers:
-        return Numbers(self.values[at]) if isinstance(at, slice) else str(self.values[at])
+        return Numbers(self.values[at]) if isinstance(at, slice) else str(int(self.values[at]))
 
     def __iter__(self) -> Iterator[str]:
         return map(str, self.values.tolist())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
+        if not isinstance(other, Sequence) or isinstance(other, str | bytes):
+            return NotImplemented
+        return list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -71,7 +71,7 @@ class Done:
 
     `mark` is where its source goes on, `known` how many messages of it were stored before and so
     are in no part. `finish` of a pipeline may put what it makes of the parts into `blocks`
-    (rows) and `counts`, and drop them. `ending`: its source has no more to read.
+    (rows) and `counts`, and drop them.
     """
 
     mark: str = ""
@@ -81,7 +81,6 @@ class Done:
     blocks: list[RowBlock] = field(default_factory=list)
     counts: Report = field(default_factory=Report)
     clock: StageClock = field(default_factory=StageClock)
-    ending: bool = False
 
 
 class Pipeline:
@@ -154,9 +153,7 @@ class Pipeline:
                     if len(pending) >= 2 * self.workers:
                         yield self._next(pending).result()
                 while pending:
-                    done = self._next(pending).result()
-                    done.ending = True
-                    yield done
+                    yield self._next(pending).result()
             finally:
                 for future in pending:
                     future.cancel()
@@ -350,7 +347,7 @@ class _Sink:
         self._report = report
         self._resume = resume
         self._headers_only = pipeline.headers_only
-        self._writer: Writer[tuple[list[RowBlock], list[ErrorRow], Mark, bool]] | None = None
+        self._writer: Writer[tuple[list[RowBlock], list[ErrorRow], Mark]] | None = None
         self._mark = Mark("", "")
         if where is None:
             self.store: Store | None = None
@@ -419,15 +416,13 @@ class _Sink:
         seen = self._mark.messages + done.counts.messages
         self._mark = replace(self._mark, mark=done.mark, messages=seen)
         if self._writer is not None:
-            self._writer.put((done.blocks, done.failures, self._mark, done.ending))
+            self._writer.put((done.blocks, done.failures, self._mark))
         else:
             self._write(done.blocks, done.failures, self._mark)
 
-    def _write(
-        self, blocks: list[RowBlock], failures: list[ErrorRow], mark: Mark, ending: bool = False
-    ) -> None:
+    def _write(self, blocks: list[RowBlock], failures: list[ErrorRow], mark: Mark) -> None:
         with self._clock.measure("store"):
-            self._group.write(blocks, failures, mark, ending=ending)
+            self._group.write(blocks, failures, mark)
 
     def live(self) -> LiveFile:
         """Where the run says how it is; nowhere without a store in a file."""

@@ -15,7 +15,7 @@ import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SANITIZE = "-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
+SANITIZE = "-O1 -g -ffp-contract=off -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
 FLAGS = {
     "clang": f"{SANITIZE} -fsanitize=fuzzer-no-link,address,undefined",
     "gcc": f"{SANITIZE} -DATLAS_PLAIN -fsanitize=address,undefined",

@@ -282,15 +282,6 @@ def test_without_order_a_slow_batch_holds_nothing_up():
     assert seen[-1] == "0" and sorted(map(int, seen)) == list(range(0, 95, 10))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_end_of_a_source_is_told(workers):
-    """Of the batches that are in hand when there is no more to read."""
-    pipeline = Pipeline([], workers=workers, max_messages=10)
-    told = [done.ending for done in pipeline.run(Memory(MAILS), StageClock())]
-    assert len(told) == 10 and not any(told[:6])
-    assert all(told[-3:]) == any(told) == (workers == 2)
-
-
 def test_a_store_needs_order(tmp_path):
     with pytest.raises(UsageError, match="in their order"):
         triage(Memory(MAILS), tmp_path / "a.db", pipeline=Pipeline(ordered=False))

@@ -115,6 +115,8 @@ def test_numbers(items):
     places = Numbers(np.array(items, np.int64))
     assert list(places) == [places[i] for i in range(len(items))] == list(map(str, items))
     assert places == list(map(str, items)) and places[1:] == list(map(str, items))[1:]
+    assert places[::2] == list(map(str, items))[::2] and places != "".join(map(str, items))
+    assert places[::2].texts()[0].tobytes() == "".join(places[::2]).encode()
     data, offsets = places.texts()
     assert data.tobytes() == raw and offsets.tolist() == ends.tolist()
 

@@ -119,7 +119,6 @@ class Enricher:
         self._secret = np.frombuffer(os.urandom(16), np.uint64)
         self._geo: Geo | None = None
         self._next_look = 0.0
-        self._risks = b""
         self._checks = _Checks(self.trusted) if verify else None
         self._refresh()
 
@@ -154,8 +153,6 @@ class Enricher:
         self._next_look = time.monotonic() + LOOK_SECONDS
         try:
             geo = open_geo()
-            if geo is not self._geo:
-                self._risks = geo.reference.generation.encode() + geo.risks
         except (ReferenceDataError, OSError) as error:
             text = f"reference data cannot be had, what needs it is unknown: {error}"
             with self._lock:
@@ -184,7 +181,8 @@ class Enricher:
             ids = geo.locate_many(origin.address[there])
             country, asn, organisation = geo.columns(ids)
             countries, inverse = np.unique(country, return_inverse=True)
-            kind = self.cache.kind("geographic", GEO_VALUE, self._risks)
+            made_from = geo.reference.generation.encode() + geo.risks
+            kind = self.cache.kind("geographic", GEO_VALUE, made_from)
             starts = np.arange(0, 2 * len(countries), 2, dtype=np.int64)
             keys = kind.keys(countries.view(np.uint8), starts, starts + 2)
             found = kind.find(keys, lambda m: _risks(geo, countries[m]), len(there))

@@ -96,7 +96,8 @@ class Texts:
         """Of coded texts: -1 and the codes that occur, and the number of each row's among them."""
         assert self.codes is not None
         top = len(self.offsets)
-        there, group = _distinct(np.append(np.maximum(self.codes + 1, 0), 0), top)
+        codes = np.maximum(self.codes, -1).astype(np.int64) + 1
+        there, group = _distinct(np.append(codes, 0), top)
         return there - 1, group[:-1]
 
     def take(self, rows: np.ndarray) -> Texts:
@@ -220,7 +221,8 @@ def joined(columns: Sequence[Column]) -> Column:
 def _joined_texts(columns: Sequence[Texts]) -> Texts:
     first = columns[0]
     coded = [one.codes for one in columns if one.codes is not None]
-    if len(coded) == len(columns) and all(one.data is first.data for one in columns):
+    same = all(one.data is first.data and one.offsets is first.offsets for one in columns)
+    if len(coded) == len(columns) and same:
         return first.coded(np.concatenate(coded))
     codes, offsets, entries, size = [], [], 0, 0
     for one in columns:

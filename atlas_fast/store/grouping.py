@@ -28,9 +28,6 @@ SLOW_SECONDS = 0.2
 """Where batches come further apart than this, each has its own commit."""
 
 
-ENDING_ROWS = 1_000
-"""Rows that are worth a commit of their own while workers have the last batches of a source."""
-
 
 class GroupedWrites:
     """Writes for one run. Used by one thread; `close` commits what waits. `stored`: new rows."""
@@ -51,18 +48,9 @@ class GroupedWrites:
         return sum(block.n for block in list(self._blocks))
 
     def write(
-        self,
-        blocks: Sequence[RowBlock],
-        errors: Sequence[ErrorRow] = (),
-        mark: Mark | None = None,
-        *,
-        ending: bool = False,
+        self, blocks: Sequence[RowBlock], errors: Sequence[ErrorRow] = (), mark: Mark | None = None
     ) -> None:
-        """Queue the rows of a batch, and commit where it is time. After an error nothing waits.
-
-        `ending`: the last batches are being worked on, and rows that wait now would be written when
-        nobody works any more.
-        """
+        """Queue the rows of a batch, and commit where it is time. After an error nothing waits."""
         now = self._clock()
         slow, self._last = now - self._last >= SLOW_SECONDS, now
         if not self._blocks:
@@ -75,7 +63,6 @@ class GroupedWrites:
         size = sum(block.size for block in self._blocks)
         old = now - self._oldest >= COMMIT_SECONDS
         enough = getattr(self._store, "commit_rows", COMMIT_ROWS)
-        enough = min(enough, ENDING_ROWS) if ending else enough
         if slow or old or rows >= enough or size >= COMMIT_BYTES:
             self.close()
 

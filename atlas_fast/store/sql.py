@@ -96,15 +96,8 @@ class SqlStore(ABC):
         Returns how many rows are new; a message whose key is there already adds nothing.
         """
         kept: list[TrialBlock] = []
-
-        def each() -> Iterator[RowBlock]:
-            for block in blocks:
-                if block.trial is not None:
-                    kept.append(block.trial)
-                yield block
-
         with self.transaction():
-            added = self._insert(each())
+            added = self._insert(_keeping_trials(blocks, kept))
             if added.stored:
                 self._add_up(added)
                 self._add_totals(run, added)
@@ -394,3 +387,11 @@ class SqlStore(ABC):
 
     def _pruned(self) -> bool:
         return bool(self._execute("SELECT 1 FROM pruned_keys LIMIT 1").fetchall())
+
+
+def _keeping_trials(blocks: Iterable[RowBlock], kept: list[TrialBlock]) -> Iterator[RowBlock]:
+    """The same blocks; what a rollout keeps of each is left in `kept`."""
+    for block in blocks:
+        if block.trial is not None:
+            kept.append(block.trial)
+        yield block

@@ -140,3 +140,11 @@ def test_joined_columns(columns, one_kind):
     assert list(made) == values
     assert back(factor(made)) == values
     assert isinstance(made, list) or not isinstance(columns[0], list)
+
+
+def test_joined_columns_over_the_same_bytes():
+    """Two cuts of one buffer are not the same entries."""
+    data = np.frombuffer(b"abcdef", np.uint8)
+    one = Texts(data, np.array([0, 3, 6]), np.array([0, 1], np.int32))
+    two = Texts(data, np.array([0, 1, 2, 6]), np.array([2, 0], np.int32))
+    assert list(joined([one, two])) == ["abc", "def", "cdef", "a"]

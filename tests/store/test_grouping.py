@@ -49,18 +49,6 @@ def test_fast_batches_share_a_commit(group):
     assert seen(path) == 50
 
 
-def test_the_last_batches_do_not_wait_for_each_other(group, monkeypatch):
-    """But those of a small source do."""
-    monkeypatch.setattr(grouping, "ENDING_ROWS", 20)
-    writes, run, now, path = group
-    for number, rows in enumerate((0, 20, 20, 40)):
-        now[0] += 0.01
-        writes.write([block(run, 10 * number)], ending=True)
-        assert seen(path) == rows
-    writes.write([block(run, 40)])
-    assert seen(path) == 40
-
-
 def test_slow_batches_are_committed_at_once(group):
     writes, run, now, path = group
     for number in range(3):

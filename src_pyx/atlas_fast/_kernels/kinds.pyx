@@ -53,7 +53,7 @@ cdef void _logits(
 def kinds_logits(
     const uint8_t[:, ::1] terms not None,   # IN   (n, m)  terms of each category of the lexicon
     const uint8_t[::1] bulk not None,       # IN   (n,)  0 or 1: sent to many
-    const double[:, ::1] weights not None,  # IN   (KINDS, m + 2)  constant, terms, bulk
+    const double[:, ::1] weights not None,  # IN   (KINDS, m + 2)  constant, terms, bulk; finite
     double[:, ::1] out not None,            # OUT  (n, KINDS)
 ):
     """Fill the logits. ValueError when shapes do not fit."""

@@ -183,8 +183,8 @@ def contributions_batch(
     uint8_t[:, ::1] of not None,            # OUT  (n, k) their groups
     float[:, ::1] share not None,           # OUT  (n, k) and how much
 ):
-    """Fill the logits and what they are made of; a feature that weighs nothing is no reason. ValueError
-    when shapes, offsets or indices do not fit, or k is above 16."""
+    """Fill the logits and what they are made of; a feature that weighs nothing is no reason.
+    ValueError when shapes, offsets or indices do not fit, or k is above 16."""
     cdef Py_ssize_t n = indptr.shape[0] - 1, i, nnz = indices.shape[0], size = weights.shape[0]
     cdef Py_ssize_t n_groups = ends.shape[1], k = top.shape[1], bad = -1, at
     cdef int64_t start, stop

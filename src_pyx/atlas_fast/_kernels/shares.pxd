@@ -1,7 +1,8 @@
 """Shares of features in a logit, sixteen at a time: weights looked up, multiplied and added.
 
 With AVX-512 where the machine has it (processor.pxd), or plain C; both add in the same order, in
-eight lanes by position, so that their sums are the same to the last bit.
+eight lanes by position, so that their sums are the same to the last bit: a product of two floats is
+exact in a double.
 """
 cimport atlas_fast._kernels.processor
 from atlas_fast._kernels.types cimport int32_t, uint32_t
