@@ -136,7 +136,8 @@ class Pipeline:
     def run(self, source: Source, clock: StageClock, after: str = "") -> Iterator[Done]:
         """Batches of the source behind the mark `after`, stages done; reading time goes to `clock`.
 
-        At most twice as many batches as workers are read ahead of the caller.
+        At most twice as many batches as workers are read ahead of the caller, and at most one of
+        them waits for a worker: what a batch was read into is more than what becomes of it.
         """
         if hasattr(source, "headers_only"):
             source.headers_only = self.headers_only
@@ -150,6 +151,9 @@ class Pipeline:
                 for batch in batches:
                     pending.append(pool.submit(self.process, batch))
                     del batch  # its memory goes with its worker
+                    waiting = [future for future in pending if not future.done()]
+                    if len(waiting) > self.workers + 1:
+                        wait(waiting, return_when=FIRST_COMPLETED)
                     if len(pending) >= 2 * self.workers:
                         yield self._next(pending).result()
                 while pending:
