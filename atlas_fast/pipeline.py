@@ -136,8 +136,8 @@ class Pipeline:
     def run(self, source: Source, clock: StageClock, after: str = "") -> Iterator[Done]:
         """Batches of the source behind the mark `after`, stages done; reading time goes to `clock`.
 
-        At most twice as many batches as workers are read ahead of the caller, and at most one of
-        them waits for a worker: what a batch was read into is more than what becomes of it.
+        At most twice as many batches as workers are read ahead of the caller, and at most two of
+        them wait for a worker: what a batch was read into is more than what becomes of it.
         """
         if hasattr(source, "headers_only"):
             source.headers_only = self.headers_only

@@ -282,6 +282,32 @@ def test_without_order_a_slow_batch_holds_nothing_up():
     assert seen[-1] == "0" and sorted(map(int, seen)) == list(range(0, 95, 10))
 
 
+def test_few_batches_wait_for_a_worker():
+    """However many may be ahead of the caller: those that are read hold their mail."""
+    gate, read = threading.Event(), []
+
+    class Counted(Memory):
+        def batches(self, *given):
+            for batch in super().batches(*given):
+                read.append(batch.mark)
+                yield batch
+
+    pipeline = Pipeline([("slow", lambda batch: gate.wait(30))], workers=6, max_messages=5)
+    made = []
+    caller = threading.Thread(
+        target=lambda: made.extend(pipeline.run(Counted(MAILS), StageClock()))
+    )
+    caller.start()
+    deadline = time.monotonic() + 10
+    while len(read) < 8 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert len(read) == 8
+    gate.set()
+    caller.join(30)
+    assert len(made) == len(read) == 19
+
+
 def test_a_store_needs_order(tmp_path):
     with pytest.raises(UsageError, match="in their order"):
         triage(Memory(MAILS), tmp_path / "a.db", pipeline=Pipeline(ordered=False))
