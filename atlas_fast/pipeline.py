@@ -396,7 +396,7 @@ class _Sink:
         return "", self.store.known
 
     def _check_same_way(self, there: Mark) -> None:
-        """A key that has the content of what was read: the other way each message would be stored
+        """Keys have the content of what was read: the other way each message would be stored
         twice."""
         with_bodies = not there.state.startswith(HEADERS_ONLY)
         if with_bodies == self._headers_only:

@@ -28,7 +28,6 @@ SLOW_SECONDS = 0.2
 """Where batches come further apart than this, each has its own commit."""
 
 
-
 class GroupedWrites:
     """Writes for one run. Used by one thread; `close` commits what waits. `stored`: new rows."""
 

@@ -38,8 +38,8 @@ PAGE_BYTES = 8192
 """Page size of a new file: fewer and fuller pages a batch than SQLite's 4,096."""
 
 CACHE_KIB = 1 << 10
-"""Page cache: new rows come at one end of most indexes, so few leaves are needed at a time. With
-four times as much a run is not faster, and 5 MB larger."""
+"""Page cache: new rows come at one end of most indexes, so few leaves are needed at a time. More
+makes a run larger and no faster."""
 
 CHECKPOINT_PAGES = (16 << 20) // PAGE_BYTES
 """WAL pages (16 MiB) before they are copied into the file. The default of 1,000 is a copy every

@@ -281,7 +281,7 @@ def tally_of(columns: Mapping[str, Column], n: int) -> Tally:
     percent = _numbers(columns["confidence_score"])
     bands = np.where(np.isnan(percent), 0, np.searchsorted((MIDDLE, HIGH), percent, "right") + 1)
     keys, group = in_groups(category, action, Factor(bands, BANDS))
-    sums = zip(keys, np.bincount(group).tolist(), _sums(group, percent, 10), strict=True)
+    sums = zip(keys, np.bincount(group).tolist(), _sums(group, percent, 100, 10), strict=True)
     for (kind, acted, of_band), number, tenths in sums:
         tally.add(HOURS, (hour, kind or "", acted), (number, tenths))
         tally.add(DAYS, (day, kind or "", acted), (number, tenths))
@@ -292,7 +292,7 @@ def tally_of(columns: Mapping[str, Column], n: int) -> Tally:
     if there.any():
         keys, group = in_groups(country, category, action, rows=there)
         risks = _numbers(columns.get("geographic_risk_score") or Same(None, n))[there]
-        sums = zip(keys, np.bincount(group).tolist(), _sums(group, risks, 1000), strict=True)
+        sums = zip(keys, np.bincount(group).tolist(), _sums(group, risks, 1, 1000), strict=True)
         for (code, kind, acted), number, thousandths in sums:
             tally.add(COUNTRIES, (code, kind or "", acted), (number, thousandths))
     if "subcategory" in columns:
@@ -328,8 +328,8 @@ def _numbers(column: Column) -> np.ndarray:
     return column.values if isinstance(column, Reals) else np.array(list(column), np.float64)
 
 
-def _sums(group: np.ndarray, values: np.ndarray, parts: int) -> list[int]:
-    """Sum of each group in these parts of one, as SQL rounds them; what is no number is 0."""
-    exact = np.where(np.isfinite(values), values, 0.0) * parts
-    whole = np.copysign(np.floor(np.abs(exact) + 0.5), exact)
-    return np.bincount(group, whole).astype(np.int64).tolist()
+def _sums(group: np.ndarray, values: np.ndarray, top: int, parts: int) -> list[int]:
+    """Sum of each group in these parts of one, as SQL rounds them; what is not from 0 to `top`, or
+    no number, is 0."""
+    exact = np.where((values >= 0) & (values <= top), values, 0.0) * parts
+    return np.bincount(group, np.floor(exact + 0.5)).astype(np.int64).tolist()

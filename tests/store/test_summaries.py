@@ -135,10 +135,12 @@ def test_any_columns_are_counted_as_a_recount_counts_them(tmp_path):
         "sender_domain": [(None, "a.example", "", "ü.example")[i % 4] for i in range(n)],
         "subject": ["s"] * n, "action": [("DELETED", "PRESERVED")[i % 5 == 0] for i in range(n)],
         "reason": [None] * n, "category": [names[i % 3] for i in range(n)],
-        "confidence_score": [(None, 0.0, 39.9, 40.0, 69.95, 70.0, 99.9)[i % 7] for i in range(n)],
+        "confidence_score": [
+            (None, 0.0, 39.9, 40.0, 69.95, 70.0, 100.0, 150.0, -5.0, 1e300)[i % 10] for i in range(n)
+        ],
         "created_at": [TIMES[1]] * n,
         "sender_country_code": [(None, "DE", "CN")[i % 3] for i in range(n)],
-        "geographic_risk_score": [(0.25, None, 0.0005)[i % 3] for i in range(n)],
+        "geographic_risk_score": [(0.25, None, 0.0005, 1.5, -0.2)[i % 5] for i in range(n)],
         "category_v2": [(None, "Scams")[i % 2] for i in range(n)],
         "subcategory": [(None, "x", "y", None)[i % 4] for i in range(n)],
         "sender_asn": [(None, 64500, 1, 0)[i % 4] for i in range(n)],

@@ -4,6 +4,7 @@ from libc.string cimport memcpy, memset
 
 from atlas_fast._kernels.arena cimport Arena, arena_reserve
 from atlas_fast._kernels.buffers cimport Bytes
+from atlas_fast._kernels.decimals cimport put_decimal
 from atlas_fast._kernels.processor cimport processor_ask
 from atlas_fast._kernels.shares cimport (
     SHARES_BLOCK, SHARES_CHUNK, lanes_add, lanes_sum, shares_make,
@@ -223,21 +224,10 @@ def contributions_batch(
 
 cdef inline uint8_t* _number(uint8_t* out, int64_t value, uint8_t behind) noexcept nogil:
     """Write a number and the byte behind it; at most 21 bytes."""
-    cdef uint8_t digits[20]
-    cdef uint64_t left = <uint64_t> value
-    cdef int n = 0
     if value < 0:
         out[0] = 45
         out += 1
-        left = <uint64_t> -value
-    while n == 0 or left:
-        digits[n] = <uint8_t> (48 + left % 10)
-        left //= 10
-        n += 1
-    while n:
-        n -= 1
-        out[0] = digits[n]
-        out += 1
+    out = put_decimal(out, <uint64_t> (-value if value < 0 else value))
     out[0] = behind
     return out + 1
 

@@ -6,6 +6,7 @@ controls, surrogates and bytes that are no UTF-8 are U+FFFD. And addresses and n
 from libc.string cimport memcmp, memcpy
 
 from atlas_fast._kernels.chars cimport read_char, write_char
+from atlas_fast._kernels.decimals cimport MOST_DIGITS, put_decimal
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef uint64_t ONES = <uint64_t> 0x0101010101010101
@@ -94,19 +95,6 @@ def stored_texts(
     return at
 
 
-cdef inline Py_ssize_t _byte(uint8_t* out, Py_ssize_t at, uint8_t value, uint8_t behind) noexcept nogil:
-    """Decimal digits, and a character; the place behind it."""
-    if value >= 100:
-        out[at] = 48 + value // 100
-        at += 1
-    if value >= 10:
-        out[at] = 48 + value // 10 % 10
-        at += 1
-    out[at] = 48 + value % 10
-    out[at + 1] = behind
-    return at + 2
-
-
 def ipv4_texts(
     const uint8_t[:, ::1] addresses not None,   # IN   (n, 16)  IPv6, or IPv4-mapped (RFC 4291, 2.5.5.2)
     uint8_t[::1] out not None,                  # OUT  16 bytes for each
@@ -114,28 +102,31 @@ def ipv4_texts(
 ) -> int:
     """The IPv4-mapped ones as dotted decimals, an empty text for the others. Bytes of `out` that are
     used; ValueError when the room does not fit."""
-    cdef Py_ssize_t n = addresses.shape[0], i, at = 0
+    cdef Py_ssize_t n = addresses.shape[0], i
     cdef int k
     cdef const uint8_t* one
-    cdef uint8_t* into
+    cdef uint8_t* begin
+    cdef uint8_t* at
     if addresses.shape[1] != 16 or out.shape[0] < 16 * n or stored.shape[0] != n + 1:
         raise ValueError("addresses need 16 bytes, out 16 for each, stored one more than there are")
     stored[0] = 0
     if n == 0:
         return 0
-    into = &out[0]
+    begin = at = &out[0]
     with nogil:
         for i in range(n):
             one = &addresses[i, 0]
             if memcmp(one, MAPPED, 12) == 0:
                 for k in range(12, 16):
-                    at = _byte(into, at, one[k], 46)        # a full stop
+                    at = put_decimal(at, one[k])
+                    at[0] = 46                              # a full stop
+                    at += 1
                 at -= 1
-            stored[i + 1] = at
-    return at
+            stored[i + 1] = at - begin
+    return at - begin
 
 
-DIGITS = 20                     # bytes that a number of 64 bits has at most
+DIGITS = MOST_DIGITS             # bytes that one number has at most
 
 
 def decimal_texts(
@@ -145,32 +136,22 @@ def decimal_texts(
 ) -> int:
     """The numbers in decimal digits. Bytes of `out` that are used; ValueError when the room does not
     fit, or a number is negative."""
-    cdef Py_ssize_t n = numbers.shape[0], i, at = 0, bad = -1
-    cdef uint8_t digits[20]
-    cdef uint8_t* into
-    cdef uint64_t left
-    cdef int first
-    if out.shape[0] < 20 * n or stored.shape[0] != n + 1:
-        raise ValueError("out needs 20 bytes for each number, stored one more than there are")
+    cdef Py_ssize_t n = numbers.shape[0], i, bad = -1
+    cdef uint8_t* begin
+    cdef uint8_t* at
+    if out.shape[0] < MOST_DIGITS * n or stored.shape[0] != n + 1:
+        raise ValueError("out needs DIGITS bytes for each number, stored one more than there are")
     stored[0] = 0
     if n == 0:
         return 0
-    into = &out[0]
+    begin = at = &out[0]
     with nogil:
         for i in range(n):
             if numbers[i] < 0:
                 bad = i
                 break
-            left, first = <uint64_t> numbers[i], 20
-            while True:
-                first -= 1
-                digits[first] = <uint8_t> (48 + left % 10)
-                left //= 10
-                if left == 0:
-                    break
-            memcpy(into + at, &digits[first], <size_t> (20 - first))
-            at += 20 - first
-            stored[i + 1] = at
+            at = put_decimal(at, <uint64_t> numbers[i])
+            stored[i + 1] = at - begin
     if bad >= 0:
         raise ValueError(f"number {bad} is negative")
-    return at
+    return at - begin
