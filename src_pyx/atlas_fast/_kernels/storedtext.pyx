@@ -6,7 +6,7 @@ controls, surrogates and bytes that are no UTF-8 are U+FFFD. And addresses and n
 from libc.string cimport memcmp, memcpy
 
 from atlas_fast._kernels.chars cimport read_char, write_char
-from atlas_fast._kernels.decimals cimport MOST_DIGITS, put_decimal
+from atlas_fast._kernels.decimals cimport N_DIGITS, put_decimal
 from atlas_fast._kernels.types cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef uint64_t ONES = <uint64_t> 0x0101010101010101
@@ -126,7 +126,7 @@ def ipv4_texts(
     return at - begin
 
 
-DIGITS = MOST_DIGITS             # bytes that one number has at most
+DIGITS = N_DIGITS               # bytes that one number has at most
 
 
 def decimal_texts(
@@ -139,7 +139,7 @@ def decimal_texts(
     cdef Py_ssize_t n = numbers.shape[0], i, bad = -1
     cdef uint8_t* begin
     cdef uint8_t* at
-    if out.shape[0] < MOST_DIGITS * n or stored.shape[0] != n + 1:
+    if out.shape[0] < N_DIGITS * n or stored.shape[0] != n + 1:
         raise ValueError("out needs DIGITS bytes for each number, stored one more than there are")
     stored[0] = 0
     if n == 0:
